@@ -1,0 +1,66 @@
+# The front door. A fresh machine needs Python 3.11 or 3.12, git and make; nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+CHECKED := keys ledger consensus registry node cli verifier tests
+
+.PHONY: help install demo test check bench bench-commit bench-audit errors lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.ready ## create the environment in .venv
+
+# The first interpreter that runs and has a version we support; a pyenv shim may exist and not run.
+.venv/.ready: requirements-dev.lock pyproject.toml
+	@set -e; found=; \
+	for name in python3.11 python3.12 python3 python; do \
+	  if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	      >/dev/null 2>&1; then found=$$name; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo 'error: no Python 3.11 or 3.12 found' >&2; \
+	  echo 'hint: install python3.11 with its venv module, then run make again' >&2; exit 1; \
+	fi; \
+	if ! $(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	    >/dev/null 2>&1; then \
+	  echo "creating .venv with $$("$$found" --version)"; "$$found" -m venv --clear .venv; \
+	fi
+	@echo 'installing the locked packages (about a minute the first time)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  --requirement requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## run four nodes on this machine through the main job, with a summary
+	@$(BIN)/civreg demo
+
+test: install ## run the test suite without the slow tests
+	@$(BIN)/python -m pytest -m 'not slow'
+
+check: install ## run all that CI runs: linters, types, contracts, every test with coverage
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest --cov --cov-report=term
+
+bench: bench-commit bench-audit ## run all benchmarks
+
+bench-commit: install ## entries finalised a second, four nodes, over HTTP
+	@$(BIN)/python -m tests.bench.commit
+
+bench-audit: install ## entries replayed a second and core
+	@$(BIN)/python -m tests.bench.audit
+
+errors: install ## write docs/errors.md and docs/exit-codes.md from the code
+	@$(BIN)/python -m cli.reference
+
+lock: install ## pin the dependencies again, with hashes and without any index address
+	@env -u PIP_FIND_LINKS -u UV_FIND_LINKS $(BIN)/uv pip compile pyproject.toml --group dev \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+	  --custom-compile-command 'make lock' --output-file requirements-dev.lock
+
+clean: ## remove the environment and all caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist
