@@ -1,0 +1,1 @@
+"""Floor 0: hashes, signatures, sealing. Imports only the standard library and `cryptography`."""

@@ -1,0 +1,89 @@
+"""Why the ledger refused something, sorted by who has to act.
+
+* LedgerError
+  x InvalidDataError         whoever sent the bytes is at fault: refuse them, keep running
+    + NotCanonicalError
+    + LimitExceededError
+    + InvalidEntryError
+    + InvalidBlockError
+    + InvalidProofError
+    + InvalidQuorumError
+    + InvalidGenesisError
+    + UntrustedError         the trust bundle does not vouch for this
+  x CorruptStoreError        our own disk is at fault: stop the node, call the operator
+    + CorruptWalError
+"""
+
+from keys.errors import CivregError
+
+
+class LedgerError(CivregError):
+    """The ledger refused something."""
+
+    code = "ledger.error"
+
+
+class InvalidDataError(LedgerError):
+    """Bytes from outside are not what they claim to be; whoever sent them is at fault."""
+
+    code = "ledger.invalid_data"
+
+
+class NotCanonicalError(InvalidDataError):
+    """The bytes are not the one canonical encoding of a value, or hold a forbidden value."""
+
+    code = "ledger.not_canonical"
+
+
+class LimitExceededError(InvalidDataError):
+    """Something is larger than a limit of `ledger.limits`; details: limit, value, maximum."""
+
+    code = "ledger.limit_exceeded"
+
+
+class InvalidEntryError(InvalidDataError):
+    """The shape of an entry is wrong."""
+
+    code = "ledger.invalid_entry"
+
+
+class InvalidBlockError(InvalidDataError):
+    """A block or header contradicts itself or the chain before it."""
+
+    code = "ledger.invalid_block"
+
+
+class InvalidProofError(InvalidDataError):
+    """A proof does not lead from its claim to the root."""
+
+    code = "ledger.invalid_proof"
+
+
+class InvalidQuorumError(InvalidDataError):
+    """A quorum certificate is not by more than two thirds of the weight of its set."""
+
+    code = "ledger.invalid_quorum"
+
+
+class InvalidGenesisError(InvalidDataError):
+    """The genesis document contradicts itself or lacks something."""
+
+    code = "ledger.invalid_genesis"
+
+
+class UntrustedError(InvalidDataError):
+    """The trust bundle does not vouch for the validator set that signed."""
+
+    code = "ledger.untrusted"
+
+
+class CorruptStoreError(LedgerError):
+    """Our own disk holds something impossible: stop the node, call the operator."""
+
+    code = "ledger.corrupt_store"
+
+
+class CorruptWalError(CorruptStoreError):
+    """The write-ahead log is damaged elsewhere than in its last record."""
+
+    code = "ledger.corrupt_wal"

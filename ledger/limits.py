@@ -1,0 +1,69 @@
+"""Every maximum in one table. Each has a test on both of its sides; refusing names limit and value.
+
+Source: the design's architecture, section 6.
+"""
+
+from typing import Final
+
+from ledger.errors import LimitExceededError
+
+BLOCK_ENTRIES_MAX: Final = 1_024
+"""Entries in a block: an in-block path of 10 hashes fits a printable QR code."""
+ENTRY_BYTES_MAX: Final = 65_535
+"""Bytes of an entry, without its sealed bodies."""
+BODY_BYTES_MAX: Final = 256 * 1024
+"""Bytes of one sealed body."""
+BLOCK_BODIES_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Bytes of all sealed bodies of a block together."""
+BLOCK_BYTES_MAX: Final = 5 * 1024 * 1024
+"""Bytes of a block: one POST."""
+BLOCK_EVIDENCE_MAX: Final = 16
+"""Pieces of evidence in a block."""
+ENTRY_TOUCHES_MAX: Final = 4_096
+"""State keys that one entry may write."""
+ENTRY_STEPS_MAX: Final = 10_000
+"""Steps through family links that one entry may cost."""
+MESSAGE_BYTES_MAX: Final = 64 * 1024
+"""Bytes of a consensus message other than block bytes."""
+NESTING_MAX: Final = 16
+"""Depth of any parsed value."""
+VALIDATORS_MAX: Final = 64
+"""Validators of a set."""
+ENTRY_SIGNERS_MAX: Final = 64
+"""Signers of an entry."""
+ENTRY_PARTS_MAX: Final = 64
+"""Parts of an entry: head, records, context."""
+POOL_ENTRIES_MAX: Final = 50_000
+POOL_BYTES_MAX: Final = 64 * 1024 * 1024
+POOL_SIGNER_ENTRIES_MAX: Final = 1_000
+POOL_RECORD_DEPTH_MAX: Final = 16
+"""Entries of one record that may wait in the pool, one behind the other."""
+STAGED_SIGNER_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of staged sealed bodies for one signer."""
+REQUEST_BODY_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Bytes of a public request's body."""
+REQUEST_HEADER_BYTES_MAX: Final = 16 * 1024
+REQUEST_READ_TIMEOUT_MS: Final = 10_000
+COMMIT_WAIT_TIMEOUT_MS: Final = 30_000
+CERTIFICATES_LIVE_MAX: Final = 64
+"""Live certificates of a record."""
+
+
+def check_limit(limit: str, value: int, maximum: int) -> None:
+    """Refuse a value over a maximum.
+
+    Args:
+        limit: The limit's name, as an operator would look it up.
+        value: What came.
+        maximum: What is allowed at most.
+
+    Raises:
+        LimitExceededError: `value > maximum`; names the limit, the value and the maximum.
+    """
+    if value > maximum:
+        raise LimitExceededError(
+            f"{limit} is {value}, over the limit of {maximum}",
+            limit=limit,
+            value=value,
+            maximum=maximum,
+        )
