@@ -1,8 +1,8 @@
 """Why something was refused: the root of every error in civreg, and the errors of this floor.
 
-Every error class carries a `code` that never changes: programs act on it, `docs/errors.md` lists it and
-the command line turns it into a sentence and a hint in Vietnamese and English. `details` are the few
-values that such a sentence needs; never anything personal, because errors are logged.
+Every error class carries a `code` that never changes: programs act on it, `docs/errors.md` lists it
+and the command line turns it into a sentence and a hint in Vietnamese and English. `details` are the
+few values that such a sentence needs; never anything personal, because errors are logged.
 
 * CivregError
   + KeysError

@@ -1,7 +1,7 @@
 """SHA-256 with a purpose in front, so that a hash made for one thing is never valid for another.
 
-Every hash and signature input of civreg begins with `civreg/<purpose>/v1` and a zero byte, except the
-Merkle trees (RFC 9162 prefixes) and the nodes of the state tree; see `docs/formats.md`, section 2.
+Every hash and signature input of civreg begins with `civreg/<purpose>/v1` and a zero byte, except
+the Merkle trees (RFC 9162 prefixes) and the nodes of the state tree; see `docs/formats.md`, section 2.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ def domain(purpose: str) -> bytes:
 
 
 def sha256(data: bytes) -> Digest:
-    """Return the plain SHA-256 digest of `data`; only for structures that bring their own prefix."""
+    """Return the plain SHA-256 digest of `data`; for structures with a prefix of their own."""
     return Digest(hashlib.sha256(data).digest())
 
 
