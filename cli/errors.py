@@ -1,0 +1,140 @@
+"""Why the command line refused something; `cli/messages` has a text for each class.
+
+* CivregError
+  + CliError
+    x UsageError             the command line itself is wrong
+      + NoSuchCommandError
+      + NoSuchOptionError
+      + MissingParameterError
+      + BadParameterError
+    x NotFoundError          what was asked for does not exist
+      + NoSuchFileError
+    x FileTakenError         a file stands where a new one was to be written
+    x FileAccessError        the system does not let us read or write it
+    x KeyNeededError         a private key is needed and none was given
+    x InvalidInputError      a form, a mapping or another file of the user is wrong
+    x NoNetworkError         no node answers
+    x CancelledError         the person said no, or pressed Ctrl-C
+    x OptimizedPythonError   python -O would drop the assertions
+    x RemoteRefusalError     a node refused, with a stable code of its own
+    x InternalFaultError     a fault of civreg itself
+"""
+
+from keys.errors import CivregError
+
+
+class CliError(CivregError):
+    """The command line refused something."""
+
+    code = "cli.error"
+
+
+class UsageError(CliError):
+    """The command line itself is wrong."""
+
+    code = "cli.usage"
+
+
+class NoSuchCommandError(UsageError):
+    """There is no command of this name; details: name, nearest (may be empty)."""
+
+    code = "cli.no_such_command"
+
+
+class NoSuchOptionError(UsageError):
+    """There is no option of this name; details: name, nearest (may be empty)."""
+
+    code = "cli.no_such_option"
+
+
+class MissingParameterError(UsageError):
+    """An argument or option is missing; details: name."""
+
+    code = "cli.missing_parameter"
+
+
+class BadParameterError(UsageError):
+    """An argument or option has a value it cannot have; details: name."""
+
+    code = "cli.bad_parameter"
+
+
+class NotFoundError(CliError):
+    """What was asked for does not exist; details: name."""
+
+    code = "cli.not_found"
+
+
+class NoSuchFileError(NotFoundError):
+    """There is no such file; details: name."""
+
+    code = "cli.no_such_file"
+
+
+class FileTakenError(CliError):
+    """A file stands where a new one was to be written; details: name."""
+
+    code = "cli.file_exists"
+
+
+class FileAccessError(CliError):
+    """The system does not let us read or write a file; details: name, reason."""
+
+    code = "cli.file_access"
+
+
+class KeyNeededError(CliError):
+    """A private key is needed and none was given; details: purpose."""
+
+    code = "cli.key_needed"
+
+
+class InvalidInputError(CliError):
+    """A form, a mapping or another file of the user is wrong; details: name."""
+
+    code = "cli.invalid_input"
+
+
+class NoNetworkError(CliError):
+    """No node answers; details: address."""
+
+    code = "cli.no_network"
+
+
+class CancelledError(CliError):
+    """The person said no or pressed Ctrl-C; nothing was changed after that."""
+
+    code = "cli.cancelled"
+
+
+class OptimizedPythonError(CliError):
+    """Python runs with -O, which drops assertions that guard the ledger."""
+
+    code = "cli.optimized_python"
+
+
+class InternalFaultError(CliError):
+    """A fault of civreg itself; details: kind, the class of the Python exception."""
+
+    code = "cli.internal_fault"
+
+
+class RemoteRefusalError(CliError):
+    """A node refused; it sent the stable code of its reason.
+
+    Args:
+        remote_code: The stable code that the node sent, such as `registry.stale_version`.
+        message: The node's English sentence.
+        details: The values that the node sent along.
+    """
+
+    code = "cli.remote_refusal"
+
+    def __init__(self, remote_code: str, message: str, **details: int | str) -> None:
+        super().__init__(message, **details)
+        self.remote_code = remote_code
+
+
+def code_of(error: CivregError) -> str:
+    """Return the stable code to show for `error`: the node's own for a refusal by a node."""
+    return error.remote_code if isinstance(error, RemoteRefusalError) else error.code

@@ -1,0 +1,243 @@
+"""What a command prints, and where: data on stdout, everything said to a person on stderr.
+
+With `--json` each result is one JSON object on one line of stdout, and a refusal one on stderr.
+Nothing moves and nothing is coloured unless stderr is a terminal; `NO_COLOR` is obeyed. Every
+command receives a `Context` and calls `accepted` once for each result; it raises a `CivregError`
+for a refusal, and the group in `cli.main` calls `refused`.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import click
+
+from cli.errors import CancelledError, code_of
+from cli.exit_codes import ExitCode, exit_code_of
+from cli.languages import Language, error_text, text
+from keys.errors import CivregError
+
+Advance: TypeAlias = Callable[[int], None]
+
+_LINE_EVERY_SECONDS: Final = 5.0  # without a terminal: a log should show life, not fill up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the person asked for on the command line, for every command alike.
+
+    Attributes:
+        lang: The language of sentences; never of JSON keys.
+        as_json: One JSON object a line instead of lines for people.
+        home: The folder of keys, networks and settings; may not exist yet.
+        yes: Do not ask before something is changed.
+        dry_run: Say what would be done and change nothing.
+    """
+
+    lang: Language = "en"
+    as_json: bool = False
+    home: Path = Path()
+    yes: bool = False
+    dry_run: bool = False
+
+    def say(self, key: str, **values: object) -> str:
+        """Return the text `key` of the catalogue in this person's language."""
+        return text(self.lang, key, **values)
+
+
+def accepted(
+    result: Mapping[str, object],
+    context: Context,
+    *,
+    lines: str | Sequence[str] | None = None,
+    next_command: str | None = None,
+) -> None:
+    """Print a result.
+
+    Args:
+        result: The data, with snake_case keys and the unit last; printed as it is with `--json`.
+            Bytes are shown in hex, paths and enums by their value.
+        context: Chooses between JSON and lines.
+        lines: What a person reads instead; by default `key: value` for each item of the result.
+        next_command: What to try next, shown on stderr to a person only.
+    """
+    if context.as_json:
+        click.echo(json.dumps(result, ensure_ascii=False, default=_plain))
+        return
+    if lines is None:
+        lines = [f"{key}: {_shown(value)}" for key, value in result.items()]
+    for line in [lines] if isinstance(lines, str) else lines:
+        click.echo(line)
+    if next_command is not None:
+        note(f"{context.say('frame.next')} {next_command}", context)
+
+
+def refused(error: CivregError, context: Context) -> ExitCode:
+    """Print why something was refused, on stderr, and return the exit status to end with.
+
+    People get a sentence with the stable code, the technical message below it, and a hint; `--json`
+    gives one object with `error` holding code, exit, sentence, hint, message and details.
+    """
+    code = code_of(error)
+    status = exit_code_of(code)
+    words = error_text(context.lang, code, error.details)
+    message = str(error)
+    if context.as_json:
+        body = {
+            "code": code,
+            "exit": int(status),
+            "sentence": words.sentence,
+            "hint": words.hint,
+            "message": message,
+            "details": error.details,
+        }
+        click.echo(json.dumps({"error": body}, ensure_ascii=False, default=_plain), err=True)
+        return status
+    label = click.style(context.say("frame.error"), fg="red", bold=True)
+    _to_stderr(f"{label} {words.sentence} [{code}]")
+    if message and message != words.sentence:
+        _to_stderr(f"{context.say('frame.detail')} {message}")
+    _to_stderr(f"{context.say('frame.hint')} {words.hint}")
+    return status
+
+
+def note(message: str, context: Context) -> None:
+    """Say something to a person on stderr; silent with `--json`."""
+    if not context.as_json:
+        _to_stderr(message)
+
+
+def confirm(question: str, context: Context) -> None:
+    """Go on only if the person agrees; `--yes` and `--dry-run` agree beforehand.
+
+    Raises:
+        CancelledError: if the person says no, or if there is no terminal to ask at.
+    """
+    if context.yes or context.dry_run:
+        return
+    if context.as_json or not sys.stdin.isatty():
+        raise CancelledError("nobody to ask: there is no terminal and --yes was not given")
+    if not click.confirm(question, err=True):
+        raise CancelledError("the person said no")
+
+
+@contextmanager
+def progress(label: str, total: int, context: Context) -> Iterator[Advance]:
+    """Show how far a long piece of work is, with rate and time left; yields `advance(count)`.
+
+    A moving bar on a terminal, a line every few seconds otherwise, nothing with `--json`.
+
+    Args:
+        label: What is being done, in the person's language.
+        total: How many steps there are; 0 if unknown.
+        context: Chooses how it is shown.
+    """
+    if context.as_json:
+        yield _nothing
+    elif _animated():
+        with _bar(label, total) as advance:
+            yield advance
+    else:
+        lines = _ProgressLines(label, total, context)
+        yield lines.advance
+        lines.show()
+
+
+class _ProgressLines:
+    """Progress without a terminal: a plain line now and then, and one at the end."""
+
+    def __init__(self, label: str, total: int, context: Context) -> None:
+        self._label, self._total, self._context = label, total, context
+        self._done = 0
+        self._started = self._shown = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        if time.monotonic() - self._shown >= _LINE_EVERY_SECONDS:
+            self.show()
+
+    def show(self) -> None:
+        self._shown = time.monotonic()
+        rate = self._done / max(self._shown - self._started, 0.001)
+        left = max(self._total - self._done, 0) / rate if rate else 0.0
+        note(
+            self._context.say(
+                "frame.progress",
+                label=self._label,
+                done=f"{self._done:,}",
+                total=f"{self._total:,}" if self._total else "?",
+                rate=f"{rate:,.0f}",
+                left=f"{left:.0f}",
+            ),
+            self._context,
+        )
+
+
+@contextmanager
+def _bar(label: str, total: int) -> Iterator[Advance]:
+    # rich takes 0.1 s to import; only a person at a terminal needs it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text  # noqa: PLC0415
+
+    class Rate(ProgressColumn):
+        """Steps a second."""
+
+        def render(self, task: object) -> Text:
+            speed = getattr(task, "finished_speed", None) or getattr(task, "speed", None) or 0.0
+            return Text(f"{speed:,.0f}/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total or None)
+        yield lambda count: bar.advance(task, count)
+
+
+def _animated() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _nothing(_count: int) -> None:
+    return
+
+
+def _to_stderr(message: str) -> None:
+    # click strips colours itself when stderr is no terminal; NO_COLOR it leaves to us.
+    click.echo(message, err=True, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _plain(value: object) -> object:
+    """Return what JSON can hold for a value that it cannot."""
+    match value:
+        case bytes():
+            return value.hex()
+        case Enum():
+            return value.value
+        case Path():
+            return str(value)
+        case _:
+            raise TypeError(f"a result holds a {type(value).__name__}, which JSON cannot show")
+
+
+def _shown(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bytes() | Path():
+            return str(_plain(value))
+        case _:
+            return json.dumps(value, ensure_ascii=False, default=_plain)
