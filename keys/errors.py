@@ -1,14 +1,16 @@
 """Why something was refused: the root of every error in civreg, and the errors of this floor.
 
 Every error class carries a `code` that never changes: programs act on it, `docs/errors.md` lists it
-and the command line turns it into a sentence and a hint in Vietnamese and English. `details` are the
-few values that such a sentence needs; never anything personal, because errors are logged.
+and the command line turns it into a sentence and a hint in Vietnamese and English. `details` are
+the few values that such a sentence needs; never anything personal, because errors are logged.
 
 * CivregError
   + KeysError
     x InvalidKeyError        the bytes are no public key, private key, did:key or key id
     x BadSignatureError      the signature is not by this key over these bytes
-    x KeyFileError           a key file is unreadable, readable by others or of another kind
+    x KeyFileError           a key file cannot be read or written, is damaged or of another kind
+      + ExposedKeyFileError  others than its owner may read it
+      + KeyFileExistsError   there is a file already, and key files are never overwritten
       + WrongPassphraseError
     x SealError              a sealed field or a wrapped key does not open
 """
@@ -50,9 +52,21 @@ class BadSignatureError(KeysError):
 
 
 class KeyFileError(KeysError):
-    """A key file cannot be used: damaged, readable by others, or of another kind."""
+    """A key file cannot be used: absent, damaged, or of another kind."""
 
     code = "keys.bad_key_file"
+
+
+class ExposedKeyFileError(KeyFileError):
+    """Others than the owner of the key file may read it or write to it."""
+
+    code = "keys.exposed_key_file"
+
+
+class KeyFileExistsError(KeyFileError):
+    """A file of that name exists already; a key file is never overwritten."""
+
+    code = "keys.key_file_exists"
 
 
 class WrongPassphraseError(KeyFileError):

@@ -1,7 +1,7 @@
 """SHA-256 with a purpose in front, so that a hash made for one thing is never valid for another.
 
 Every hash and signature input of civreg begins with `civreg/<purpose>/v1` and a zero byte, except
-the Merkle trees (RFC 9162 prefixes) and the nodes of the state tree; see `docs/formats.md`, section 2.
+the Merkle trees (RFC 9162 prefixes) and the nodes of the state tree; `docs/formats.md` lists them.
 """
 
 import hashlib

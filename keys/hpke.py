@@ -89,11 +89,15 @@ def seal_to(
 def open_with(
     private: ec.EllipticCurvePrivateKey | HybridPrivateKey, ciphertext: bytes, info: bytes
 ) -> bytes:
-    """Open what `seal_to` made.
+    """Open what `seal_to` made of a 32-byte key.
 
     Raises:
-        SealError: For another key or another `info`, or changed since.
+        SealError: Of another length, for another key or another `info`, or changed since.
     """
+    hybrid = isinstance(private, HybridPrivateKey)
+    wanted = WRAPPED_KEY_BYTES_HYBRID if hybrid else WRAPPED_KEY_BYTES_P256
+    if len(ciphertext) != wanted:
+        raise SealError(f"a wrapped key has {wanted} bytes, not {len(ciphertext)}")
     try:
         if isinstance(private, HybridPrivateKey):
             return _HYBRID.decrypt(ciphertext, private.loaded, info)
