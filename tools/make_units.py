@@ -1,8 +1,8 @@
 """Write the table of Viet Nam's administrative units from the package vietnam-provinces.
 
-For developers, once a release of that package; no node reads the package at run time. The units are
-those in force since 1 July 2025: 34 provinces and 3,321 communes. A code is not a unit: the key of a
-row is (code, valid_from), and a later reform adds rows, never edits them.
+For developers, once a release of that package; no node reads the package at run time. The units
+are those in force since 1 July 2025: 34 provinces and 3,321 communes. A code is not a unit: the key
+of a row is (code, valid_from), and a later reform adds rows, never edits them.
 
 Run from the project's folder: `python tools/make_units.py registry/tables/admin_unit.csv`.
 """  # noqa: INP001
