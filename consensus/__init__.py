@@ -1,1 +1,1 @@
-"""Floor 2: agreement on opaque block digests, as a pure state machine. No clock, no dice, no I/O."""
+"""Floor 2: agreement on opaque block digests, as a pure state machine; no clock, dice or I/O."""
