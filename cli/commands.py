@@ -2,7 +2,7 @@
 
 `NOUNS` says where each noun of `civreg <noun> <verb>` lives; a module is imported only when its
 noun is called, so that `civreg --help` and `civreg verify` start at once. To add a noun: write the
-module, add a line here, and its short help to `[help]` of a file in `messages/en` and `messages/vi`.
+module, add a line here, and its short help to `[help]` of a file in `messages/en` and in `vi`.
 
 A command is declared with `cls=Command`, a noun with verbs with `cls=Group`. They accept `--json`,
 `--lang` and `--home` at any place, and with `changes=True` also `--yes` and `--dry-run`. The
@@ -13,6 +13,7 @@ exit code or nothing.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -45,7 +46,7 @@ class _Bilingual(click.Command):
         """Write the description, or its translation followed by the examples of the docstring."""
         translated = _helps(ctx).get(_path(ctx))
         if translated is not None and self.help and context_of(ctx).lang != "en":
-            _, mark, examples = self.help.partition(_EXAMPLES)
+            _, mark, examples = cleandoc(self.help).partition(_EXAMPLES)
             formatter.write_paragraph()
             with formatter.indentation():
                 formatter.write_text(f"{translated}\n\n{mark}{examples}".rstrip())
