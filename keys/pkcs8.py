@@ -2,8 +2,8 @@
 
 `cryptography` writes only PBKDF2 with 2,048 rounds, hence these few lines. The reader is strict:
 one form of each length and integer, no unknown algorithm, nothing behind the end, and cost limits
-before any work is done. `openssl pkey` reads what is written here, and what `openssl pkcs8 -topk8 -scrypt`
-writes is read here.
+before any work is done. `openssl pkey` reads what is written here, and what `openssl pkcs8 -topk8
+-scrypt` writes is read here.
 
     EncryptedPrivateKeyInfo = { { id-PBES2, { { id-scrypt, { salt, N, r, p, [32] } },
                                               { aes256-CBC, iv } } }, ciphertext }
@@ -132,16 +132,15 @@ def _cipher(passphrase: bytes, salt: bytes, iv: bytes, cost: ScryptCost) -> Ciph
 
 
 def _scrypt_parameters(content: bytes) -> tuple[bytes, ScryptCost]:
-    salt, content = _take(content, _OCTETS)
-    numbers: list[int] = []
-    while content and len(numbers) <= len(("n", "r", "p", "key length")):
-        number, content = _take(content, _INTEGER)
-        numbers.append(_number(number))
-    if numbers[3:] not in ([], [AES_KEY_BYTES]) or len(numbers) < len(("n", "r", "p")):
-        raise KeyFileError("the scrypt parameters are not salt, N, r, p and at most a length of 32")
+    salt, rest = _take(content, _OCTETS)
+    n, rest = _take(rest, _INTEGER)
+    r, rest = _take(rest, _INTEGER)
+    p, rest = _take(rest, _INTEGER)
+    if rest and _number(_only(rest, _INTEGER)) != AES_KEY_BYTES:
+        raise KeyFileError(f"scrypt must give a key of {AES_KEY_BYTES} bytes")
     if len(salt) > SALT_BYTES_MAX:
         raise KeyFileError(f"a salt of {len(salt)} bytes is over {SALT_BYTES_MAX}")
-    return salt, ScryptCost(*numbers[:3])
+    return salt, ScryptCost(_number(n), _number(r), _number(p))
 
 
 def _tlv(tag: int, content: bytes) -> bytes:

@@ -271,15 +271,13 @@ class SoftwareKey:
     @classmethod
     def generate(cls, algorithm: Algorithm = Algorithm.P256) -> Self:
         """Make a new key from the system's randomness."""
-        match algorithm:
-            case Algorithm.P256:
-                return cls(ec.generate_private_key(_CURVE))
-            case Algorithm.ED25519:
-                return cls(Ed25519PrivateKey.generate())
-            case Algorithm.MLKEM768_X25519:
-                return cls(hpke.generate_hybrid())
-            case Algorithm.MLDSA65:
-                return cls(MLDSA65PrivateKey.generate())
+        if algorithm is Algorithm.P256:
+            return cls(ec.generate_private_key(_CURVE))
+        if algorithm is Algorithm.ED25519:
+            return cls(Ed25519PrivateKey.generate())
+        if algorithm is Algorithm.MLDSA65:
+            return cls(MLDSA65PrivateKey.generate())
+        return cls(hpke.generate_hybrid())
 
     @classmethod
     def from_private_bytes(cls, algorithm: Algorithm, private: bytes) -> Self:
@@ -290,18 +288,16 @@ class SoftwareKey:
         """
         if len(private) != PRIVATE_KEY_BYTES:
             raise InvalidKeyError(f"a private key has {PRIVATE_KEY_BYTES} bytes")
-        match algorithm:
-            case Algorithm.P256:
-                scalar = int.from_bytes(private, "big")
-                if not 0 < scalar < curves.P256_ORDER:
-                    raise InvalidKeyError("the P-256 scalar is out of range")
-                return cls(ec.derive_private_key(scalar, _CURVE))
-            case Algorithm.ED25519:
-                return cls(Ed25519PrivateKey.from_private_bytes(private))
-            case Algorithm.MLKEM768_X25519:
-                return cls(hpke.hybrid_from_seed(private))
-            case Algorithm.MLDSA65:
-                return cls(MLDSA65PrivateKey.from_seed_bytes(private))
+        if algorithm is Algorithm.P256:
+            scalar = int.from_bytes(private, "big")
+            if not 0 < scalar < curves.P256_ORDER:
+                raise InvalidKeyError("the P-256 scalar is out of range")
+            return cls(ec.derive_private_key(scalar, _CURVE))
+        if algorithm is Algorithm.ED25519:
+            return cls(Ed25519PrivateKey.from_private_bytes(private))
+        if algorithm is Algorithm.MLDSA65:
+            return cls(MLDSA65PrivateKey.from_seed_bytes(private))
+        return cls(hpke.hybrid_from_seed(private))
 
     @classmethod
     def from_private_der(cls, der: bytes) -> Self:
