@@ -5,19 +5,19 @@ leaf (key hash and value hash, 64 bytes), or the digest of the page below it (32
 there exactly where two or more leaves share its path; only the root page may hold a single one. So
 the pages are a function of the leaves alone, whatever the order in which they came.
 
-A page's bytes: two bit maps of 16 bits, big-endian, slot 0 first, of the slots with a leaf and
-with a page; the contents of these slots in order; then the digests of those *quarters* of the page
-(slots 0-3, 4-7, 8-11, 12-15) that are inner nodes. The quarters save most hashing when one slot
-changes. The key of a page is its depth in hexadecimal digits (one byte) and the digits, two to a
-byte, padded with zero bits.
+A page's bytes: 4 shape bytes, then 4 blocks, one of each for every *quarter* of the page (slots
+0-3, 4-7, 8-11, 12-15). The high half of a shape byte tells which slots have a leaf, the low half
+which have a page below; the first slot is the highest bit of its half. A block is the digest of
+the quarter, only if that is an inner node, and the contents of its slots in order. So a change of
+one slot parses and hashes a quarter only. The key of a page is its depth in hexadecimal digits
+(one byte) and the digits that lead to it, two to a byte, padded with zero bits.
 
 Source: formats.md, section 7; hash rules of penumbra-zone/jmt with SHA-256.
 """
 
-import hashlib
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from keys.hashing import DIGEST_BYTES, Digest
@@ -34,85 +34,142 @@ KEY_BITS: Final = 256
 
 _LEAF_PREFIX: Final = b"JMT::LeafNode"
 _INNER_PREFIX: Final = b"JMT::IntrnalNode"  # spelt like that in the public implementation
-_BIT_MAPS: Final = struct.Struct(">HH")
-_SLOT_BITS: Final = tuple(0x8000 >> slot for slot in range(16))
-
 Slot = bytes | None
 """None: empty. 64 bytes: a leaf. 32 bytes: the digest of the page below."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A node of the binary tree.
+Node = tuple[int, Digest]
+"""A node of the binary tree: its weight and its digest.
 
-    Attributes:
-        weight: 0: empty. 1: a single leaf. 2: an inner node, over two leaves or more.
-        digest: What it hashes as, 32 bytes.
-    """
+The weight is 0 if it is empty, 1 if it is a single leaf, 2 if it is an inner node, which stands
+over two leaves or more. A bare tuple, because an update makes some ten thousand of them.
+"""
 
-    weight: int
-    digest: Digest
-
-
-NOTHING: Final = Node(0, EMPTY)
+NOTHING: Final[Node] = (0, EMPTY)
 
 
 def leaf_digest(leaf: bytes) -> Digest:
     """Return the hash of a leaf, given its key hash and value hash together, 64 bytes."""
-    return Digest(hashlib.sha256(_LEAF_PREFIX + leaf).digest())
+    return Digest(sha256(_LEAF_PREFIX + leaf).digest())
 
 
 def inner_digest(left: Digest, right: Digest) -> Digest:
     """Return the hash of an inner node."""
-    return Digest(hashlib.sha256(_INNER_PREFIX + left + right).digest())
+    return Digest(sha256(_INNER_PREFIX + left + right).digest())
 
 
 def join(left: Node, right: Node) -> Node:
     """Return the node above two others: a single leaf rises until it has company."""
-    if left.weight + right.weight > 1:
-        return Node(2, inner_digest(left.digest, right.digest))
-    return left if left.weight else right
+    if left[0] + right[0] > 1:
+        return 2, Digest(sha256(_INNER_PREFIX + left[1] + right[1]).digest())
+    return left if left[0] else right
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How to read the block of a quarter with this shape byte."""
+
+    is_inner: bool
+    block: struct.Struct
+    positions: tuple[int, ...]
+
+
+def _shape(shape: int) -> _Shape | None:
+    leaves, pages = shape >> 4, shape & 0x0F
+    if leaves & pages:
+        return None
+    is_inner = pages != 0 or leaves & (leaves - 1) != 0
+    positions = tuple(at for at in range(4) if (leaves | pages) & 8 >> at)
+    sizes = [LEAF_BYTES if leaves & 8 >> at else DIGEST_BYTES for at in positions]
+    if is_inner:
+        sizes.insert(0, DIGEST_BYTES)
+    return _Shape(is_inner, struct.Struct("".join(f"{size}s" for size in sizes)), positions)
+
+
+_SHAPES: Final = tuple(_shape(shape) for shape in range(256))
+_BY_WEIGHT: Final = (0x00, 0x80, 0x08)
+"""The bit of the first slot in a shape byte, by the slot's weight."""
 
 
 @dataclass(slots=True)
 class Page:
-    """Four levels of the tree.
+    """Four levels of the tree, in four quarters.
+
+    A quarter is opened to look at its slots, and closed (hashed and printed) when the page is.
 
     Attributes:
-        slots: 16 of them.
-        quarters: The nodes over slots 0-3, 4-7, 8-11 and 12-15; None where not known.
+        shapes: The shape byte of each quarter.
+        blocks: The block of each quarter.
+        opened: The four slots of each quarter that was opened.
     """
 
-    slots: list[Slot] = field(default_factory=lambda: [None] * 16)
-    quarters: list[Node | None] = field(default_factory=lambda: [None] * 4)
+    shapes: bytearray
+    blocks: list[bytes]
+    opened: list[list[Slot] | None]
+
+    @classmethod
+    def empty(cls) -> "Page":
+        """Return a page of empty slots."""
+        return cls(bytearray(4), [b""] * 4, [None] * 4)
+
+    def slot(self, slot: int) -> Slot:
+        """Return the content of a slot."""
+        return self._open(slot >> 2)[slot & 3]
 
     def set_slot(self, slot: int, content: Slot) -> None:
-        """Change a slot; the quarter over it is not known any more."""
-        if self.slots[slot] != content:
-            self.slots[slot] = content
-            self.quarters[slot >> 2] = None
+        """Change the content of a slot."""
+        self._open(slot >> 2)[slot & 3] = content
 
-    def top(self) -> Node:
-        """Return the node over all 16 slots; all quarters are known afterwards."""
-        known: list[Node] = []
-        for index, quarter in enumerate(self.quarters):
-            node = _quarter(self.slots, index * 4) if quarter is None else quarter
-            self.quarters[index] = node
-            known.append(node)
-        return join(join(known[0], known[1]), join(known[2], known[3]))
+    def slots(self) -> list[Slot]:
+        """Return the contents of all 16 slots."""
+        return [content for quarter in range(4) for content in self._open(quarter)]
+
+    def close(self) -> Node:
+        """Hash and print what was opened; return the node over the whole page."""
+        a, b, c, d = [
+            self._node(quarter) if slots is None else self._close(quarter, slots)
+            for quarter, slots in enumerate(self.opened)
+        ]
+        return join(join(a, b), join(c, d))
 
     def rows(self) -> list[list[Node]]:
         """Return all nodes: the one on top, then rows of 2, 4, 8 and 16."""
-        row = [slot_node(content) for content in self.slots]
+        row = [slot_node(content) for content in self.slots()]
         rows = [row]
         while len(row) > 1:
             row = [join(row[at], row[at + 1]) for at in range(0, len(row), 2)]
             rows.insert(0, row)
         return rows
 
-    def single_leaf(self) -> Slot:
-        """Return the page's leaf, given that it has at most one and nothing else."""
-        return next((content for content in self.slots if content is not None), None)
+    def _open(self, quarter: int) -> list[Slot]:
+        slots = self.opened[quarter]
+        if slots is None:
+            slots = self.opened[quarter] = [None] * 4
+            shape = _SHAPES[self.shapes[quarter]]
+            assert shape is not None
+            pieces = shape.block.unpack(self.blocks[quarter])
+            for at, content in zip(shape.positions, pieces[shape.is_inner :], strict=True):
+                slots[at] = content
+        return slots
+
+    def _node(self, quarter: int) -> Node:
+        block = self.blocks[quarter]
+        shape = _SHAPES[self.shapes[quarter]]
+        assert shape is not None
+        return (2, Digest(block[:DIGEST_BYTES])) if shape.is_inner else slot_node(block or None)
+
+    def _close(self, quarter: int, slots: list[Slot]) -> Node:
+        a, b, c, d = map(slot_node, slots)
+        node = join(join(a, b), join(c, d))
+        contents = [content for content in slots if content is not None]
+        if node[0] > 1:
+            contents.insert(0, node[1])
+        self.blocks[quarter] = b"".join(contents)
+        self.shapes[quarter] = (
+            _BY_WEIGHT[a[0]] | _BY_WEIGHT[b[0]] >> 1 | _BY_WEIGHT[c[0]] >> 2 | _BY_WEIGHT[d[0]] >> 3
+        )
+        self.opened[quarter] = None
+        return node
 
 
 def slot_node(content: Slot) -> Node:
@@ -120,27 +177,14 @@ def slot_node(content: Slot) -> Node:
     if content is None:
         return NOTHING
     if len(content) == LEAF_BYTES:
-        return Node(1, leaf_digest(content))
-    return Node(2, Digest(content))
-
-
-def _quarter(slots: Sequence[Slot], first: int) -> Node:
-    a, b, c, d = (slot_node(content) for content in slots[first : first + 4])
-    return join(join(a, b), join(c, d))
+        return 1, leaf_digest(content)
+    return 2, Digest(content)
 
 
 def print_page(page: Page) -> bytes:
-    """Return a page's bytes; `page.top()` was called after the last change."""
-    leaves = inners = 0
-    for bit, content in zip(_SLOT_BITS, page.slots, strict=True):
-        if content is not None:
-            if len(content) == LEAF_BYTES:
-                leaves |= bit
-            else:
-                inners |= bit
-    contents = [content for content in page.slots if content is not None]
-    quarters = [node.digest for node in page.quarters if node is not None and node.weight > 1]
-    return b"".join((_BIT_MAPS.pack(leaves, inners), *contents, *quarters))
+    """Return a closed page's bytes."""
+    assert page.opened == [None] * 4
+    return b"".join((page.shapes, *page.blocks))
 
 
 def parse_page(raw: bytes) -> Page:
@@ -149,35 +193,18 @@ def parse_page(raw: bytes) -> Page:
     Raises:
         CorruptStoreError: The bytes are no page. They come from our own disk.
     """
-    if len(raw) < _BIT_MAPS.size:
-        raise CorruptStoreError(f"a page of the state tree has {len(raw)} bytes")
-    leaves, inners = _BIT_MAPS.unpack_from(raw)
-    if leaves & inners or len(raw) != _page_bytes(leaves, inners):
-        raise CorruptStoreError("a page of the state tree contradicts its bit maps")
-    page = Page()
-    at = _BIT_MAPS.size
-    for slot, bit in enumerate(_SLOT_BITS):
-        if inners & bit:
-            page.slots[slot] = raw[at : at + DIGEST_BYTES]
-            at += DIGEST_BYTES
-        elif leaves & bit:
-            page.slots[slot] = raw[at : at + LEAF_BYTES]
-            at += LEAF_BYTES
-    for quarter, shift in enumerate((12, 8, 4, 0)):
-        if _is_inner(leaves >> shift & 15, inners >> shift & 15):
-            page.quarters[quarter] = Node(2, Digest(raw[at : at + DIGEST_BYTES]))
-            at += DIGEST_BYTES
-    return page
-
-
-def _is_inner(leaves: int, inners: int) -> bool:
-    return inners != 0 or leaves & (leaves - 1) != 0
-
-
-def _page_bytes(leaves: int, inners: int) -> int:
-    quarters = sum(_is_inner(leaves >> at & 15, inners >> at & 15) for at in (0, 4, 8, 12))
-    digests = 2 * leaves.bit_count() + inners.bit_count() + quarters
-    return _BIT_MAPS.size + digests * DIGEST_BYTES
+    blocks: list[bytes] = []
+    at = 4
+    for byte in raw[:4]:
+        shape = _SHAPES[byte]
+        if shape is None:
+            raise CorruptStoreError("a slot of the state tree holds both a leaf and a page")
+        end = at + shape.block.size
+        blocks.append(raw[at:end])
+        at = end
+    if len(blocks) != 4 or at != len(raw):  # noqa: PLR2004  # four quarters
+        raise CorruptStoreError("a page of the state tree is shorter or longer than it says")
+    return Page(bytearray(raw[:4]), blocks, [None] * 4)
 
 
 def page_key(depth: int, key_hash: bytes) -> bytes:

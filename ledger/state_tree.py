@@ -89,9 +89,9 @@ def update(read: PageReader, changes: Mapping[bytes, bytes | None]) -> TreeUpdat
     work = _Work(read, {})
     page, before = work.load(0, b"")
     work.change_slots(page, 0, sorted(changes.items()))
-    top = page.top()
-    work.write(page_key(0, b""), before, print_page(page) if top.weight else None)
-    return TreeUpdate(top.digest, work.pages)
+    weight, root = page.close()
+    work.write(page_key(0, b""), before, print_page(page) if weight else None)
+    return TreeUpdate(root, work.pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class _Work:
         if raw is None:
             if depth:
                 raise CorruptStoreError(f"a page of the state tree at depth {depth} is missing")
-            return Page(), None
+            return Page.empty(), None
         return parse_page(raw), raw
 
     def write(self, key: bytes, before: bytes | None, after: bytes | None) -> None:
@@ -117,7 +117,7 @@ class _Work:
     def change_slots(self, page: Page, depth: int, changes: Sequence[_Change]) -> None:
         """Apply sorted changes, all of them below this page."""
         for slot, group in groupby(changes, key=lambda change: digit(change[0], depth)):
-            content = page.slots[slot]
+            content = page.slot(slot)
             if content is not None and len(content) == DIGEST_BYTES:
                 page.set_slot(slot, self.change_page(depth + 1, list(group)))
             else:
@@ -140,18 +140,18 @@ class _Work:
             return None
         if len(leaves) == 1:
             return b"".join(leaves[0])
-        page = Page()
+        page = Page.empty()
         self.change_slots(page, depth, leaves)
         return self.settle(page, page_key(depth, leaves[0][0]), None)
 
     def settle(self, page: Page, key: bytes, before: bytes | None) -> Slot:
         """Write a page below the root, or let its last leaf rise into the slot above."""
-        top = page.top()
-        if top.weight > 1:
+        weight, digest = page.close()
+        if weight > 1:
             self.write(key, before, print_page(page))
-            return top.digest
+            return digest
         self.write(key, before, None)
-        return page.single_leaf()
+        return _leaf_below(page, 0, 0)
 
 
 def root_of(read: PageReader) -> Digest:
@@ -161,7 +161,7 @@ def root_of(read: PageReader) -> Digest:
         CorruptStoreError: The root page is damaged.
     """
     raw = read(page_key(0, b""))
-    return EMPTY_ROOT if raw is None else parse_page(raw).top().digest
+    return EMPTY_ROOT if raw is None else parse_page(raw).close()[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +241,12 @@ def prove(read: PageReader, key_hash: bytes) -> StateProof:
         rows = page.rows()
         for level in range(4):
             at = slot >> (4 - level)
-            if rows[level][at].weight <= 1:
+            weight, _digest = rows[level][at]
+            if weight <= 1:
                 return StateProof(_leaf_below(page, level, at), tuple(siblings))
-            siblings.append(rows[level + 1][(slot >> (3 - level)) ^ 1].digest)
-        content = page.slots[slot]
+            _weight, sibling = rows[level + 1][slot >> (3 - level) ^ 1]
+            siblings.append(sibling)
+        content = page.slot(slot)
         if content is None or len(content) == LEAF_BYTES:
             return StateProof(content, tuple(siblings))
     raise CorruptStoreError("the state tree is deeper than its keys are long")
@@ -253,7 +255,7 @@ def prove(read: PageReader, key_hash: bytes) -> StateProof:
 def _leaf_below(page: Page, level: int, at: int) -> Slot:
     """Return the only leaf below a node of the page, if it has one."""
     width = 16 >> level
-    contents = page.slots[at * width : (at + 1) * width]
+    contents = page.slots()[at * width : (at + 1) * width]
     return next((content for content in contents if content is not None), None)
 
 

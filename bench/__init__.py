@@ -1,0 +1,1 @@
+"""Measurements: each file prints one JSON line for every figure."""
