@@ -1,0 +1,150 @@
+"""Rows of the state that side acts and governance make: ballots, certificates, notices, grants."""
+
+from dataclasses import dataclass
+
+from keys.hashing import Digest
+from keys.signing import KeyId
+from ledger.canonical import Value
+from ledger.ids import AgencyId, OfficeId, RecordId
+from registry.rows import FlatRow, Place
+
+
+@dataclass(frozen=True, slots=True)
+class BallotRow(FlatRow):
+    """A decision of the agencies.
+
+    Attributes:
+        action: What it would do, see `registry.ballots`.
+        fields: The object's fields.
+        opened_height: Where it was opened.
+        opened_ms: When; it lapses after the parameter `ballot_days`.
+        yes: Agencies for it, ascending.
+        no: Agencies against it, ascending.
+        in_force_height: From which height it counts, None while it has not passed.
+    """
+
+    action: str
+    fields: dict[str, Value]
+    opened_height: int
+    opened_ms: int
+    yes: tuple[AgencyId, ...]
+    no: tuple[AgencyId, ...]
+    in_force_height: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActRow(FlatRow):
+    """A side act or an act of governance that happened; kept against replay."""
+
+    entry_digest: Digest
+    not_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow(FlatRow):
+    """A certificate of a record version.
+
+    Attributes:
+        record_id: Of which record.
+        version: Of which version; a newer one makes the certificate *replaced*.
+        form: `original` or `copy`.
+        office: Which office made it.
+        entry_digest: The certify entry.
+        place: Where it stands.
+    """
+
+    record_id: RecordId
+    version: int
+    form: str
+    office: OfficeId
+    entry_digest: Digest
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateCountRow(FlatRow):
+    """How many live certificates a record version has."""
+
+    version: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow(FlatRow):
+    """A notice that an officer filed: to the residence office, to an owner, of an intake.
+
+    Attributes:
+        office: Whose officer.
+        agency: Of that office.
+        digest: Salted digest of what was said.
+        place: Where it stands.
+    """
+
+    office: OfficeId
+    agency: AgencyId
+    digest: Digest
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRow(FlatRow):
+    """Access that an owner gave: named fields of a version, wrapped to a key.
+
+    Attributes:
+        record_id: Of which record.
+        version: Of which version.
+        recipient: Key id of who may open.
+        wraps_digest: Digest of the wrapped field keys in the vault.
+        until: First date on which it no longer counts.
+        status: `live` or `withdrawn`.
+    """
+
+    record_id: RecordId
+    version: int
+    recipient: KeyId
+    wraps_digest: Digest
+    until: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrapsRow(FlatRow):
+    """Digests of the wraps that were added to a record version later, in order."""
+
+    digests: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRow(FlatRow):
+    """An access or an annotation that an officer put on record."""
+
+    record_id: RecordId
+    version: int
+    kind: str
+    office: OfficeId
+    officer: RecordId
+    digest: Digest
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow(FlatRow):
+    """A window through which an office may bring in old books of one source.
+
+    Attributes:
+        type_name: Record type.
+        from_date: First date.
+        to_date: First date after it.
+        from_height: First height.
+        scans_root: Root of the scans, None before `import/open`.
+        count: How many records were announced.
+        used: How many came.
+    """
+
+    type_name: str
+    from_date: str
+    to_date: str
+    from_height: int
+    scans_root: Digest | None
+    count: int
+    used: int
