@@ -1,9 +1,9 @@
 """Why the node refused something or stopped, sorted by who has to act.
 
 * NodeError
-  x ConfigError              the operator: config.toml or a file it names; `problems` has every one at once
-  x GuardError               our own key was asked for something that could contradict an older vote
-    + GuardMissingError      a key without its guard file: a restored or copied home, or a deleted file
+  x ConfigError              the operator: config.toml or a file it names; has every problem
+  x GuardError               our key was asked for something that could contradict an older vote
+    + GuardMissingError      a key without its guard file: a restored home, or a deleted file
     + GuardDamagedError      the guard file does not read
     + ContradictionError     other bytes for the same vote, or a step back: refused, never signed
   x InconsistentError        this node and the chain disagree: stop, call the operator, never guess

@@ -1,0 +1,234 @@
+"""The listener for other nodes, /peer/v1: authenticate, bound, parse the frame, hand over.
+
+A handler decides nothing about consensus. It knows who speaks from the TLS connection, refuses what
+is too large before reading it, slows or cuts off who misbehaves, and gives the bytes to a
+`PeerService`. What the service refuses with an InvalidDataError or a bad signature counts against
+the peer. The answer 202 means "arrived", never "believed".
+
+    POST /peer/v1/messages              canonical [message bin ...]
+    POST /peer/v1/block                 a proposed block in short form, see node.block_exchange
+    POST /peer/v1/entries               canonical [[entry bin, [body bin ...]] ...]
+    GET  /peer/v1/block-bytes/{digest}  a block by its header digest, proposed or committed
+    GET  /peer/v1/blocks/{height}       canonical [block bin, quorum_certificate bin]
+    GET  /peer/v1/sealed/{digest}       a sealed body by its digest
+    GET  /peer/v1/status                what `node.startup` asks
+"""
+
+import asyncio
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from keys.errors import BadSignatureError
+from keys.hashing import DIGEST_BYTES, Digest
+from ledger.canonical import Value, decode
+from ledger.errors import InvalidDataError
+from ledger.fields import INTEGER_MAX, read_array, read_bytes_up_to
+from ledger.ids import AgencyId
+from ledger.limits import BLOCK_BYTES_MAX, MESSAGE_BYTES_MAX
+from node.clock import Clock
+from node.conduct import Conduct
+from node.errors import NodeError, PeerUnknownError
+from node.logs import Log
+from node.peers import BATCH_BYTES_MAX
+from node.tls import presented_key
+
+MESSAGES_MAX: Final = 16_384
+"""Messages in one POST; the bytes allow fewer of most."""
+BULK_BYTES_MAX: Final = 16 * 1024 * 1024
+FRAME_BYTES: Final = 1_024
+"""What a frame may cost over its content."""
+PEER: Final = web.RequestKey("peer", AgencyId)
+_HEX_DIGEST: Final = re.compile(f"[0-9a-f]{{{2 * DIGEST_BYTES}}}")
+_HEIGHT: Final = re.compile(r"[1-9][0-9]{0,18}")
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class PeerService(Protocol):
+    """What this node does for its peers; every method may raise InvalidDataError."""
+
+    def take_messages(self, peer: AgencyId, messages: tuple[bytes, ...]) -> None:
+        """Take consensus messages."""
+
+    async def take_block(self, peer: AgencyId, raw: bytes) -> None:
+        """Take a proposed block in short form."""
+
+    async def take_entries(self, peer: AgencyId, raw: bytes) -> None:
+        """Take gossiped entries with their bodies."""
+
+    def block_bytes(self, block_id: Digest) -> bytes | None:
+        """Return a block by its id, proposed or committed."""
+
+    def certified_block(self, height: int) -> bytes | None:
+        """Return canonical [block, quorum certificate] of a height."""
+
+    def sealed_body(self, peer: AgencyId, digest: Digest) -> bytes | None:
+        """Return a sealed body; None also where it was purged or is not this peer's to have."""
+
+    def status(self) -> bytes:
+        """Return what a starting peer wants to know, see `node.startup`."""
+
+
+class PeerListener:
+    """Serves /peer/v1.
+
+    Args:
+        service: What the node does for its peers.
+        peer_of: The agency of a peer key, by key id; None for a key that is no longer pinned.
+        conduct: Who misbehaved how often.
+        clock: Measures how long somebody is cut off.
+        log: Takes notes.
+        routes: Further routes under /peer/v1, behind the same door; `request[PEER]` says who asks.
+    """
+
+    def __init__(
+        self,
+        service: PeerService,
+        peer_of: Callable[[bytes], AgencyId | None],
+        *,
+        conduct: Conduct[AgencyId],
+        clock: Clock,
+        log: Log,
+        routes: Iterable[web.RouteDef] = (),
+    ) -> None:
+        self._service = service
+        self._peer_of = peer_of
+        self._conduct = conduct
+        self._clock = clock
+        self._log = log
+        self._runner: web.AppRunner | None = None
+
+        @web.middleware
+        async def door(request: web.Request, handler: _Handler) -> web.StreamResponse:
+            return await self._door(request, handler)
+
+        self.application = web.Application(client_max_size=BULK_BYTES_MAX, middlewares=[door])
+        self.application.add_routes(
+            [
+                web.post("/peer/v1/messages", self._messages),
+                web.post("/peer/v1/block", self._block),
+                web.post("/peer/v1/entries", self._entries),
+                web.get("/peer/v1/block-bytes/{digest}", self._block_bytes),
+                web.get("/peer/v1/blocks/{height}", self._certified_block),
+                web.get("/peer/v1/sealed/{digest}", self._sealed_body),
+                web.get("/peer/v1/status", self._status),
+                *routes,
+            ]
+        )
+
+    async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
+        """Listen; return the port, which is chosen freely where `port` is 0."""
+        self._runner = web.AppRunner(
+            self.application, access_log=None, keepalive_timeout=75, shutdown_timeout=1
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, ssl_context=context)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening and close what is open."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _door(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Know who asks; slow down or turn away who misbehaved; count what is refused."""
+        try:
+            transport = request.transport
+            tls = None if transport is None else transport.get_extra_info("ssl_object")
+            peer = self._peer_of(presented_key(tls).key_id)
+        except PeerUnknownError:
+            peer = None
+        if peer is None:
+            return web.Response(status=403, text=PeerUnknownError.code)
+        cut_off_ms = self._conduct.cut_off_ms(peer, self._clock.monotonic_ms())
+        if cut_off_ms:
+            headers = {"Retry-After": str(cut_off_ms // 1_000 + 1)}
+            return web.Response(status=429, text="node.cut_off", headers=headers)
+        delay_ms = self._conduct.delay_ms(peer, self._clock.monotonic_ms())
+        if delay_ms:
+            await asyncio.sleep(delay_ms / 1_000)
+        request[PEER] = peer
+        try:
+            return await handler(request)
+        except (InvalidDataError, BadSignatureError) as error:
+            self.mark(peer, error.code)
+            return web.Response(status=400, text=error.code)
+        except NodeError as error:
+            return web.Response(status=503, text=error.code)
+
+    def mark(self, peer: AgencyId, reason: str) -> None:
+        """Hold something against a peer, and say so when that cuts it off."""
+        now_ms = self._clock.monotonic_ms()
+        if self._conduct.mark(peer, reason, now_ms):
+            cut_off_ms = self._conduct.cut_off_ms(peer, now_ms)
+            self._log.warning("peer_cut_off", peer=peer, reason=reason, cut_off_ms=cut_off_ms)
+
+    async def _messages(self, request: web.Request) -> web.Response:
+        raw = await _body(request, BATCH_BYTES_MAX + MESSAGE_BYTES_MAX + FRAME_BYTES)
+        self._service.take_messages(request[PEER], parse_batch(raw))
+        return web.Response(status=202)
+
+    async def _block(self, request: web.Request) -> web.Response:
+        await self._service.take_block(request[PEER], await _body(request, BLOCK_BYTES_MAX))
+        return web.Response(status=202)
+
+    async def _entries(self, request: web.Request) -> web.Response:
+        await self._service.take_entries(request[PEER], await _body(request, BULK_BYTES_MAX))
+        return web.Response(status=202)
+
+    async def _block_bytes(self, request: web.Request) -> web.Response:
+        return _answer(self._service.block_bytes(_digest(request)))
+
+    async def _certified_block(self, request: web.Request) -> web.Response:
+        text = request.match_info["height"]
+        if not _HEIGHT.fullmatch(text) or int(text) > INTEGER_MAX:
+            raise InvalidDataError("a height in a path is no number from 1")
+        return _answer(self._service.certified_block(int(text)))
+
+    async def _sealed_body(self, request: web.Request) -> web.Response:
+        return _answer(self._service.sealed_body(request[PEER], _digest(request)))
+
+    async def _status(self, request: web.Request) -> web.Response:  # noqa: ARG002
+        return _answer(self._service.status())
+
+
+def parse_batch(raw: bytes) -> tuple[bytes, ...]:
+    """Read what `node.peers.encode_batch` makes.
+
+    Raises:
+        InvalidDataError: Not a canonical array of 1 ... 16,384 messages of at most 64 KiB.
+    """
+    value: Value = decode(raw, len(raw))
+    messages = read_array(value, "messages", (1, MESSAGES_MAX))
+    return tuple([read_bytes_up_to(one, "messages[]", MESSAGE_BYTES_MAX) for one in messages])
+
+
+async def _body(request: web.Request, bytes_max: int) -> bytes:
+    if request.content_length is not None and request.content_length > bytes_max:
+        raise InvalidDataError(f"a body of {request.content_length} bytes, over {bytes_max}")
+    pieces: list[bytes] = []
+    size = 0
+    async for piece, _end in request.content.iter_chunks():
+        size += len(piece)
+        if size > bytes_max:
+            raise InvalidDataError(f"a body over {bytes_max} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _digest(request: web.Request) -> Digest:
+    text = request.match_info["digest"]
+    if not _HEX_DIGEST.fullmatch(text):
+        raise InvalidDataError("a digest in a path is not 64 hexadecimal digits")
+    return Digest(bytes.fromhex(text))
+
+
+def _answer(raw: bytes | None) -> web.Response:
+    if raw is None:
+        return web.Response(status=404)
+    return web.Response(body=raw, content_type="application/msgpack")

@@ -1,0 +1,124 @@
+"""Carries bytes to other nodes over HTTP with mutual TLS: one keep-alive connection a lane.
+
+What a peer answers is read up to a limit and within a time; everything that goes wrong is a
+PeerError, so that nobody above knows about HTTP.
+"""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+import aiohttp
+
+from node.errors import PeerMisbehavedError, PeerUnreachableError
+from node.peers import Lane, PeerNode
+from node.tls import PeerTls
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ledger.ids import AgencyId
+
+TIMEOUT_MS: Final = {Lane.VOTES: 3_000, Lane.BULK: 20_000, Lane.FETCH: 10_000}
+ANSWER_BYTES_MAX: Final = 64 * 1024
+_CONNECTIONS: Final = {Lane.VOTES: 1, Lane.BULK: 1, Lane.FETCH: 4}
+_CHUNK_BYTES: Final = 256 * 1024
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+_ERRORS_FROM: Final = 300
+
+
+class HttpTransport:
+    """Opens a session for each peer and lane when it is first needed.
+
+    Args:
+        tls: This node's side of TLS.
+    """
+
+    def __init__(self, tls: PeerTls) -> None:
+        self._tls = tls
+        self._contexts: dict[AgencyId, ssl.SSLContext] = {}
+        self._sessions: dict[tuple[AgencyId, Lane], aiohttp.ClientSession] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        sessions, self._sessions = list(self._sessions.values()), {}
+        for session in sessions:
+            await session.close()
+
+    async def post(self, peer: PeerNode, lane: Lane, path: str, body: bytes) -> bytes:
+        """Send and return the answer's bytes.
+
+        Raises:
+            PeerUnreachableError: No connection, not the pinned key, too slow, or an error status.
+            PeerMisbehavedError: The answer is too long.
+        """
+        answer = await self._request(peer, lane, "POST", path, body, ANSWER_BYTES_MAX)
+        return b"" if answer is None else answer
+
+    async def get(self, peer: PeerNode, lane: Lane, path: str, bytes_max: int) -> bytes | None:
+        """Ask and return the answer's bytes; None if the peer does not have it.
+
+        Raises:
+            PeerUnreachableError: As `post`.
+            PeerMisbehavedError: The answer is over `bytes_max`.
+        """
+        return await self._request(peer, lane, "GET", path, None, bytes_max)
+
+    async def _request(
+        self, peer: PeerNode, lane: Lane, verb: str, path: str, body: bytes | None, bytes_max: int
+    ) -> bytes | None:
+        session = self._session(peer, lane)
+        try:
+            async with session.request(verb, f"https://{peer.address}{path}", data=body) as answer:
+                if answer.status == _NOT_FOUND and verb == "GET":
+                    return None
+                if answer.status >= _ERRORS_FROM:
+                    raise PeerUnreachableError(
+                        f"the peer answered with status {answer.status}", status=answer.status
+                    )
+                return await _read(answer, bytes_max)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise PeerUnreachableError(
+                f"no answer from {peer.address}: {type(error).__name__}"
+            ) from error
+
+    def _session(self, peer: PeerNode, lane: Lane) -> aiohttp.ClientSession:
+        place = (peer.agency_id, lane)
+        session = self._sessions.get(place)
+        if session is None:
+            context = self._contexts.get(peer.agency_id)
+            if context is None:
+                context = self._tls.client_context(peer.key)
+                self._contexts[peer.agency_id] = context
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=_CONNECTIONS[lane], ssl=context, keepalive_timeout=60
+                ),
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_MS[lane] / 1_000),
+                auto_decompress=False,
+                trust_env=False,
+            )
+            self._sessions[place] = session
+        return session
+
+
+async def _read(answer: aiohttp.ClientResponse, bytes_max: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in answer.content.iter_chunked(_CHUNK_BYTES):
+        size += len(piece)
+        if size > bytes_max:
+            raise PeerMisbehavedError(f"a peer's answer is over {bytes_max} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)

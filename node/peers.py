@@ -1,0 +1,252 @@
+"""What this node sends to other nodes: a bounded queue and one task for each peer and lane.
+
+Votes never wait behind bulk: they have a lane, a queue and a connection of their own. Messages that
+are put within a few milliseconds leave as one POST. A status code is never taken as delivery, and
+nothing is retried here: consensus rebroadcasts, gossip repeats, fetching asks the next peer. When a
+peer is slow or gone its queue drops the oldest, so memory stays bounded.
+
+Here is no HTTP: a `Transport` carries bytes, `node.http_transport` is the real one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Final, Protocol
+
+from keys.signing import PublicKey
+from ledger.canonical import encode
+from ledger.ids import AgencyId
+from node.config import Address
+from node.errors import PeerError
+from node.logs import Log
+
+COALESCE_MS: Final = 2
+BATCH_BYTES_MAX: Final = 1024 * 1024
+"""Bytes of messages that leave as one POST."""
+VOTES_QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
+BULK_QUEUE_BYTES_MAX: Final = 32 * 1024 * 1024
+BACKOFF_START_MS: Final = 50
+BACKOFF_MS_MAX: Final = 2_000
+MESSAGES_PATH: Final = "/peer/v1/messages"
+
+
+@unique
+class Lane(StrEnum):
+    """Which connection carries something; lanes do not wait for one another."""
+
+    VOTES = "votes"
+    BULK = "bulk"
+    FETCH = "fetch"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerNode:
+    """Another node.
+
+    Attributes:
+        agency_id: Whose it is.
+        key: Its pinned peer key.
+        address: Where it listens.
+    """
+
+    agency_id: AgencyId
+    key: PublicKey
+    address: Address
+
+
+class Transport(Protocol):
+    """Carries bytes to a peer and its answer back."""
+
+    async def post(self, peer: PeerNode, lane: Lane, path: str, body: bytes) -> bytes:
+        """Send and return the answer's bytes.
+
+        Raises:
+            PeerError: Unreachable, too slow, not the pinned key, or an answer that is none.
+        """
+
+    async def get(self, peer: PeerNode, lane: Lane, path: str, bytes_max: int) -> bytes | None:
+        """Ask and return the answer's bytes; None if the peer does not have it.
+
+        Raises:
+            PeerError: As `post`, or an answer over `bytes_max`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Something to POST."""
+
+    path: str
+    body: bytes
+
+
+class Outbox:
+    """What waits for one peer in one lane; over its bytes the oldest are dropped."""
+
+    __slots__ = ("_bytes", "_bytes_max", "_parcels", "_ready", "dropped")
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._parcels: deque[Parcel] = deque()
+        self._ready = asyncio.Event()
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._parcels)
+
+    def put(self, parcel: Parcel) -> None:
+        """Append, and drop the oldest while there is too much; the newest always stays."""
+        self._parcels.append(parcel)
+        self._bytes += len(parcel.body)
+        while self._bytes > self._bytes_max and len(self._parcels) > 1:
+            self._bytes -= len(self._parcels.popleft().body)
+            self.dropped += 1
+        self._ready.set()
+
+    async def wait(self) -> None:
+        """Return when something waits."""
+        await self._ready.wait()
+
+    def take(self) -> Parcel:
+        """Return the oldest."""
+        parcel = self._parcels.popleft()
+        self._bytes -= len(parcel.body)
+        if not self._parcels:
+            self._ready.clear()
+        return parcel
+
+    def take_batch(self, bytes_max: int) -> list[bytes]:
+        """Return the oldest bodies, at least one, together at most `bytes_max`."""
+        batch = [self.take().body]
+        size = len(batch[0])
+        while self._parcels and size + len(self._parcels[0].body) <= bytes_max:
+            batch.append(self.take().body)
+            size += len(batch[-1])
+        return batch
+
+
+@dataclass(slots=True)
+class PeerHealth:
+    """What an operator wants to know about the way to one peer.
+
+    Attributes:
+        failures: Consecutive failed sends.
+        sent: Successful POSTs since the start.
+        last_error: Code and text of the last failure, or "".
+    """
+
+    failures: int = 0
+    sent: int = 0
+    last_error: str = ""
+
+
+class Peers:
+    """Sends to all other nodes.
+
+    Args:
+        nodes: The other nodes; without this one.
+        transport: What carries bytes.
+        log: Takes notes when a peer is lost and found.
+    """
+
+    def __init__(self, nodes: Iterable[PeerNode], transport: Transport, log: Log) -> None:
+        self._nodes = {node.agency_id: node for node in nodes}
+        self._transport = transport
+        self._log = log
+        self._votes = {agency: Outbox(VOTES_QUEUE_BYTES_MAX) for agency in self._nodes}
+        self._bulk = {agency: Outbox(BULK_QUEUE_BYTES_MAX) for agency in self._nodes}
+        self._health = {agency: PeerHealth() for agency in self._nodes}
+
+    @property
+    def nodes(self) -> Mapping[AgencyId, PeerNode]:
+        """The other nodes by agency."""
+        return self._nodes
+
+    @property
+    def health(self) -> Mapping[AgencyId, PeerHealth]:
+        """How sending goes, by agency."""
+        return self._health
+
+    def queued(self, agency: AgencyId) -> tuple[int, int]:
+        """Return how many parcels wait for a peer: votes, bulk."""
+        return len(self._votes[agency]), len(self._bulk[agency])
+
+    def broadcast_messages(self, messages: Iterable[bytes]) -> None:
+        """Queue consensus messages for every peer."""
+        for message in messages:
+            for outbox in self._votes.values():
+                outbox.put(Parcel(MESSAGES_PATH, message))
+
+    def send_messages(self, agency: AgencyId, messages: Iterable[bytes]) -> None:
+        """Queue consensus messages for one peer; an unknown one is no error."""
+        outbox = self._votes.get(agency)
+        if outbox is not None:
+            for message in messages:
+                outbox.put(Parcel(MESSAGES_PATH, message))
+
+    def broadcast_bulk(self, path: str, body: bytes) -> None:
+        """Queue a POST of something large for every peer."""
+        for outbox in self._bulk.values():
+            outbox.put(Parcel(path, body))
+
+    def send_bulk(self, agency: AgencyId, path: str, body: bytes) -> None:
+        """Queue a POST of something large for one peer; an unknown one is no error."""
+        outbox = self._bulk.get(agency)
+        if outbox is not None:
+            outbox.put(Parcel(path, body))
+
+    async def get(self, agency: AgencyId, path: str, bytes_max: int) -> bytes | None:
+        """Ask one peer for something, on the lane for fetching.
+
+        Raises:
+            PeerError: As `Transport.get`.
+        """
+        return await self._transport.get(self._nodes[agency], Lane.FETCH, path, bytes_max)
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for agency, node in self._nodes.items():
+                tasks.create_task(self._run_votes(node, self._votes[agency]))
+                tasks.create_task(self._run_bulk(node, self._bulk[agency]))
+
+    async def _run_votes(self, node: PeerNode, outbox: Outbox) -> None:
+        while True:
+            await outbox.wait()
+            await asyncio.sleep(COALESCE_MS / 1_000)
+            body = encode_batch(outbox.take_batch(BATCH_BYTES_MAX))
+            await self._deliver(node, Lane.VOTES, Parcel(MESSAGES_PATH, body))
+
+    async def _run_bulk(self, node: PeerNode, outbox: Outbox) -> None:
+        while True:
+            await outbox.wait()
+            await self._deliver(node, Lane.BULK, outbox.take())
+
+    async def _deliver(self, node: PeerNode, lane: Lane, parcel: Parcel) -> None:
+        health = self._health[node.agency_id]
+        try:
+            await self._transport.post(node, lane, parcel.path, parcel.body)
+        except PeerError as error:
+            health.failures += 1
+            health.last_error = f"{error.code}: {error}"
+            if health.failures == 1:
+                self._log.warning("peer_lost", peer=node.agency_id, lane=lane, code=error.code)
+            await asyncio.sleep(backoff_ms(health.failures) / 1_000)
+        else:
+            if health.failures:
+                self._log.info("peer_found", peer=node.agency_id, lane=lane)
+            health.failures = 0
+            health.sent += 1
+
+
+def backoff_ms(failures: int) -> int:
+    """Return how long to wait after so many failures in a row: doubling, up to two seconds."""
+    return min(BACKOFF_MS_MAX, BACKOFF_START_MS << min(failures - 1, 16))
+
+
+def encode_batch(messages: Iterable[bytes]) -> bytes:
+    """Return what `POST /peer/v1/messages` carries: a canonical array of messages."""
+    return encode(tuple(messages))

@@ -1,0 +1,255 @@
+"""Holds the consensus key behind a guard that remembers on disk what the key signed last.
+
+A validator that signs two different messages for one height, round and type is a liar, whatever
+the reason. So before a signature leaves, the guard file holds it: height, round, type, the signed
+bytes, the signature; written beside the old file, synced, and put in its place. Then
+
+* the same bytes again: the stored signature is returned;
+* other bytes for the same place, or any place before the last: refused, nothing is signed;
+* a key without its guard file: refused at the start, unless an operator says that this key has
+  never signed (`allow_missing`), because nobody else can know.
+
+Order of places: height, then round, then proposal < prevote < precommit. A restored disk image
+brings back key and guard together: against that helps only asking the peers, see `node.startup`.
+
+The file: canonical([1, key_id bin 16, [signed ...]]) and its SHA-256; signed = [height, round,
+kind, message bin, signature bin], at most one of each kind, ascending by kind.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum, unique
+from pathlib import Path
+from typing import Final, Protocol
+
+from keys.hashing import DIGEST_BYTES, sha256
+from keys.signing import KEY_ID_BYTES, KeyId, PublicKey, Signer
+from ledger.canonical import Value, decode, encode
+from ledger.errors import InvalidDataError
+from ledger.fields import (
+    INTEGER_MAX,
+    read_array,
+    read_bytes,
+    read_bytes_up_to,
+    read_int,
+    read_version,
+)
+from ledger.limits import MESSAGE_BYTES_MAX
+from node.errors import ContradictionError, GuardDamagedError, GuardMissingError
+
+GUARD_BYTES_MAX: Final = 4 * MESSAGE_BYTES_MAX
+_VERSION: Final = 1
+
+
+@unique
+class SignedKind(IntEnum):
+    """What was signed, in the order in which a round produces it."""
+
+    PROPOSAL = 1
+    PREVOTE = 2
+    PRECOMMIT = 3
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """The one place in a run that a signed message takes."""
+
+    height: int
+    round: int
+    kind: SignedKind
+
+
+@dataclass(frozen=True, slots=True)
+class LastSigned:
+    """What the key signed last of one kind."""
+
+    place: Place
+    message: bytes
+    signature: bytes
+
+
+class GuardStore(Protocol):
+    """Keeps the guard's bytes; `replace` returns only when they survive a power cut."""
+
+    def read(self) -> bytes | None:
+        """Return the bytes kept, or None if there never were any."""
+
+    def replace(self, raw: bytes) -> None:
+        """Put `raw` in the place of what was kept, all of it or nothing, durably."""
+
+
+class GuardFile:
+    """The guard's bytes in a file of its own."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes | None:
+        """Return the file's bytes; None if there is no file.
+
+        Raises:
+            GuardDamagedError: It exists and cannot be read.
+        """
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise GuardDamagedError(f"the guard file cannot be read: {error.strerror}") from error
+
+    def replace(self, raw: bytes) -> None:
+        """Write beside the file, sync, rename over it, sync the folder."""
+        beside = self._path.with_name(self._path.name + ".new")
+        descriptor = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        try:
+            _write_all(descriptor, raw)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        beside.replace(self._path)
+        sync_folder(self._path.parent)
+
+
+class GuardedSigner:
+    """The consensus key; signs each place once.
+
+    Args:
+        key: The private key.
+        store: Where the guard is kept.
+        allow_missing: Whether the operator says that this key has never signed.
+
+    Raises:
+        GuardMissingError: Nothing is kept and `allow_missing` is false.
+        GuardDamagedError: What is kept does not read, or is another key's.
+    """
+
+    __slots__ = ("_key", "_last", "_store")
+
+    def __init__(self, key: Signer, store: GuardStore, *, allow_missing: bool = False) -> None:
+        self._key = key
+        self._store = store
+        raw = store.read()
+        if raw is None:
+            if not allow_missing:
+                raise GuardMissingError(
+                    "there is a consensus key and no guard file: nobody knows what it has signed"
+                )
+            raw = _print_guard(key.public.key_id, ())
+            store.replace(raw)
+        self._last = _parse_guard(raw, key.public.key_id)
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half of the consensus key."""
+        return self._key.public
+
+    @property
+    def last(self) -> Place | None:
+        """The last place signed, or None if this key has never signed."""
+        return max((signed.place for signed in self._last.values()), default=None)
+
+    def sign(self, place: Place, message: bytes) -> bytes:
+        """Sign a message for its place; on return the guard is on disk.
+
+        Args:
+            place: Height, round and kind that `message` is for.
+            message: Domain prefix and payload.
+
+        Raises:
+            ContradictionError: Other bytes for this place, or a place before the last.
+            OSError: The guard could not be written; nothing was signed as far as others know.
+        """
+        stored = self._last.get(place.kind)
+        if stored is not None and stored.place == place and stored.message == message:
+            return stored.signature
+        last = self.last
+        if last is not None and place <= last:
+            raise ContradictionError(
+                f"asked to sign {place.kind.name.lower()} {place.height}/{place.round} after "
+                f"{last.kind.name.lower()} {last.height}/{last.round}",
+                height=place.height,
+                round=place.round,
+                last_height=last.height,
+                last_round=last.round,
+            )
+        signed = LastSigned(place, message, self._key.sign(message))
+        after = {**self._last, place.kind: signed}
+        self._store.replace(_print_guard(self._key.public.key_id, after.values()))
+        self._last = after
+        return signed.signature
+
+    def sign_unguarded(self, message: bytes) -> bytes:
+        """Sign what can contradict nothing: a status. Never a proposal or a vote."""
+        return self._key.sign(message)
+
+
+def create_guard(path: Path, key_id: KeyId) -> None:
+    """Make the guard of a new key that has never signed.
+
+    Raises:
+        FileExistsError: There is one already.
+    """
+    if path.exists():
+        raise FileExistsError(f"there is a guard file already: {path.name}")
+    GuardFile(path).replace(_print_guard(key_id, ()))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and new files in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, raw: bytes) -> None:
+    left = memoryview(raw)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _print_guard(key_id: KeyId, signed: Iterable[LastSigned]) -> bytes:
+    in_order = sorted(signed, key=lambda one: one.place.kind)
+    body = encode((_VERSION, key_id, tuple(_signed_value(one) for one in in_order)))
+    return body + sha256(body)
+
+
+def _signed_value(signed: LastSigned) -> Value:
+    place = signed.place
+    return (place.height, place.round, int(place.kind), signed.message, signed.signature)
+
+
+def _parse_guard(raw: bytes, key_id: KeyId) -> dict[SignedKind, LastSigned]:
+    body, checksum = raw[:-DIGEST_BYTES], raw[-DIGEST_BYTES:]
+    if sha256(body) != checksum:
+        raise GuardDamagedError("the guard file is damaged: its checksum is wrong")
+    try:
+        version, owner, signed = read_array(decode(body, GUARD_BYTES_MAX), "guard", 3)
+        read_version(version, "guard.version", _VERSION)
+        kept = [_read_signed(one) for one in read_array(signed, "guard.signed", (0, 3))]
+        of_key = read_bytes(owner, "guard.key_id", KEY_ID_BYTES)
+    except InvalidDataError as error:
+        raise GuardDamagedError(f"the guard file does not read: {error}") from error
+    if of_key != key_id:
+        raise GuardDamagedError(
+            "the guard file belongs to another key", guard_key=of_key.hex(), key=key_id.hex()
+        )
+    return {one.place.kind: one for one in kept}
+
+
+def _read_signed(value: Value) -> LastSigned:
+    height, round_number, kind, message, signature = read_array(value, "guard.signed[]", 5)
+    place = Place(
+        read_int(height, "guard.height", 1, INTEGER_MAX),
+        read_int(round_number, "guard.round", 0, INTEGER_MAX),
+        SignedKind(read_int(kind, "guard.kind", 1, len(SignedKind))),
+    )
+    return LastSigned(
+        place,
+        read_bytes_up_to(message, "guard.message", MESSAGE_BYTES_MAX),
+        read_bytes_up_to(signature, "guard.signature", MESSAGE_BYTES_MAX),
+    )
