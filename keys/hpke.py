@@ -32,6 +32,8 @@ WRAPPED_KEY_BYTES_P256: Final = 113
 WRAPPED_KEY_BYTES_HYBRID: Final = 1168
 
 _MLKEM_PUBLIC_BYTES: Final = 1184
+_X25519_PRIME: Final = 2**255 - 19
+_ANY_X25519: Final = X25519PrivateKey.from_private_bytes(bytes(32))
 _P256: Final = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _HYBRID: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -62,28 +64,27 @@ def generate_hybrid() -> HybridPrivateKey:
 def load_hybrid_public(public: bytes) -> MLKEM768X25519PublicKey:
     """Load the 1,216 bytes of a public key of algorithm 3.
 
+    OpenSSL checks the ML-KEM half (FIPS 203, 7.2) but takes any X25519 half, and would then fail in
+    the middle of wrapping. So a point of small order and a second encoding are refused here.
+
     Raises:
-        ValueError: Another length.
+        ValueError: Another length, or one of the halves is no key.
     """
-    return MLKEM768X25519PublicKey(
-        MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_PUBLIC_BYTES]),
-        X25519PublicKey.from_public_bytes(public[_MLKEM_PUBLIC_BYTES:]),
-    )
+    curve_half = public[_MLKEM_PUBLIC_BYTES:]
+    if int.from_bytes(curve_half, "little") >= _X25519_PRIME:
+        raise ValueError("the X25519 half is in a second encoding")
+    curve = X25519PublicKey.from_public_bytes(curve_half)
+    _ANY_X25519.exchange(curve)  # Raises if the order of the point divides 8.
+    lattice = MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_PUBLIC_BYTES])
+    return MLKEM768X25519PublicKey(lattice, curve)
 
 
 def seal_to(
     public: ec.EllipticCurvePublicKey | MLKEM768X25519PublicKey, plaintext: bytes, info: bytes
 ) -> bytes:
-    """Encrypt `plaintext` so that only the holder of the private key opens it, with equal `info`.
-
-    Raises:
-        SealError: The X25519 half of a hybrid key is a point of small order.
-    """
+    """Encrypt so that only the holder of the private key opens it, and only with equal `info`."""
     suite = _P256 if isinstance(public, ec.EllipticCurvePublicKey) else _HYBRID
-    try:
-        return suite.encrypt(plaintext, public, info)
-    except ValueError as error:
-        raise SealError("nothing can be sealed to this public key") from error
+    return suite.encrypt(plaintext, public, info)
 
 
 def open_with(
@@ -102,5 +103,5 @@ def open_with(
         if isinstance(private, HybridPrivateKey):
             return _HYBRID.decrypt(ciphertext, private.loaded, info)
         return _P256.decrypt(ciphertext, private, info)
-    except (InvalidTag, ValueError) as error:
+    except InvalidTag as error:
         raise SealError("the wrapped key does not open with this private key") from error

@@ -12,7 +12,6 @@ before any work is done. `openssl pkey` reads what is written here, and what `op
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.padding import PKCS7
@@ -126,7 +125,7 @@ def _cipher(passphrase: bytes, salt: bytes, iv: bytes, cost: ScryptCost) -> Ciph
     try:
         scrypt = Scrypt(salt=salt, length=AES_KEY_BYTES, n=cost.n, r=cost.r, p=cost.p)
         key = scrypt.derive(passphrase)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except MemoryError as error:  # Also what OpenSSL makes of n >= 2^(16 r).
         raise KeyFileError(f"these scrypt costs cannot be used: {cost}") from error
     return Cipher(algorithms.AES256(key), modes.CBC(iv))
 

@@ -67,7 +67,8 @@ def test_the_ledger_accepts_exactly_the_valid_raw_signatures_with_low_s(
     vector_files, usual_vectors
 ):
     """The one deviation from the file's results: valid signatures with S > q/2 are refused."""
-    cases, seen = wycheproof(vector_files, RAW), Counter()
+    cases = wycheproof(vector_files, RAW)
+    seen: Counter[str] = Counter()
     for case in cases:
         high = case.valid and int.from_bytes(case.signature[32:], "big") > P256_ORDER // 2
         seen["valid"] += case.valid
@@ -83,7 +84,8 @@ def test_envelopes_accept_exactly_the_valid_raw_signatures(vector_files):
 
 
 def test_der_signatures_are_accepted_exactly_if_valid(vector_files, usual_vectors):
-    cases, seen = wycheproof(vector_files, DER), Counter()
+    cases = wycheproof(vector_files, DER)
+    seen: Counter[str] = Counter()
     for case in cases:
         seen["valid"] += case.valid
         if case.valid:

@@ -1,4 +1,4 @@
-"""Keys by algorithm number, signatures in one form, and `ecdsa` as the independent second opinion."""
+"""Keys by algorithm number, signatures in one form, and `ecdsa` as the second opinion."""
 
 import hashlib
 import threading
@@ -347,7 +347,7 @@ def test_without_rfc_6979_in_openssl_the_signer_still_signs(monkeypatch):
             raise UnsupportedAlgorithm("too old")
         return real(algorithm)
 
-    monkeypatch.setattr(signing.ec, "ECDSA", old_openssl)
+    monkeypatch.setattr(ec, "ECDSA", old_openssl)
     plain = signing._ecdsa_for_signing()
     monkeypatch.undo()
     assert not plain.deterministic_signing
