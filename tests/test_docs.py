@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.languages import catalogue
 from cli.main import program
 from cli.reference import documents, walk_commands
 
@@ -32,15 +33,13 @@ def test_the_links_of_a_page_lead_to_files_that_exist(page):
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("name", sorted(documents()))
+@pytest.mark.parametrize("name", ["docs/commands.md", "docs/errors.md", "docs/exit-codes.md"])
 def test_a_generated_page_is_what_the_code_makes_now(name):
     made = documents()[name]
     assert (ROOT / name).read_text(encoding="utf-8") == made, "run `make errors`"
 
 
 def test_every_command_has_help_with_an_example_and_a_translation():
-    from cli.languages import catalogue  # noqa: PLC0415
-
     translated = catalogue("vi").help
     for ctx, command in walk_commands(program):
         assert command.help, ctx.command_path
@@ -50,8 +49,6 @@ def test_every_command_has_help_with_an_example_and_a_translation():
 
 
 def test_every_option_has_its_help_in_vietnamese():
-    from cli.languages import catalogue  # noqa: PLC0415
-
     translated = catalogue("vi").help
     missing = set()
     for ctx, command in walk_commands(program):

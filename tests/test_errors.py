@@ -34,6 +34,7 @@ def test_a_code_begins_with_the_floor_that_its_class_stands_on(error):
 def test_every_code_has_a_sentence_and_a_hint_in(language):
     known = catalogue(language).errors
     assert [code for code in CODES if code not in known] == []
+    assert [code for code in known if code not in CODES] == []
     assert [c for c, words in known.items() if not (words.sentence and words.hint)] == []
 
 
