@@ -6,19 +6,20 @@ with what the parts still lack: digests of wraps, claims, match tags. Values to 
 sent: the custodian takes them from the opened body, so a tag is always of what was sealed.
 
     request = canonical([1, "custodian-request", head, [record ...], [object ...], context])
-    record  = [record part, [body, body_digest, key_check, commitment, wrapped key]|nil,
+    record  = [part, [body, body_digest, key_check, commitment, wrapped key]|nil,
                [[namespace, unique bool] ...]]
-    reply   = canonical([1, "custodian-reply", [record part ...]])
+    reply   = canonical([1, "custodian-reply", [part ...]])
 
-Head, parts and context are as in docs/formats.md, section 5. In a request a record part's seal is
+Head, part, object and context are the bytes of parts, see docs/formats.md, section 5. In a request a record part's seal is
 nil, and it has no matches and only claims of mode value; in the reply it is whole.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from keys.hashing import Digest
 from ledger.canonical import Value, decode, encode
+from ledger.entries import parse_part
 from ledger.errors import InvalidDataError
 from ledger.fields import (
     read_array,
@@ -28,8 +29,13 @@ from ledger.fields import (
     read_text,
     read_version,
 )
-from ledger.limits import BODY_BYTES_MAX, ENTRY_PARTS_MAX, REQUEST_BODY_BYTES_MAX
-from ledger.part_readers import NAME_CHARS_MAX, read_context, read_head, read_object, read_record
+from ledger.limits import (
+    BODY_BYTES_MAX,
+    ENTRY_BYTES_MAX,
+    ENTRY_PARTS_MAX,
+    REQUEST_BODY_BYTES_MAX,
+)
+from ledger.part_readers import NAME_CHARS_MAX
 from ledger.parts import (
     Context,
     Head,
@@ -48,6 +54,7 @@ TAGS_MAX: Final = 16
 """Tags of one record."""
 
 _VERSION: Final = 1
+_P = TypeVar("_P", Head, RecordPart, ObjectPart, Context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,8 @@ class CustodianReply:
 def print_request(request: CustodianRequest) -> bytes:
     """Return the bytes of a request."""
     records: list[Value] = [_submitted_value(record) for record in request.records]
-    objects: list[Value] = [object_value(item) for item in request.objects]
-    head, context = head_value(request.head), context_value(request.context)
+    objects: list[Value] = [encode(object_value(item)) for item in request.objects]
+    head, context = encode(head_value(request.head)), encode(context_value(request.context))
     return encode((_VERSION, "custodian-request", head, tuple(records), tuple(objects), context))
 
 
@@ -127,17 +134,17 @@ def parse_request(raw: bytes) -> CustodianRequest:
     listed = read_array(records, "custodian request.records", (0, ENTRY_PARTS_MAX))
     made = read_array(objects, "custodian request.objects", (0, ENTRY_PARTS_MAX))
     return CustodianRequest(
-        head=read_head(head),
+        head=_read_part(head, Head),
         records=tuple([_read_submitted(record) for record in listed]),
-        objects=tuple([read_object(item) for item in made]),
-        context=read_context(context),
+        objects=tuple([_read_part(item, ObjectPart) for item in made]),
+        context=_read_part(context, Context),
     )
 
 
 def _submitted_value(record: SubmittedRecord) -> Value:
     body = record.body
     return (
-        record_value(record.part),
+        encode(record_value(record.part)),
         None
         if body is None
         else (
@@ -150,7 +157,7 @@ def _submitted_value(record: SubmittedRecord) -> Value:
 
 def _read_submitted(value: Value) -> SubmittedRecord:
     part_value, body, tags = read_array(value, "submitted record", 3)
-    part = read_record(part_value)
+    part = _read_part(part_value, RecordPart)
     if part.seal is not None or part.matches or any(claim.epoch for claim in part.claims):
         raise InvalidDataError("a submitted record already has what the custodian gives")
     return SubmittedRecord(
@@ -181,7 +188,7 @@ def _read_wish(value: Value) -> TagWish:
 
 def print_reply(reply: CustodianReply) -> bytes:
     """Return the bytes of a reply."""
-    records = tuple([record_value(record) for record in reply.records])
+    records = tuple([encode(record_value(record)) for record in reply.records])
     return encode((_VERSION, "custodian-reply", records))
 
 
@@ -199,7 +206,14 @@ def parse_reply(raw: bytes) -> CustodianReply:
     read_version(version, "custodian reply.version", _VERSION)
     _read_word(word, "custodian-reply")
     listed = read_array(records, "custodian reply.records", (0, ENTRY_PARTS_MAX))
-    return CustodianReply(tuple([read_record(record) for record in listed]))
+    return CustodianReply(tuple([_read_part(record, RecordPart) for record in listed]))
+
+
+def _read_part(value: Value, kind: type[_P]) -> _P:
+    part = parse_part(read_bytes_up_to(value, "part", ENTRY_BYTES_MAX))
+    if not isinstance(part, kind):
+        raise InvalidDataError("a part stands in the place of another")
+    return part
 
 
 def _read_word(value: Value, word: str) -> None:

@@ -7,12 +7,12 @@ records.md, section 8 (same mother too close, same name and same mother) are led
 Source: records.md, section 8.
 """
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.ids import RecordId
+from registry.calendar import days_between
 from registry.spelling import name_tokens
 
 BIRTH_DAYS_APART_MAX: Final = 5
@@ -81,7 +81,7 @@ def _mothers_close(first: str | None, second: str | None) -> bool:
 
 def days_apart(first: str, second: str) -> int:
     """Return the days between two ISO dates, 0 or more."""
-    return abs((dt.date.fromisoformat(first) - dt.date.fromisoformat(second)).days)
+    return abs(days_between(first, second))
 
 
 def similar_names(first: str, second: str) -> bool:
