@@ -12,6 +12,9 @@
     + UntrustedError         the trust bundle does not vouch for this
   x CorruptStoreError        our own disk is at fault: stop the node, call the operator
     + CorruptWalError
+    + DiskRefusedError       the disk did not take a write: full, failing or read-only
+  x StoreInUseError          another process has this store open
+  x PurgedError              the bytes were erased for good; nobody may serve them again
 """
 
 from keys.errors import CivregError
@@ -87,3 +90,21 @@ class CorruptWalError(CorruptStoreError):
     """The write-ahead log is damaged elsewhere than in its last record."""
 
     code = "ledger.corrupt_wal"
+
+
+class DiskRefusedError(CorruptStoreError):
+    """The disk did not take a write; nothing that depends on it may happen."""
+
+    code = "ledger.disk_refused"
+
+
+class StoreInUseError(LedgerError):
+    """Another process has this store or log open."""
+
+    code = "ledger.store_in_use"
+
+
+class PurgedError(LedgerError):
+    """The bytes with this digest were erased for good, by an entry on the ledger."""
+
+    code = "ledger.purged"

@@ -1,0 +1,334 @@
+"""The vault: sealed bodies and wraps, the only bytes of the network that can be erased.
+
+A LevelDB database beside the chain store. A body lies here once, under its digest, whether it is
+*staged* (its entry is not in a block yet: it counts against its signer's quota and vanishes when
+it expires) or *kept* (the entry is in a block). So keeping a body copies nothing that a purge
+could overlook. Wraps, the data keys locked to their readers, lie under their digest too.
+
+**Purge.** A delete in LevelDB leaves the bytes in its files until some later compaction.
+Compacting the key's range before and after the delete leaves none; this was measured, and a test
+searches the files. A mark "unfinished" goes into the batch with the delete, so that a crash in
+between is made up for when the vault is opened, before anything can be read. The mark "purged"
+stays for ever: the digest is never taken in or given out again.
+
+Every write is synchronous: what follows it is a vote.
+
+Keys: one letter and the rest. `b` digest: body. `w` digest: wraps. `s` digest: what is staged. `x`
+time,
+digest: what expires. `q` signer: bytes staged. `p` digest: purged. `u` digest: unfinished purge.
+
+Source: formats.md, sections 5 and 8; the traps of style.md.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import plyvel
+
+from keys.hashing import DIGEST_BYTES, Digest, domain, hash_with
+from ledger import canonical
+from ledger.errors import (
+    CorruptStoreError,
+    DiskRefusedError,
+    InvalidDataError,
+    PurgedError,
+    StoreInUseError,
+)
+from ledger.fields import INTEGER_MAX, read_array, read_bytes_up_to, read_int
+from ledger.limits import BODY_BYTES_MAX, STAGED_SIGNER_BYTES_MAX, check_limit
+
+_BODY_DOMAIN: Final = domain("body")
+_WRAPS_DOMAIN: Final = domain("wraps")
+
+_BODY: Final = b"b"
+_WRAPS: Final = b"w"
+_STAGED: Final = b"s"
+_EXPIRY: Final = b"x"
+_QUOTA: Final = b"q"
+_PURGED: Final = b"p"
+_UNFINISHED: Final = b"u"
+
+_TIME_BYTES: Final = 8
+_KEY_ID_BYTES_MAX: Final = 64
+_STAGED_RECORD_BYTES_MAX: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """What is known of a staged body."""
+
+    signer_key_id: bytes
+    not_after_ms: int
+    size: int
+
+    def print(self) -> bytes:
+        return canonical.encode((self.signer_key_id, self.not_after_ms, self.size))
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "_Staged":
+        try:
+            fields = read_array(canonical.decode(raw, _STAGED_RECORD_BYTES_MAX), "staged", 3)
+            return cls(
+                read_bytes_up_to(fields[0], "staged.signer", _KEY_ID_BYTES_MAX),
+                read_int(fields[1], "staged.not_after_ms", 0, INTEGER_MAX),
+                read_int(fields[2], "staged.size", 0, BODY_BYTES_MAX),
+            )
+        except InvalidDataError as error:
+            raise CorruptStoreError("a staging record of the vault is damaged") from error
+
+
+class Vault:
+    """An open vault; one process at a time."""
+
+    def __init__(self, database: plyvel.DB) -> None:
+        """Take over an opened database; use `open`."""
+        self._database = database
+
+    @classmethod
+    def open(cls, path: Path) -> "Vault":
+        """Open a vault, or create an empty one; finish purges that a crash cut short.
+
+        Args:
+            path: The folder of the database; the one above it must exist.
+
+        Raises:
+            StoreInUseError: Another process has the vault open.
+            CorruptStoreError: The folder is not a whole LevelDB database, or cannot be used.
+        """
+        try:
+            database = plyvel.DB(str(path), create_if_missing=True, paranoid_checks=True)
+        except plyvel.Error as error:
+            if "lock" in str(error).lower():
+                raise StoreInUseError("another process has the vault open") from error
+            raise CorruptStoreError("the vault cannot be opened") from error
+        vault = cls(database)
+        vault._finish_purges([Digest(key[1:]) for key, _ in database.iterator(prefix=_UNFINISHED)])
+        return vault
+
+    def stage_body(
+        self, digest: Digest, body: bytes, signer_key_id: bytes, not_after_ms: int
+    ) -> None:
+        """Take in the body of an entry that is not in a block yet.
+
+        Staging a body that is here already changes nothing, whoever stages it.
+
+        Args:
+            digest: The entry's `body_digest`.
+            body: Sealed bytes, at most 256 KiB.
+            signer_key_id: Whose quota it counts against.
+            not_after_ms: The entry's own, milliseconds since 1970: then it vanishes.
+
+        Raises:
+            InvalidDataError: The body does not have this digest.
+            LimitExceededError: The body is too long, or the signer has too much staged.
+            PurgedError: The digest was purged.
+            DiskRefusedError: The disk did not take it.
+        """
+        self._check_new(digest, body)
+        assert len(signer_key_id) <= _KEY_ID_BYTES_MAX
+        assert 0 <= not_after_ms <= INTEGER_MAX
+        if self._get(_BODY + digest) is not None:
+            return
+        used = self.staged_bytes(signer_key_id) + len(body)
+        check_limit("STAGED_SIGNER_BYTES_MAX", used, STAGED_SIGNER_BYTES_MAX)
+        staged = _Staged(signer_key_id, not_after_ms, len(body))
+        self._write(
+            {
+                _BODY + digest: body,
+                _STAGED + digest: staged.print(),
+                _expiry_key(not_after_ms, digest): b"",
+                _QUOTA + signer_key_id: used.to_bytes(_TIME_BYTES),
+            }
+        )
+
+    def put_body(self, digest: Digest, body: bytes) -> None:
+        """Take in a body of an entry that is in a block already, as a lagging node fetches it.
+
+        Args:
+            digest: The entry's `body_digest`.
+            body: Sealed bytes, at most 256 KiB.
+
+        Raises:
+            InvalidDataError: The body does not have this digest.
+            LimitExceededError: The body is too long.
+            PurgedError: The digest was purged.
+            DiskRefusedError: The disk did not take it.
+        """
+        self._check_new(digest, body)
+        self._write({_BODY + digest: body})
+        self.keep_bodies((digest,))
+
+    def body(self, digest: Digest) -> bytes | None:
+        """Return a body, staged or kept; None if it is not here.
+
+        Raises:
+            PurgedError: It was purged.
+            CorruptStoreError: What is here does not have this digest.
+        """
+        return self._read(_BODY, digest, _BODY_DOMAIN)
+
+    def keep_bodies(self, digests: Iterable[Digest]) -> tuple[Digest, ...]:
+        """Turn staged bodies into kept ones: their entries are in a block, or about to be.
+
+        Args:
+            digests: Of bodies; those kept already and those purged stay as they are.
+
+        Returns:
+            The digests of which no body is here, in the given order: to be fetched from others.
+
+        Raises:
+            DiskRefusedError: The disk did not take it.
+        """
+        wanted = tuple(dict.fromkeys(digests))
+        self._unstage(wanted, {})
+        return tuple(
+            digest
+            for digest in wanted
+            if self._get(_BODY + digest) is None and not self.is_purged(digest)
+        )
+
+    def drop_expired(self, now_ms: int) -> tuple[Digest, ...]:
+        """Delete staged bodies whose time has passed.
+
+        Args:
+            now_ms: Milliseconds since 1970; a body goes when `not_after_ms < now_ms`.
+
+        Returns:
+            The digests of the deleted bodies.
+
+        Raises:
+            DiskRefusedError: The disk did not take it.
+        """
+        stop = _EXPIRY + now_ms.to_bytes(_TIME_BYTES)
+        keys = [key for key, _ in self._database.iterator(start=_EXPIRY, stop=stop)]
+        expired = tuple(Digest(key[-DIGEST_BYTES:]) for key in keys)
+        self._unstage(expired, {_BODY + digest: None for digest in expired})
+        return expired
+
+    def staged_bytes(self, signer_key_id: bytes) -> int:
+        """Return how many bytes a signer has staged."""
+        return int.from_bytes(self._get(_QUOTA + signer_key_id) or b"")
+
+    def put_wraps(self, wraps_digest: Digest, wraps: bytes) -> None:
+        """Take in the wraps of a body.
+
+        Args:
+            wraps_digest: The entry's `wraps_digest`.
+            wraps: Their bytes, at most 256 KiB.
+
+        Raises:
+            InvalidDataError: The wraps do not have this digest.
+            LimitExceededError: The wraps are too long.
+            PurgedError: The digest was purged.
+            DiskRefusedError: The disk did not take it.
+        """
+        check_limit("WRAPS_BYTES_MAX", len(wraps), BODY_BYTES_MAX)
+        if hash_with(_WRAPS_DOMAIN, wraps) != wraps_digest:
+            raise InvalidDataError("the wraps do not have the digest that the entry names")
+        self._check_not_purged(wraps_digest)
+        self._write({_WRAPS + wraps_digest: wraps})
+
+    def wraps(self, wraps_digest: Digest) -> bytes | None:
+        """Return wraps; None if they are not here.
+
+        Raises:
+            PurgedError: They were purged.
+            CorruptStoreError: What is here does not have this digest.
+        """
+        return self._read(_WRAPS, wraps_digest, _WRAPS_DOMAIN)
+
+    def purge(self, digests: Iterable[Digest]) -> None:
+        """Erase bodies and wraps for good; no byte of them is left in the folder afterwards.
+
+        Args:
+            digests: Of bodies or of wraps. One that was never here is marked all the same, so that
+                a late copy is not taken in.
+
+        Raises:
+            DiskRefusedError: The disk did not take it; opening the vault again finishes the purge.
+        """
+        wanted = tuple(dict.fromkeys(digests))
+        changes: dict[bytes, bytes | None] = {}
+        for digest in wanted:
+            self._compact(digest)
+            changes[_BODY + digest] = changes[_WRAPS + digest] = None
+            changes[_PURGED + digest] = changes[_UNFINISHED + digest] = b""
+        self._unstage(wanted, changes)
+        self._finish_purges(wanted)
+
+    def is_purged(self, digest: Digest) -> bool:
+        """Tell whether a digest was purged."""
+        return self._get(_PURGED + digest) is not None
+
+    def close(self) -> None:
+        """Close the database; closing twice does nothing."""
+        self._database.close()
+
+    def _check_new(self, digest: Digest, body: bytes) -> None:
+        check_limit("BODY_BYTES_MAX", len(body), BODY_BYTES_MAX)
+        if hash_with(_BODY_DOMAIN, body) != digest:
+            raise InvalidDataError("the body does not have the digest that the entry names")
+        self._check_not_purged(digest)
+
+    def _check_not_purged(self, digest: Digest) -> None:
+        if self.is_purged(digest):
+            raise PurgedError("the bytes with this digest were purged")
+
+    def _read(self, kind: bytes, digest: Digest, prefix: bytes) -> bytes | None:
+        self._check_not_purged(digest)
+        raw = self._get(kind + digest)
+        if raw is not None and hash_with(prefix, raw) != digest:
+            raise CorruptStoreError("the vault holds other bytes than their digest says")
+        return raw
+
+    def _get(self, key: bytes) -> bytes | None:
+        try:
+            return self._database.get(key)
+        except plyvel.Error as error:
+            raise CorruptStoreError("the vault cannot be read") from error
+
+    def _unstage(self, digests: Iterable[Digest], changes: dict[bytes, bytes | None]) -> None:
+        """Write changes, and with them the end of the staging of these bodies."""
+        used: dict[bytes, int] = {}
+        for digest in digests:
+            raw = self._get(_STAGED + digest)
+            if raw is not None:
+                staged = _Staged.parse(raw)
+                signer = staged.signer_key_id
+                used[signer] = used.get(signer, self.staged_bytes(signer)) - staged.size
+                changes[_STAGED + digest] = None
+                changes[_expiry_key(staged.not_after_ms, digest)] = None
+        for signer, size in used.items():
+            changes[_QUOTA + signer] = size.to_bytes(_TIME_BYTES) if size else None
+        self._write(changes)
+
+    def _finish_purges(self, digests: Iterable[Digest]) -> None:
+        changes: dict[bytes, bytes | None] = {}
+        for digest in digests:
+            self._compact(digest)
+            changes[_UNFINISHED + digest] = None
+        self._write(changes)
+
+    def _compact(self, digest: Digest) -> None:
+        for kind in (_BODY, _WRAPS):
+            key = kind + digest
+            self._database.compact_range(start=key, stop=key + b"\x00")
+
+    def _write(self, changes: dict[bytes, bytes | None]) -> None:
+        if not changes:
+            return
+        try:
+            with self._database.write_batch(transaction=True, sync=True) as batch:
+                for key, content in changes.items():
+                    if content is None:
+                        batch.delete(key)
+                    else:
+                        batch.put(key, content)
+        except plyvel.Error as error:
+            raise DiskRefusedError("the disk did not take a write of the vault") from error
+
+
+def _expiry_key(not_after_ms: int, digest: Digest) -> bytes:
+    return _EXPIRY + not_after_ms.to_bytes(_TIME_BYTES) + digest

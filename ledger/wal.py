@@ -1,0 +1,322 @@
+"""The write-ahead log: checksummed frames of opaque bytes, on disk before they have an effect.
+
+A file begins with `MAGIC` (16 bytes, the version in it). A record is a head of 12 bytes and a
+frame of up to 8 MiB: length (unsigned, 32 bits, big-endian), CRC-32 of the frame, CRC-32 of these
+8 bytes, frame. The head has a checksum of its own because a wrong length would otherwise look like
+a torn end and take all records behind it along.
+
+What a crash can do is cut off at the end what was not yet synced: a record that runs past the end
+of the file, a last record whose frame is wrong, zero bytes to the end. That is *torn*; opening
+cuts it off and tells how much. Anything else is *damage* and refuses, because a vote that was cast
+may be in the damaged
+part: an operator decides, with `repair`, which keeps a copy.
+
+CRC-32 finds accidents, not malice: whoever can write this file can do worse.
+
+Source: formats.md, section 8; architecture of etcd's and CometBFT's logs.
+"""
+
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.errors import CorruptWalError, DiskRefusedError, StoreInUseError
+from ledger.limits import check_limit
+
+MAGIC: Final = b"civreg/wal/v1\x00\r\n"
+"""The first 16 bytes of a log."""
+
+FRAME_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Bytes of one frame."""
+
+_HEAD: Final = struct.Struct(">III")
+_CHECKED_HEAD_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What `repair` did.
+
+    Attributes:
+        frames: Number of whole frames that are left.
+        cut_at: Offset of the first damage in the old file; its size if there was none.
+        cut_bytes: How many bytes were cut off.
+        copy: Where the damaged file was copied to; None if nothing was wrong.
+    """
+
+    frames: int
+    cut_at: int
+    cut_bytes: int
+    copy: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """What a log's bytes hold: whole frames up to `end`, behind it a torn end or damage."""
+
+    frames: tuple[bytes, ...]
+    end: int
+    damage: str | None
+
+
+class WriteAheadLog:
+    """An open log; one process at a time.
+
+    Attributes:
+        frames: The frames that were in the file when it was opened, oldest first.
+        torn_bytes: How many bytes of an unfinished last record were cut off at opening.
+    """
+
+    def __init__(self, path: Path, lock: int, scan: _Scan, torn_bytes: int) -> None:
+        """Take over an opened lock; use `open`."""
+        self.frames = scan.frames
+        self.torn_bytes = torn_bytes
+        self._path = path
+        self._lock = lock
+        self._broken = False
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+
+    @classmethod
+    def open(cls, path: Path) -> "WriteAheadLog":
+        """Open a log, or create an empty one; cut off a torn end.
+
+        Args:
+            path: The file; beside it there will be `<name>.lock`.
+
+        Raises:
+            StoreInUseError: Another process has the log open.
+            CorruptWalError: Damage that no crash explains; names the offset.
+            DiskRefusedError: The disk did not take a write.
+        """
+        lock = _lock(path)
+        try:
+            with _disk("the write-ahead log cannot be opened"):
+                if not path.exists():
+                    _replace(path, ())
+                raw = path.read_bytes()
+                scan = _scan_whole(raw)
+                if scan.end < len(raw):
+                    _truncate(path, scan.end)
+                return cls(path, lock, scan, len(raw) - scan.end)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def append(self, frame: bytes) -> None:
+        """Write a frame at the end; it survives a power cut only after `sync`.
+
+        Args:
+            frame: At most 8 MiB; may be empty.
+
+        Raises:
+            LimitExceededError: The frame is too long; nothing was written.
+            DiskRefusedError: The disk did not take it, now or earlier. The log takes nothing more
+                until it is opened anew, so that nothing is ever written behind half a frame.
+        """
+        check_limit("FRAME_BYTES_MAX", len(frame), FRAME_BYTES_MAX)
+        self._check_usable()
+        self._broken = True  # until the whole frame is written
+        with _disk("the disk did not take a frame of the log"):
+            _write(self._file, _record(frame))
+        self._broken = False
+
+    def sync(self) -> None:
+        """Wait until all appended frames are on the disk.
+
+        Raises:
+            DiskRefusedError: The disk failed, now or earlier; what was appended since the last sync
+                may or may not be there.
+        """
+        self._check_usable()
+        self._broken = True  # until the disk says that it is done
+        with _disk("the disk did not sync the log"):
+            os.fsync(self._file)
+        self._broken = False
+
+    def restart(self, frames: Iterable[bytes]) -> None:
+        """Put a new log that holds only these frames in the place of this one, all or nothing.
+
+        Args:
+            frames: Oldest first, 8 MiB each at most; they are synced when this returns.
+
+        Raises:
+            LimitExceededError: A frame is too long; the log is as before.
+            DiskRefusedError: The disk did not take it; the old log is in place, or the new one.
+        """
+        kept = tuple(frames)
+        for frame in kept:
+            check_limit("FRAME_BYTES_MAX", len(frame), FRAME_BYTES_MAX)
+        self._check_usable()
+        self._broken = True  # until the new file is open
+        with _disk("the disk did not take a new log"):
+            _replace(self._path, kept)
+            os.close(self._file)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self.frames = kept
+        self._broken = False
+
+    def close(self) -> None:
+        """Close the file and free the lock; closing twice does nothing."""
+        if self._lock >= 0:
+            os.close(self._file)
+            os.close(self._lock)
+            self._lock = -1
+            self._broken = True
+
+    def _check_usable(self) -> None:
+        if self._broken:
+            raise DiskRefusedError("the log is closed, or the disk has refused a write before")
+
+
+def repair(path: Path) -> RepairReport:
+    """Cut a damaged log at the first damage; keep a copy of the damaged file beside it.
+
+    Only for an operator who knows that the frames behind the damage are lost, own votes perhaps
+    among them; the node's guard of signatures is a file of its own and stays.
+
+    Args:
+        path: The log; no process may have it open.
+
+    Returns:
+        What was cut. A torn log is cut too; one without fault is left alone.
+
+    Raises:
+        StoreInUseError: A process has the log open.
+        DiskRefusedError: There is no such file, or the disk did not take the copy or the new file.
+    """
+    lock = _lock(path)
+    try:
+        with _disk("the write-ahead log cannot be repaired"):
+            raw = path.read_bytes()
+            scan = _scan(raw)
+            cut = len(raw) - scan.end
+            copy = None
+            if cut:
+                copy = _unused_name(path)
+                _write_new(copy, raw)
+                _replace(path, scan.frames)
+            return RepairReport(len(scan.frames), scan.end, cut, copy)
+    finally:
+        os.close(lock)
+
+
+def _scan_whole(raw: bytes) -> _Scan:
+    """Read all records; refuse damage."""
+    scan = _scan(raw)
+    if scan.damage is not None:
+        raise CorruptWalError(
+            f"the write-ahead log is damaged at offset {scan.end}: {scan.damage}", offset=scan.end
+        )
+    return scan
+
+
+def _scan(raw: bytes) -> _Scan:
+    """Read whole records from the start as far as they go."""
+    if not raw.startswith(MAGIC):
+        return _Scan((), 0, "it does not begin as a log of this version does")
+    frames: list[bytes] = []
+    at = len(MAGIC)
+    while at < len(raw):
+        frame, damage = _read_record(raw, at)
+        if frame is None:
+            return _Scan(tuple(frames), at, damage)
+        frames.append(frame)
+        at += _HEAD.size + len(frame)
+    return _Scan(tuple(frames), at, None)
+
+
+def _read_record(raw: bytes, at: int) -> tuple[bytes | None, str | None]:
+    """Return the frame at an offset; or None, and what is wrong unless it is only torn."""
+    if len(raw) - at < _HEAD.size or not any(memoryview(raw)[at:]):
+        return None, None
+    length, frame_sum, head_sum = _HEAD.unpack_from(raw, at)
+    if zlib.crc32(raw[at : at + _CHECKED_HEAD_BYTES]) != head_sum:
+        return None, "the checksum of a record's head is wrong"
+    if length > FRAME_BYTES_MAX:
+        return None, f"a frame of {length} bytes"
+    start = at + _HEAD.size
+    frame = raw[start : start + length]
+    if zlib.crc32(frame) == frame_sum and len(frame) == length:
+        return frame, None
+    followed = any(memoryview(raw)[start + length :])
+    return None, "the checksum of a frame is wrong" if followed else None
+
+
+def _record(frame: bytes) -> bytes:
+    head = struct.pack(">II", len(frame), zlib.crc32(frame))
+    return head + zlib.crc32(head).to_bytes(4) + frame
+
+
+def _lock(path: Path) -> int:
+    """Return a file descriptor that holds the lock until it is closed."""
+    with _disk("the lock of the write-ahead log cannot be opened"):
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise StoreInUseError("another process has the write-ahead log open") from error
+    return lock
+
+
+def _replace(path: Path, frames: Iterable[bytes]) -> None:
+    """Put a new file in place of `path`, synced, all or nothing."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    _write_new(new, MAGIC + b"".join(_record(frame) for frame in frames))
+    new.replace(path)
+    _sync_folder(path)
+
+
+def _write_new(path: Path, raw: bytes) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        _write(file, raw)
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _write(file: int, raw: bytes) -> None:
+    left = memoryview(raw)
+    while left:
+        left = left[os.write(file, left) :]
+
+
+def _truncate(path: Path, size: int) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.ftruncate(file, size)
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _unused_name(path: Path) -> Path:
+    number = 1
+    while (copy := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    return copy
+
+
+@contextmanager
+def _disk(sentence: str) -> Iterator[None]:
+    """Turn a refusal of the operating system into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskRefusedError(sentence) from error
