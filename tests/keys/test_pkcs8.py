@@ -93,9 +93,8 @@ def test_each_length_and_integer_has_one_form():
         b"\x30\x80" + ENCRYPTED[3:] + b"\x00\x00",
         b"\x30\xff" + ENCRYPTED[2:],
         b"\x30",
-        b"",
     ):
-        with pytest.raises(KeyFileError):
+        with pytest.raises(KeyFileError, match="one DER form"):
             decrypt_pkcs8(wrong, b"secret")
 
 

@@ -86,6 +86,20 @@ def test_a_signature_of_another_length_message_or_key_is_refused(algorithm):
         verify(other.public, MESSAGE, signature)
 
 
+@pytest.mark.parametrize("check", [verify, verify_either_s])
+def test_a_p256_signature_with_a_zero_more_or_less_before_s_is_refused(check):
+    """The numbers r and s would be the same, so only the length shows the second form."""
+    key = KEYS[Algorithm.P256]
+    messages = (MESSAGE + number.to_bytes(4, "big") for number in range(1 << 20))
+    signed = ((message, key.sign(message)) for message in messages)
+    message, signature = next(pair for pair in signed if pair[1][32] == 0)
+    check(key.public, message, signature)
+    with pytest.raises(BadSignatureError, match="64 bytes"):
+        check(key.public, message, signature[:32] + signature[33:])
+    with pytest.raises(BadSignatureError, match="64 bytes"):
+        check(key.public, message, signature[:32] + b"\x00" + signature[32:])
+
+
 @given(st.binary(min_size=64, max_size=64))
 def test_random_bytes_are_no_signature(signature):
     for algorithm in (Algorithm.P256, Algorithm.ED25519):
