@@ -10,8 +10,9 @@ sent: the custodian takes them from the opened body, so a tag is always of what 
                [[namespace, unique bool] ...]]
     reply   = canonical([1, "custodian-reply", [part ...]])
 
-Head, part, object and context are the bytes of parts, see docs/formats.md, section 5. In a request a record part's seal is
-nil, and it has no matches and only claims of mode value; in the reply it is whole.
+Head, part, object and context are the bytes of parts, see docs/formats.md, section 5. In a request
+a record part's seal is nil, and it has no matches and only claims of mode value; in the reply it is
+whole.
 """
 
 from dataclasses import dataclass

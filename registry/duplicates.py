@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.ids import RecordId
-from registry.calendar import days_between
+from registry.civil_calendar import days_between
 from registry.spelling import name_tokens
 
 BIRTH_DAYS_APART_MAX: Final = 5
