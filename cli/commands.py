@@ -158,7 +158,7 @@ def scan(arguments: Sequence[str], defaults: Context) -> Context:
 def _shared_options(*, changes: bool) -> list[click.Option]:
     def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
         """Put what was given into the context; what was not given stays as a parent had it."""
-        if value not in {None, False} and parameter.name is not None:
+        if value not in {None, False}:
             given: dict[str, Any] = {parameter.name: value}  # click has checked its type
             ctx.obj = replace(context_of(ctx), **given)
 

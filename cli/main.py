@@ -53,11 +53,9 @@ class Program(LazyGroup):
         """
         words = list(sys.argv[1:] if args is None else args)
         context = scan(words, default_context())
-        extra.pop("standalone_mode", None)
+        extra = {"obj": context} | extra | {"standalone_mode": False}
         try:
-            answer = super().main(
-                words, prog_name or "civreg", standalone_mode=False, **({"obj": context} | extra)
-            )
+            answer: object = super().main(words, prog_name or "civreg", **extra)
         except BrokenPipeError:
             _forget_stdout()
             raise SystemExit(ExitCode.FAILED) from None

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -129,7 +129,7 @@ def confirm(question: str, context: Context) -> None:
 
 
 @contextmanager
-def progress(label: str, total: int, context: Context) -> Iterator[Advance]:
+def progress(label: str, total: int, context: Context) -> Generator[Advance]:
     """Show how far a long piece of work is, with rate and time left; yields `advance(count)`.
 
     A moving bar on a terminal, a line every few seconds otherwise, nothing with `--json`.
@@ -181,7 +181,7 @@ class _ProgressLines:
 
 
 @contextmanager
-def _bar(label: str, total: int) -> Iterator[Advance]:
+def _bar(label: str, total: int) -> Generator[Advance]:
     # rich takes 0.1 s to import; only a person at a terminal needs it.
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import (  # noqa: PLC0415
