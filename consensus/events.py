@@ -15,6 +15,7 @@ from enum import IntEnum, unique
 from typing import TypeAlias
 
 from consensus.evidence import Evidence
+from consensus.future import Kept
 from consensus.messages import BlockId, Proposal, SignedProposal, SignedVote, Vote, VoteType
 from consensus.parameters import Parameters
 from consensus.proofs import Quorum, RoundProof, SignedPolkaProof, SignedRoundProof
@@ -45,6 +46,9 @@ class StartHeight:
         now_ms: The driver's clock, for the idle timer only.
         may_vote: False while a validator must not vote here: it has been seen at this height or
             higher, its guard file is too old, or it saw this height's quorum certificate.
+        kept: What `engine.kept_messages` gives for this height just before: messages that came too
+            early. They stand here, so that a log which is cut at this event still leads a replay
+            to the same locks.
     """
 
     height: int
@@ -53,6 +57,7 @@ class StartHeight:
     previous_time_ms: int
     now_ms: int
     may_vote: bool = True
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
