@@ -54,7 +54,7 @@ bench-commit: install ## entries finalised a second, four nodes, over HTTP
 bench-audit: install ## entries replayed a second and core
 	@$(BIN)/python -m tests.bench.audit
 
-errors: install ## write docs/errors.md and docs/exit-codes.md from the code
+errors: install ## write docs/errors.md, exit-codes.md and commands.md from the code
 	@$(BIN)/python -m cli.reference
 
 lock: install ## pin the dependencies again, with hashes and without any index address

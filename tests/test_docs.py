@@ -73,11 +73,11 @@ def test_every_http_route_is_documented():
     assert sorted(route for route in routes if route not in text) == []
 
 
-def test_decision_records_are_numbered_without_a_gap_and_have_four_parts():
+def test_decision_records_have_a_number_of_their_own_and_four_parts():
     records = sorted((ROOT / "docs/decisions").glob("*.md"))
     numbers = [int(record.name[:4]) for record in records]
-    assert numbers == list(range(1, len(records) + 1))
+    assert len(set(numbers)) == len(numbers)
     for record in records:
         text = record.read_text(encoding="utf-8")
-        for part in ("Status:", "## Context", "## Options rejected", "## Decision"):
+        for part in ("Status:", "## Context", "## Options", "## Decision"):
             assert part in text, f"{record.name}: {part}"
