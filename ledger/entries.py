@@ -24,7 +24,6 @@ from ledger.fields import read_array, read_bytes, read_bytes_up_to
 from ledger.ids import RecordId, record_id
 from ledger.limits import ENTRY_BYTES_MAX, ENTRY_PARTS_MAX, check_limit
 from ledger.part_readers import (
-    SIGNATURE_BYTES_MAX,
     read_context,
     read_head,
     read_object,
@@ -55,6 +54,7 @@ from ledger.parts import (
     sort_rules,
     sort_signers,
 )
+from ledger.quorum import read_signature
 
 __all__ = [
     "About", "AttestedRule", "Claim", "Context", "CustodySigner", "Entry", "EntryContent",
@@ -332,13 +332,6 @@ def _read_slots(value: Value, signers: tuple[Signer, ...]) -> tuple[Slot, ...]:
 
 def _read_slot(value: Value, signer: Signer) -> Slot:
     if isinstance(signer, KeySigner):
-        return _read_signature(value)
+        return read_signature(value, "signature")
     array = read_array(value, "signature of a custody form", len(signer.officers))
-    return tuple([_read_signature(signature) for signature in array])
-
-
-def _read_signature(value: Value) -> bytes:
-    signature = read_bytes_up_to(value, "signature", SIGNATURE_BYTES_MAX)
-    if not signature:
-        raise InvalidEntryError("a signature is empty")
-    return signature
+    return tuple([read_signature(signature, "signature") for signature in array])

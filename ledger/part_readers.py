@@ -20,7 +20,6 @@ from ledger.fields import (
     read_array,
     read_bool,
     read_bytes,
-    read_bytes_up_to,
     read_digest,
     read_int,
     read_map,
@@ -54,6 +53,7 @@ from ledger.parts import (
     rule_place,
     signer_place,
 )
+from ledger.quorum import read_signature
 
 NAME_CHARS_MAX: Final = 64
 """Characters of a type, operation, term, namespace, rule, link name or object kind; at least 1."""
@@ -61,8 +61,6 @@ TEXT_CHARS_MAX: Final = 4_096
 """Characters of a legal basis, a claim's value or a reason."""
 ITEMS_MAX: Final = 1_024
 """Elements of any one list of a part."""
-SIGNATURE_BYTES_MAX: Final = 3_309
-"""The longest signature of any algorithm (ML-DSA-65)."""
 
 _KIND: Final = re.compile(r"[a-z0-9_.-]{1,64}/[a-z0-9_.-]{1,64}")
 _KIND_CHARS_MAX: Final = 2 * NAME_CHARS_MAX + 1
@@ -305,7 +303,7 @@ def _read_proof(value: Value) -> TagProof:
         read_digest(leaf, "tag_proof.commitment_leaf"),
         _read_key_id(officer, "tag_proof.officer_key_id"),
         read_int(expiry_ms, "tag_proof.expiry_ms", 0, INTEGER_MAX),
-        read_bytes_up_to(signature, "tag_proof.signature", SIGNATURE_BYTES_MAX),
+        read_signature(signature, "tag_proof.signature"),
     )
 
 
