@@ -1,0 +1,64 @@
+"""The record types and code tables that ship with the program: for genesis, and nothing else.
+
+This is the one file of this floor that does I/O. A running network reads its types and tables from
+its state.
+"""
+
+from importlib.resources import files
+from typing import Final
+
+TYPES: Final = (
+    "ballot",
+    "birth",
+    "competence",
+    "identity",
+    "identity_contact",
+    "import",
+    "land_title",
+    "office",
+    "officer",
+    "side",
+    "text",
+    "wrap",
+)
+"""Names of the record types, ascending."""
+
+
+def type_text(name: str) -> bytes:
+    """Return the TOML text of a record type that ships with the program.
+
+    Raises:
+        FileNotFoundError: There is no such type.
+    """
+    return files("registry").joinpath("types", f"{name}.toml").read_bytes()
+
+
+def table_names() -> tuple[str, ...]:
+    """Return the names of the code tables that ship with the program, ascending."""
+    found = files("registry").joinpath("tables").iterdir()
+    return tuple(sorted(item.name[:-4] for item in found if item.name.endswith(".csv")))
+
+
+def table_text(name: str) -> bytes:
+    """Return the CSV text of a code table that ships with the program.
+
+    Raises:
+        FileNotFoundError: There is no such table.
+    """
+    return files("registry").joinpath("tables", f"{name}.csv").read_bytes()
+
+
+def genesis_attachments(unit_table: str = "admin_unit") -> tuple[tuple[str, bytes], ...]:
+    """Return name and bytes of what a genesis document attaches, ascending by name.
+
+    Args:
+        unit_table: The shipped table that stands for `admin_unit`; a demonstration with registers
+            from abroad names one of its own.
+    """
+    types = [(f"type/{name}", type_text(name)) for name in TYPES]
+    tables = [
+        (f"table/{name}", table_text(unit_table if name == "admin_unit" else name))
+        for name in table_names()
+        if name == "admin_unit" or name != unit_table
+    ]
+    return tuple(sorted(types + tables))
