@@ -26,7 +26,7 @@ from typing import Final, Protocol
 from keys.hashing import DIGEST_BYTES, sha256
 from keys.signing import KEY_ID_BYTES, KeyId, PublicKey, Signer
 from ledger.canonical import Value, decode, encode
-from ledger.errors import InvalidDataError
+from ledger.errors import DiskRefusedError, InvalidDataError
 from ledger.fields import (
     INTEGER_MAX,
     read_array,
@@ -101,16 +101,18 @@ class GuardFile:
             raise GuardDamagedError(f"the guard file cannot be read: {error.strerror}") from error
 
     def replace(self, raw: bytes) -> None:
-        """Write beside the file, sync, rename over it, sync the folder."""
+        """Write beside the file, sync, rename over it, sync the folder.
+
+        Raises:
+            DiskRefusedError: The disk did not take it; the old bytes are in place, or the new.
+        """
         beside = self._path.with_name(self._path.name + ".new")
-        descriptor = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         try:
-            _write_all(descriptor, raw)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        beside.replace(self._path)
-        sync_folder(self._path.parent)
+            _write_synced(beside, raw)
+            beside.replace(self._path)
+            sync_folder(self._path.parent)
+        except OSError as error:
+            raise DiskRefusedError("the disk did not take the guard file") from error
 
 
 class GuardedSigner:
@@ -160,7 +162,7 @@ class GuardedSigner:
 
         Raises:
             ContradictionError: Other bytes for this place, or a place before the last.
-            OSError: The guard could not be written; nothing was signed as far as others know.
+            DiskRefusedError: The guard could not be written; no signature leaves.
         """
         stored = self._last.get(place.kind)
         if stored is not None and stored.place == place and stored.message == message:
@@ -206,10 +208,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, raw: bytes) -> None:
-    left = memoryview(raw)
-    while left:
-        left = left[os.write(descriptor, left) :]
+def _write_synced(path: Path, raw: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        left = memoryview(raw)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _print_guard(key_id: KeyId, signed: Iterable[LastSigned]) -> bytes:

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.signing import SoftwareKey, verify
+from ledger.errors import DiskRefusedError
 from node.errors import ContradictionError, GuardDamagedError, GuardMissingError
 from node.signer import GuardedSigner, GuardFile, Place, SignedKind, create_guard
 
@@ -21,10 +22,10 @@ class MemoryGuard:
 
     def replace(self, raw):
         if self.fail_before:
-            raise OSError("disk full")
+            raise DiskRefusedError("disk full")
         self.raw = raw
         if self.fail_after:
-            raise OSError("power cut")
+            raise DiskRefusedError("power cut")
 
 
 def signer(store):
@@ -96,7 +97,7 @@ def test_a_guard_that_cannot_be_written_lets_no_signature_out_and_keeps_the_old_
     store = MemoryGuard()
     guarded = signer(store)
     store.fail_before = True
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DiskRefusedError, match="disk full"):
         guarded.sign(Place(1, 0, SignedKind.PREVOTE), b"m")
     store.fail_before = False
     assert guarded.last is None
@@ -106,7 +107,7 @@ def test_a_power_cut_after_the_guard_is_durable_still_allows_the_same_vote_only(
     store = MemoryGuard()
     guarded = signer(store)
     store.fail_after = True
-    with pytest.raises(OSError, match="power cut"):
+    with pytest.raises(DiskRefusedError, match="power cut"):
         guarded.sign(Place(1, 0, SignedKind.PREVOTE), b"m")
     store.fail_after = False
     restarted = signer(store)

@@ -1,0 +1,160 @@
+"""Blocks by their id: proposed ones on their way to the other validators, and back from them.
+
+The proposer pushes the *short form* of its block to every peer: header, log leaves instead of
+entries, evidence. Gossip brought the entries before, so a peer usually puts the block together from
+what it has; if one entry is missing it pulls the whole block by its id. Whoever checks a block that
+nobody pushed pulls it as well.
+
+    short form = canonical([header bin, [log leaf bin 70 ...], [evidence bin ...]])
+
+What is pulled is believed when header, entries and evidence have the digests that its id fixes.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from keys.hashing import Digest
+from ledger import merkle
+from ledger.blocks import Block, Header, header_digest, parse_block, parse_header, split_block
+from ledger.canonical import decode, encode
+from ledger.entries import LOG_LEAF_BYTES
+from ledger.errors import InvalidBlockError
+from ledger.fields import read_array, read_bytes, read_bytes_up_to
+from ledger.ids import AgencyId
+from ledger.limits import (
+    BLOCK_BYTES_MAX,
+    BLOCK_ENTRIES_MAX,
+    BLOCK_EVIDENCE_MAX,
+    MESSAGE_BYTES_MAX,
+)
+from node.entry_cache import EntryCache
+from node.fetch import Fetcher
+from node.ports import Network, Timers
+
+BLOCK_PATH: Final = "/peer/v1/block"
+BLOCK_BYTES_PATH: Final = "/peer/v1/block-bytes/"
+HELD_MAX: Final = 16
+"""Proposed blocks held at once; the oldest goes first."""
+SHORT_BYTES_MAX: Final = (
+    BLOCK_ENTRIES_MAX * (LOG_LEAF_BYTES + 2) + BLOCK_EVIDENCE_MAX * MESSAGE_BYTES_MAX + 2_048
+)
+_HEADER_BYTES_MAX: Final = 1_024
+
+
+class BlockExchange:
+    """Holds proposed blocks, pushes ours, pulls what we lack.
+
+    Args:
+        network: The other nodes.
+        timers: For pauses between questions.
+        entries: Parsed entries.
+        may_push: Tells whether a peer may push a block with this header: it is the proposer that
+            the header names, at a height that we work on.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        timers: Timers,
+        entries: EntryCache,
+        may_push: Callable[[AgencyId, Header], bool],
+    ) -> None:
+        self._network = network
+        self._entries = entries
+        self._may_push = may_push
+        self._held: dict[Digest, Block] = {}
+        self._fetcher = Fetcher(network, timers, BLOCK_BYTES_PATH, BLOCK_BYTES_MAX, self._accept)
+
+    def get(self, block_id: Digest) -> Block | None:
+        """Return a proposed block that is held."""
+        return self._held.get(block_id)
+
+    def hold(self, block: Block) -> None:
+        """Hold a block that parsed; whoever waits for it is told."""
+        block_id = block.header.digest
+        if block_id not in self._held:
+            self._held[block_id] = block
+            while len(self._held) > HELD_MAX:
+                del self._held[next(iter(self._held))]
+        self._fetcher.came(block_id)
+
+    def restore(self, raw: bytes) -> None:
+        """Hold a block whose bytes were on our own disk.
+
+        Raises:
+            InvalidDataError: The bytes are no block.
+        """
+        self.hold(parse_block(raw, self._entries.parse))
+
+    def push(self, block: Block) -> None:
+        """Hold a block of ours and send its short form to every peer."""
+        self.hold(block)
+        self._network.broadcast_bulk(BLOCK_PATH, short_form(block))
+
+    def want(self, block_id: Digest, first: AgencyId | None, done: Callable[[], None]) -> None:
+        """Call `done` when the block is held: at once if it is, else when a peer gave it."""
+        if block_id in self._held:
+            done()
+        else:
+            self._fetcher.want(block_id, first, done)
+
+    def take_short(self, peer: AgencyId, raw: bytes) -> None:
+        """Take a pushed block; pull it where an entry is missing.
+
+        Raises:
+            InvalidDataError: Not the short form of a block that this peer may push.
+        """
+        header, leaves, evidence = parse_short(raw)
+        if header.digest in self._held or not self._may_push(peer, header):
+            return
+        found = [self._entries.by_leaf(leaf) for leaf in leaves]
+        entries = [entry.raw for entry in found if entry is not None]
+        if len(entries) < len(leaves):
+            self._fetcher.want(header.digest, peer, _nothing)
+            return
+        self.hold(parse_block(encode((header.raw, tuple(entries), evidence)), self._entries.parse))
+
+    def forget_through(self, height: int) -> None:
+        """Drop proposed blocks up to a height: it is decided; nothing is fetched any longer."""
+        self._held = {
+            block_id: block
+            for block_id, block in self._held.items()
+            if block.header.height > height
+        }
+        self._fetcher.forget_all()
+
+    def _accept(self, block_id: Digest, raw: bytes) -> None:
+        header_raw, _entries, _evidence = split_block(raw)
+        if header_digest(header_raw) != block_id:
+            raise InvalidBlockError("another block than the one that was asked for")
+        self.hold(parse_block(raw, self._entries.parse))
+
+
+def short_form(block: Block) -> bytes:
+    """Return what the proposer pushes."""
+    leaves = tuple([entry.log_leaf for entry in block.entries])
+    return encode((block.header.raw, leaves, block.evidence))
+
+
+def parse_short(raw: bytes) -> tuple[Header, tuple[bytes, ...], tuple[bytes, ...]]:
+    """Return header, log leaves and evidence of a short form.
+
+    Raises:
+        InvalidDataError: Too long, another shape, or leaves that the header does not fix.
+    """
+    value = decode(raw, SHORT_BYTES_MAX, limit="bytes of a short block")
+    header_raw, leaves_value, evidence_value = read_array(value, "short_block", 3)
+    header = parse_header(read_bytes_up_to(header_raw, "short_block.header", _HEADER_BYTES_MAX))
+    array = read_array(leaves_value, "short_block.leaves", (0, BLOCK_ENTRIES_MAX))
+    leaves = tuple([read_bytes(leaf, "short_block.leaf", LOG_LEAF_BYTES) for leaf in array])
+    pieces = read_array(evidence_value, "short_block.evidence", (0, BLOCK_EVIDENCE_MAX))
+    evidence = tuple(
+        [read_bytes_up_to(one, "short_block.evidence[]", MESSAGE_BYTES_MAX) for one in pieces]
+    )
+    if header.entries_root != merkle.root([merkle.leaf_hash(leaf) for leaf in leaves]):
+        raise InvalidBlockError("the leaves of a short block are not those of its header")
+    return header, leaves, evidence
+
+
+def _nothing() -> None:
+    """Nobody waits: the block was pulled ahead of being asked for."""

@@ -1,0 +1,64 @@
+"""What the write-ahead log of consensus holds: events, and the bytes of blocks that they name.
+
+A frame is one letter and the rest: `E` and an event (`consensus.journal`), or `B` and the bytes of
+a block, which stand before the verdict or the value that names it. The first event is the
+StartHeight of the height that is worked on; when a height is stored, the log begins anew. So a log
+whose height is not above the chain's tip is of the past, and harmless.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
+
+from consensus import journal
+from consensus.events import Event, StartHeight
+from ledger.errors import CorruptWalError, InvalidDataError
+
+_EVENT: Final = b"E"
+_BLOCK: Final = b"B"
+
+
+class Journal(Protocol):
+    """The write-ahead log as the driver uses it; `ledger.wal` is the real one."""
+
+    def append(self, frame: bytes) -> None:
+        """Write a frame; it is safe only after `sync`."""
+
+    def sync(self) -> None:
+        """Return when all that was written survives a power cut."""
+
+    def restart(self, frames: Iterable[bytes]) -> None:
+        """Put these frames in the place of all, durably, all or nothing."""
+
+
+def event_frame(event: Event) -> bytes:
+    """Return the frame of an event."""
+    return _EVENT + journal.print_event(event)
+
+
+def block_frame(raw: bytes) -> bytes:
+    """Return the frame of a block's bytes."""
+    return _BLOCK + raw
+
+
+def read_frames(frames: Sequence[bytes]) -> tuple[Event | bytes, ...]:
+    """Read a log back; events in their order, bytes are blocks.
+
+    Raises:
+        CorruptWalError: A frame is none of ours, or the first is no StartHeight.
+    """
+    read: list[Event | bytes] = []
+    for index, frame in enumerate(frames):
+        if frame[:1] == _BLOCK:
+            read.append(frame[1:])
+            continue
+        if frame[:1] != _EVENT:
+            raise CorruptWalError(f"frame {index} is neither event nor block", index=index)
+        try:
+            read.append(journal.parse_event(frame[1:]))
+        except InvalidDataError as error:
+            raise CorruptWalError(
+                f"frame {index} of the consensus log does not read", index=index
+            ) from error
+    if read and not isinstance(read[0], StartHeight):
+        raise CorruptWalError("the consensus log does not begin with a height", index=0)
+    return tuple(read)
