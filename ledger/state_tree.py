@@ -49,6 +49,7 @@ EMPTY_ROOT: Final = EMPTY
 """The root of a tree without keys."""
 
 _PROOF_VERSION: Final = 1
+_DEPTH_END: Final = KEY_BITS // 4
 _Change: TypeAlias = tuple[bytes, bytes | None]
 
 
@@ -103,6 +104,8 @@ class _Work:
 
     def load(self, depth: int, key_hash: bytes) -> tuple[Page, bytes | None]:
         """Return the page at this depth on the way to a key, and its bytes."""
+        if depth == _DEPTH_END:
+            raise CorruptStoreError("the state tree is deeper than its keys are long")
         raw = self.read(page_key(depth, key_hash))
         if raw is None:
             if depth:
@@ -235,21 +238,28 @@ def prove(read: PageReader, key_hash: bytes) -> StateProof:
     assert len(key_hash) == DIGEST_BYTES
     siblings: list[Digest] = []
     work = _Work(read, {})
-    for depth in range(KEY_BITS // 4):
+    depth = 0
+    while True:
         page, _raw = work.load(depth, key_hash)
-        slot = digit(key_hash, depth)
-        rows = page.rows()
-        for level in range(4):
-            at = slot >> (4 - level)
-            weight, _digest = rows[level][at]
-            if weight <= 1:
-                return StateProof(_leaf_below(page, level, at), tuple(siblings))
-            _weight, sibling = rows[level + 1][slot >> (3 - level) ^ 1]
-            siblings.append(sibling)
-        content = page.slot(slot)
-        if content is None or len(content) == LEAF_BYTES:
-            return StateProof(content, tuple(siblings))
-    raise CorruptStoreError("the state tree is deeper than its keys are long")
+        beside, end = _walk(page, digit(key_hash, depth))
+        siblings += beside
+        if end is None or len(end) == LEAF_BYTES:
+            return StateProof(end, tuple(siblings))
+        depth += 1
+
+
+def _walk(page: Page, slot: int) -> tuple[list[Digest], Slot]:
+    """Go down a page towards a slot; return the siblings, and what is where the way ends."""
+    siblings: list[Digest] = []
+    rows = page.rows()
+    for level in range(4):
+        at = slot >> (4 - level)
+        weight, _digest = rows[level][at]
+        if weight <= 1:
+            return siblings, _leaf_below(page, level, at)
+        _weight, sibling = rows[level + 1][slot >> (3 - level) ^ 1]
+        siblings.append(sibling)
+    return siblings, page.slot(slot)
 
 
 def _leaf_below(page: Page, level: int, at: int) -> Slot:

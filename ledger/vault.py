@@ -100,7 +100,7 @@ class Vault:
         try:
             database = plyvel.DB(str(path), create_if_missing=True, paranoid_checks=True)
         except plyvel.Error as error:
-            if "lock" in str(error).lower():
+            if "IO error: lock" in str(error):
                 raise StoreInUseError("another process has the vault open") from error
             raise CorruptStoreError("the vault cannot be opened") from error
         vault = cls(database)

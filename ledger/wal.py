@@ -80,7 +80,7 @@ class WriteAheadLog:
         self._path = path
         self._lock = lock
         self._broken = False
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._file = _open_end(path)
 
     @classmethod
     def open(cls, path: Path) -> "WriteAheadLog":
@@ -156,8 +156,8 @@ class WriteAheadLog:
         self._broken = True  # until the new file is open
         with _disk("the disk did not take a new log"):
             _replace(self._path, kept)
-            os.close(self._file)
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            old, self._file = self._file, _open_end(self._path)
+            os.close(old)
         self.frames = kept
         self._broken = False
 
@@ -272,6 +272,10 @@ def _replace(path: Path, frames: Iterable[bytes]) -> None:
     _write_new(new, MAGIC + b"".join(_record(frame) for frame in frames))
     new.replace(path)
     _sync_folder(path)
+
+
+def _open_end(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
 
 def _write_new(path: Path, raw: bytes) -> None:

@@ -1,0 +1,265 @@
+"""The vault: bodies come back or are gone for good."""
+
+import random
+
+import plyvel
+import pytest
+
+from keys.hashing import domain, hash_with
+from ledger.errors import (
+    CorruptStoreError,
+    InvalidDataError,
+    LimitExceededError,
+    PurgedError,
+    StoreInUseError,
+)
+from ledger.limits import BODY_BYTES_MAX, STAGED_SIGNER_BYTES_MAX
+from ledger.vault import Vault
+
+SIGNER = b"s" * 16
+OTHER = b"o" * 16
+
+
+def digest_of(body):
+    return hash_with(domain("body"), body)
+
+
+def wraps_digest_of(wraps):
+    return hash_with(domain("wraps"), wraps)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "vault"
+
+
+@pytest.fixture
+def vault(folder):
+    vault = Vault.open(folder)
+    yield vault
+    vault.close()
+
+
+def stage(vault, body, signer=SIGNER, not_after_ms=1_000):
+    vault.stage_body(digest_of(body), body, signer, not_after_ms)
+    return digest_of(body)
+
+
+def found_in(folder, content):
+    """Whether any piece of 16 bytes of some bytes is in a file of the folder."""
+    pieces = [content[at : at + 16] for at in range(0, len(content) - 15, 16)]
+    files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    return any(piece in raw for piece in pieces for raw in files)
+
+
+def test_a_staged_body_comes_back_and_counts_against_its_signer(vault):
+    digest = stage(vault, b"sealed")
+    assert vault.body(digest) == b"sealed"
+    assert vault.staged_bytes(SIGNER) == 6
+    assert vault.staged_bytes(OTHER) == 0
+    assert vault.body(digest_of(b"other")) is None
+
+
+def test_staging_twice_changes_nothing_whoever_does_it(vault):
+    digest = stage(vault, b"sealed")
+    stage(vault, b"sealed", OTHER, 9_000)
+    assert (vault.staged_bytes(SIGNER), vault.staged_bytes(OTHER)) == (6, 0)
+    assert vault.drop_expired(1_001) == (digest,)
+
+
+def test_a_body_that_is_kept_counts_no_more_and_stays(vault):
+    digest = stage(vault, b"sealed")
+    stage(vault, b"another")
+    assert vault.keep_bodies([digest, digest]) == ()
+    assert vault.staged_bytes(SIGNER) == 7
+    assert vault.drop_expired(10**15) == (digest_of(b"another"),)
+    assert vault.body(digest) == b"sealed"
+    assert vault.body(digest_of(b"another")) is None
+    assert vault.staged_bytes(SIGNER) == 0
+
+
+def test_keeping_names_the_bodies_that_are_not_here(vault):
+    digest = stage(vault, b"sealed")
+    purged, missing = digest_of(b"purged"), digest_of(b"missing")
+    vault.purge([purged])
+    assert vault.keep_bodies([missing, digest, purged, missing]) == (missing,)
+    vault.put_body(missing, b"missing")
+    assert vault.keep_bodies([missing]) == ()
+    assert vault.drop_expired(10**15) == ()
+
+
+def test_a_staged_body_that_is_put_is_kept(vault):
+    digest = stage(vault, b"sealed")
+    vault.put_body(digest, b"sealed")
+    assert vault.staged_bytes(SIGNER) == 0
+    assert vault.drop_expired(10**15) == ()
+
+
+def test_bodies_vanish_when_their_time_has_passed_and_not_before(vault):
+    early, late = (
+        stage(vault, b"early", not_after_ms=999),
+        stage(vault, b"late", not_after_ms=1_000),
+    )
+    assert vault.drop_expired(999) == ()
+    assert vault.drop_expired(1_000) == (early,)
+    assert vault.body(early) is None
+    assert vault.body(late) == b"late"
+    assert stage(vault, b"early") == early
+
+
+def test_all_is_there_after_closing_and_opening(folder):
+    vault = Vault.open(folder)
+    staged, kept, purged = (stage(vault, body) for body in (b"staged", b"kept", b"purged"))
+    vault.keep_bodies([kept])
+    vault.purge([purged])
+    vault.close()
+    vault.close()
+    vault = Vault.open(folder)
+    assert vault.body(staged) == b"staged"
+    assert vault.body(kept) == b"kept"
+    assert vault.is_purged(purged)
+    assert vault.staged_bytes(SIGNER) == 6
+    vault.close()
+
+
+def test_other_bytes_than_the_digest_says_are_not_taken_in(vault):
+    with pytest.raises(InvalidDataError):
+        vault.stage_body(digest_of(b"a"), b"b", SIGNER, 1)
+    with pytest.raises(InvalidDataError):
+        vault.put_body(digest_of(b"a"), b"b")
+    with pytest.raises(InvalidDataError):
+        vault.put_wraps(digest_of(b"a"), b"a")
+
+
+def test_a_body_may_have_its_maximum_and_no_more(vault):
+    stage(vault, bytes(BODY_BYTES_MAX))
+    for take in (stage, lambda v, body: v.put_body(digest_of(body), body)):
+        with pytest.raises(LimitExceededError):
+            take(vault, bytes(BODY_BYTES_MAX + 1))
+    with pytest.raises(LimitExceededError):
+        vault.put_wraps(wraps_digest_of(b""), bytes(BODY_BYTES_MAX + 1))
+
+
+def test_a_signer_may_stage_its_quota_and_no_more(vault):
+    assert STAGED_SIGNER_BYTES_MAX % BODY_BYTES_MAX == 0
+    for number in range(STAGED_SIGNER_BYTES_MAX // BODY_BYTES_MAX):
+        stage(vault, number.to_bytes(4) + bytes(BODY_BYTES_MAX - 4))
+    assert vault.staged_bytes(SIGNER) == STAGED_SIGNER_BYTES_MAX
+    with pytest.raises(LimitExceededError) as caught:
+        stage(vault, b"x")
+    assert caught.value.details["limit"] == "STAGED_SIGNER_BYTES_MAX"
+    stage(vault, b"x", OTHER)
+    vault.keep_bodies([digest_of(bytes(BODY_BYTES_MAX))])
+    stage(vault, b"y")
+
+
+def test_wraps_come_back(vault):
+    vault.put_wraps(wraps_digest_of(b"wraps"), b"wraps")
+    assert vault.wraps(wraps_digest_of(b"wraps")) == b"wraps"
+    assert vault.wraps(wraps_digest_of(b"others")) is None
+
+
+def test_what_was_purged_is_neither_given_out_nor_taken_in_again(vault):
+    body, wraps = stage(vault, b"sealed"), wraps_digest_of(b"wraps")
+    never_here = digest_of(b"never here")
+    vault.put_wraps(wraps, b"wraps")
+    vault.purge([body, wraps, never_here])
+    vault.purge([body])
+    assert all(vault.is_purged(digest) for digest in (body, wraps, never_here))
+    assert vault.staged_bytes(SIGNER) == 0
+    for use in (
+        lambda: vault.body(body),
+        lambda: vault.wraps(wraps),
+        lambda: stage(vault, b"sealed"),
+        lambda: vault.put_body(never_here, b"never here"),
+        lambda: vault.put_wraps(wraps, b"wraps"),
+    ):
+        with pytest.raises(PurgedError):
+            use()
+    assert not vault.is_purged(digest_of(b"another"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_after_a_purge_no_byte_is_to_be_found_in_the_folder(folder, seed):
+    """Over random histories with restarts, while other bodies come, are kept and expire."""
+    dice = random.Random(seed)
+    vault = Vault.open(folder)
+    living, purged = {}, []
+    for step in range(60):
+        action = dice.randrange(10)
+        if action < 6:
+            body = dice.randbytes(dice.choice([40, 3_000, 40_000]))
+            living[stage(vault, body, not_after_ms=step + 10)] = body
+        elif action == 6:
+            vault.keep_bodies(dice.sample(sorted(living), k=min(3, len(living))))
+        elif action == 7:
+            for digest in vault.drop_expired(step):
+                del living[digest]
+        elif action == 8 and living:
+            gone = dice.sample(sorted(living), k=min(2, len(living)))
+            vault.purge(gone)
+            purged += [living.pop(digest) for digest in gone]
+        else:
+            vault.close()
+            vault = Vault.open(folder)
+    assert all(vault.body(digest) == body for digest, body in living.items())
+    gone = sorted(living)[:2]
+    vault.purge(gone)
+    purged += [living.pop(digest) for digest in gone]
+    assert purged
+    assert not any(found_in(folder, body) for body in purged)
+    vault.close()
+    assert not any(found_in(folder, body) for body in purged)
+    assert any(found_in(folder, body) for body in living.values()), "the search is blind"
+
+
+def test_a_purge_that_a_crash_cut_short_is_finished_at_opening(folder):
+    """The crash: deleted and marked, but the files not rewritten yet."""
+    body = random.Random(1).randbytes(5_000)
+    vault = Vault.open(folder)
+    digest = stage(vault, body)
+    vault.close()
+    database = plyvel.DB(str(folder))
+    with database.write_batch(sync=True) as batch:
+        batch.delete(b"b" + digest)
+        batch.put(b"p" + digest, b"")
+        batch.put(b"u" + digest, b"")
+    database.close()
+    assert found_in(folder, body)
+    vault = Vault.open(folder)
+    assert not found_in(folder, body)
+    vault.close()
+    database = plyvel.DB(str(folder))
+    assert database.get(b"u" + digest) is None
+    database.close()
+
+
+@pytest.mark.usefixtures("vault")
+def test_one_opener_at_a_time(folder):
+    with pytest.raises(StoreInUseError):
+        Vault.open(folder)
+
+
+def test_damage_is_the_fault_of_our_disk(folder):
+    vault = Vault.open(folder)
+    digest = stage(vault, b"sealed")
+    vault.close()
+    database = plyvel.DB(str(folder))
+    database.put(b"b" + digest, b"other bytes")
+    database.put(b"s" + digest, b"\x00")
+    database.close()
+    vault = Vault.open(folder)
+    with pytest.raises(CorruptStoreError):
+        vault.body(digest)
+    with pytest.raises(CorruptStoreError):
+        vault.keep_bodies([digest])
+    vault.close()
+
+
+def test_a_folder_that_cannot_be_opened_is_the_fault_of_our_disk(tmp_path):
+    with pytest.raises(CorruptStoreError):
+        Vault.open(tmp_path / "absent" / "vault")
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault" / "CURRENT").write_bytes(b"damaged\n")
+    with pytest.raises(CorruptStoreError):
+        Vault.open(tmp_path / "vault")

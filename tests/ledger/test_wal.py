@@ -1,0 +1,278 @@
+"""The write-ahead log: what was synced comes back, or the log refuses to open."""
+
+import resource
+import struct
+import subprocess
+import sys
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.errors import CorruptWalError, DiskRefusedError, LimitExceededError, StoreInUseError
+from ledger.wal import FRAME_BYTES_MAX, MAGIC, WriteAheadLog, repair
+
+FRAMES = (b"first", b"", b"\x00" * 20, b"third, longer", b"x")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "consensus.wal"
+
+
+def written(path, frames=FRAMES):
+    log = WriteAheadLog.open(path)
+    for frame in frames:
+        log.append(frame)
+    log.sync()
+    log.close()
+    return path.read_bytes()
+
+
+def reopened(path):
+    log = WriteAheadLog.open(path)
+    log.close()
+    return log
+
+
+def ends(frames):
+    """The offsets at which a log of these frames may end."""
+    offsets = [len(MAGIC)]
+    for frame in frames:
+        offsets.append(offsets[-1] + 12 + len(frame))
+    return offsets
+
+
+def test_a_new_log_is_empty_and_begins_with_its_version(path):
+    log = reopened(path)
+    assert (log.frames, log.torn_bytes) == ((), 0)
+    assert path.read_bytes() == MAGIC == b"civreg/wal/v1\x00\r\n"
+    assert len(MAGIC) == 16
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_frames_come_back_in_order_and_more_can_follow(path):
+    written(path)
+    assert reopened(path).frames == FRAMES
+    written(path, (b"more",))
+    assert reopened(path).frames == (*FRAMES, b"more")
+
+
+def test_the_bytes_of_a_record_are_as_documented(path):
+    raw = written(path, (b"vote",))
+    assert raw[len(MAGIC) :].hex() == "00000004" + "5a108564" + "241ffc50" + b"vote".hex()
+
+
+@given(frames=st.lists(st.binary(max_size=50), max_size=8))
+def test_any_frames_come_back(tmp_path_factory, frames):
+    path = tmp_path_factory.mktemp("wal") / "log"
+    written(path, frames)
+    assert reopened(path).frames == tuple(frames)
+
+
+def test_a_log_cut_anywhere_keeps_all_whole_frames_and_cuts_the_torn_one(path):
+    raw = written(path)
+    offsets = ends(FRAMES)
+    for size in range(len(MAGIC), len(raw) + 1):
+        path.write_bytes(raw[:size])
+        log = reopened(path)
+        whole = sum(offset <= size for offset in offsets) - 1
+        assert log.frames == FRAMES[:whole]
+        assert log.torn_bytes == size - offsets[whole]
+        assert path.read_bytes() == raw[: offsets[whole]]
+
+
+def test_a_torn_end_may_have_become_zeros(path):
+    raw = written(path)
+    for torn in (b"\x00" * 40, b"\x00" * 12, raw[16:30] + b"\x00" * 30):
+        path.write_bytes(raw + torn)
+        log = reopened(path)
+        assert log.frames == FRAMES
+        assert log.torn_bytes == len(torn)
+
+
+def test_a_flipped_bit_anywhere_but_in_the_last_frame_refuses_and_names_the_offset(path):
+    """Never is a frame changed, left out or invented without a word."""
+    raw = written(path)
+    offsets = ends(FRAMES)
+    for at in range(len(raw)):
+        for bit in range(8):
+            bad = bytearray(raw)
+            bad[at] ^= 1 << bit
+            path.write_bytes(bad)
+            if at == len(raw) - 1:  # the last frame's only byte: it could be torn
+                assert reopened(path).frames == FRAMES[:-1]
+                continue
+            with pytest.raises(CorruptWalError) as caught:
+                WriteAheadLog.open(path)
+            record = max(offset for offset in (0, *offsets) if offset <= at)
+            assert caught.value.details == {"offset": record if at >= len(MAGIC) else 0}
+            assert path.read_bytes() == bad
+
+
+def test_repair_cuts_at_the_damage_and_keeps_a_copy(path):
+    raw = written(path)
+    offsets = ends(FRAMES)
+    for index in range(len(FRAMES) - 1):
+        bad = bytearray(raw)
+        bad[offsets[index] + 5] ^= 1
+        path.write_bytes(bad)
+        report = repair(path)
+        assert (report.frames, report.cut_at) == (index, offsets[index])
+        assert report.cut_bytes == len(raw) - offsets[index]
+        assert report.copy.name == f"consensus.wal.damaged-{index + 1}"
+        assert report.copy.read_bytes() == bad
+        assert reopened(path).frames == FRAMES[:index]
+
+
+def test_repair_leaves_a_whole_log_alone(path):
+    raw = written(path)
+    report = repair(path)
+    assert (report.frames, report.cut_bytes, report.copy) == (len(FRAMES), 0, None)
+    assert path.read_bytes() == raw
+
+
+def test_repair_of_something_else_leaves_an_empty_log_and_a_copy(path):
+    path.write_bytes(b"not a log")
+    with pytest.raises(CorruptWalError):
+        WriteAheadLog.open(path)
+    report = repair(path)
+    assert report.copy.read_bytes() == b"not a log"
+    assert reopened(path).frames == ()
+
+
+def test_repair_needs_a_file(path):
+    with pytest.raises(DiskRefusedError):
+        repair(path)
+
+
+def test_a_head_that_claims_too_long_a_frame_is_damage(path):
+    head = struct.pack(">II", FRAME_BYTES_MAX + 1, 0)
+    path.write_bytes(MAGIC + head + zlib.crc32(head).to_bytes(4))
+    with pytest.raises(CorruptWalError, match="frame of"):
+        WriteAheadLog.open(path)
+
+
+def test_a_frame_may_have_eight_mebibytes_and_no_more(path):
+    log = WriteAheadLog.open(path)
+    log.append(b"x" * FRAME_BYTES_MAX)
+    for write in (log.append, lambda frame: log.restart([frame])):
+        with pytest.raises(LimitExceededError):
+            write(b"x" * (FRAME_BYTES_MAX + 1))
+    log.append(b"after")
+    log.close()
+    assert reopened(path).frames == (b"x" * FRAME_BYTES_MAX, b"after")
+
+
+def test_a_restart_replaces_the_log_and_appending_goes_on(path):
+    log = WriteAheadLog.open(path)
+    log.append(b"old")
+    log.restart([b"kept"])
+    assert log.frames == (b"kept",)
+    log.append(b"new")
+    log.sync()
+    log.close()
+    assert reopened(path).frames == (b"kept", b"new")
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "consensus.wal",
+        "consensus.wal.lock",
+    ]
+
+
+def test_what_a_crash_left_of_a_restart_is_in_nobodys_way(path):
+    written(path)
+    path.with_name("consensus.wal.new").write_bytes(MAGIC + b"half")
+    log = WriteAheadLog.open(path)
+    assert log.frames == FRAMES
+    log.restart([b"kept"])
+    log.close()
+    assert reopened(path).frames == (b"kept",)
+
+
+def test_one_opener_at_a_time(path):
+    log = WriteAheadLog.open(path)
+    with pytest.raises(StoreInUseError):
+        WriteAheadLog.open(path)
+    with pytest.raises(StoreInUseError):
+        repair(path)
+    log.restart([b"kept"])
+    code = (
+        "import sys, pathlib, ledger.wal as w\n"
+        "try: w.WriteAheadLog.open(pathlib.Path(sys.argv[1]))\n"
+        "except w.StoreInUseError: print('in use')\n"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    assert other.stdout == "in use\n"
+    log.close()
+    log.close()
+    assert reopened(path).frames == (b"kept",)
+
+
+def test_a_closed_log_takes_nothing(path):
+    log = WriteAheadLog.open(path)
+    log.close()
+    for use in (lambda: log.append(b"x"), log.sync, lambda: log.restart([])):
+        with pytest.raises(DiskRefusedError):
+            use()
+
+
+def test_a_log_in_a_folder_that_is_not_there_cannot_be_opened(tmp_path):
+    with pytest.raises(DiskRefusedError):
+        WriteAheadLog.open(tmp_path / "absent" / "log")
+
+
+@pytest.fixture
+def full_disk():
+    """Let no file of this process grow over a size: the kernel then cuts a write short."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_after_half_a_frame_the_log_takes_nothing_more_and_the_half_is_never_read(path, full_disk):
+    log = WriteAheadLog.open(path)
+    log.append(b"whole")
+    log.sync()
+    full_disk(path.stat().st_size + 20)
+    with pytest.raises(DiskRefusedError):
+        log.append(b"y" * 100)
+    full_disk(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    for use in (lambda: log.append(b"z"), log.sync, lambda: log.restart([])):
+        with pytest.raises(DiskRefusedError):
+            use()
+    log.close()
+    log = reopened(path)
+    assert log.frames == (b"whole",)
+    assert log.torn_bytes == 20
+
+
+def test_a_restart_on_a_full_disk_leaves_the_old_log(path, full_disk):
+    log = WriteAheadLog.open(path)
+    log.append(b"whole")
+    log.sync()
+    full_disk(40)
+    with pytest.raises(DiskRefusedError):
+        log.restart([b"y" * 100])
+    log.close()
+    full_disk(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    assert reopened(path).frames == (b"whole",)
+
+
+def test_a_failed_sync_is_not_tried_again(path, monkeypatch):
+    """After a failed fsync the kernel may have dropped the pages: a second one would say yes."""
+    log = WriteAheadLog.open(path)
+    log.append(b"frame")
+
+    def fail(_file):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", fail)
+        with pytest.raises(DiskRefusedError):
+            log.sync()
+    with pytest.raises(DiskRefusedError):
+        log.sync()
+    log.close()
