@@ -19,8 +19,9 @@ from ledger.entries import Entry, Slot, UnsignedEntry, parse_parts
 from ledger.errors import InvalidDataError
 from ledger.fields import read_array, read_bytes, read_bytes_up_to, read_version
 from ledger.limits import BODY_BYTES_MAX, ENTRY_BYTES_MAX
-from ledger.part_readers import SIGNATURE_BYTES_MAX, check_ascending
+from ledger.part_readers import check_ascending
 from ledger.parts import CUSTODIAN_TERM, CustodySigner
+from ledger.quorum import SIGNATURE_BYTES_MAX
 from registry.authority_errors import SignerIdleError, SignerMissingError
 from registry.wraps import WRAPS_BYTES_MAX
 
