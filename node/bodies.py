@@ -1,8 +1,8 @@
 """Sealed bodies that we must hold: all of a block before we prevote for it, the rest afterwards.
 
-Bodies come with their entries by gossip. What is missing when a block is checked is fetched from the
-proposer and the others; a block is decided without them, and what is then still missing is fetched
-afterwards, for as long as it takes. A purged body is never fetched again.
+Bodies come with their entries by gossip. What is missing when a block is checked is fetched from
+the proposer and the others; a block is decided without them, and what is then still missing is
+fetched afterwards, for as long as it takes. A purged body is never fetched again.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from keys.hashing import Digest
 from ledger.entries import Entry
+from ledger.errors import PurgedError
 from ledger.ids import AgencyId
 from ledger.limits import BODY_BYTES_MAX
 from node.fetch import Fetcher
@@ -52,13 +53,27 @@ class Bodies:
     def want(
         self, digests: Iterable[Digest], first: AgencyId | None, done: Callable[[], None]
     ) -> None:
-        """Keep these bodies for good and call `done` when all are here: at once if they are."""
-        missing = set(self._store.keep_bodies(digests))
+        """Call `done` when all these bodies are here: at once if they are."""
+        self._fetch({digest for digest in digests if not self._is_here(digest)}, first, done)
+
+    def keep(self, digests: Iterable[Digest]) -> None:
+        """Keep the bodies of a stored block for good, and fetch those that are missing."""
+        self._fetch(set(self._store.keep_bodies(digests)), None, _nothing)
+
+    def _fetch(
+        self, missing: set[Digest], first: AgencyId | None, done: Callable[[], None]
+    ) -> None:
         if not missing:
             done()
             return
         for digest in sorted(missing):
             self._fetcher.want(digest, first, _Countdown(missing, digest, done))
+
+    def _is_here(self, digest: Digest) -> bool:
+        try:
+            return self._store.body(digest) is not None
+        except PurgedError:
+            return True  # nobody shall have it any longer
 
     def came(self, digest: Digest) -> None:
         """Tell that a body is in the vault now, whichever way it came."""
@@ -90,3 +105,7 @@ def bodies_of(entries: Iterable[Entry]) -> tuple[Digest, ...]:
         if record.seal is not None
     )
     return tuple(dict.fromkeys(named))
+
+
+def _nothing() -> None:
+    """Nobody waits."""

@@ -1,0 +1,244 @@
+"""What a validator asks its peers before it votes: where is the chain, and what did I say last?
+
+A restored machine image brings back key, guard and log together, so none of them can tell that this
+key has signed since. The peers can. On every start a validator waits for answers of more than two
+thirds of the weight, its own included (an operator's explicit command ends the wait), and then
+
+* votes in no height at or below the highest in which a peer has seen a vote of its that its own
+  guard does not know: it was restored from a backup;
+* if its guard is older than the highest certified height, it does not vote within two of it.
+
+A single peer may lie. It can only keep us silent for heights, never make us vote; so a claim about
+the certified height counts when more than a third of the weight makes it, and a vote of ours that
+was seen is shown with its signature, which we check.
+
+    answer = canonical([1, tip height, [[agency_id bin 16, vote value] ...]])
+
+The votes are the latest that the peer has seen of each validator, see `LatestVotes`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from consensus.messages import SignedVote, VoteType, open_vote
+from keys.errors import CivregError
+from ledger.canonical import decode, encode
+from ledger.fields import INTEGER_MAX, read_array, read_bytes, read_int, read_version
+from ledger.ids import ID_BYTES, AgencyId
+from ledger.limits import MESSAGE_BYTES_MAX, VALIDATORS_MAX
+from ledger.validators import ValidatorSet
+from node.errors import PeerMisbehavedError
+from node.logs import Log
+from node.ports import Network, Timers
+from node.signer import Place, SignedKind
+
+STATUS_PATH: Final = "/peer/v1/status"
+STATUS_BYTES_MAX: Final = 8 * MESSAGE_BYTES_MAX
+ASK_AGAIN_MS: Final = 500
+OLD_GUARD_DISTANCE: Final = 2
+"""Heights after the highest certified one in which a node with an older guard stays silent."""
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAnswer:
+    """What one peer said.
+
+    Attributes:
+        tip_height: The highest height that it has stored with a certificate.
+        votes: The latest vote it has seen of each validator.
+    """
+
+    tip_height: int
+    votes: Mapping[AgencyId, SignedVote]
+
+
+class LatestVotes:
+    """The latest vote seen of each validator, by height, round and type; for those who restart."""
+
+    def __init__(self) -> None:
+        self._votes: dict[AgencyId, SignedVote] = {}
+
+    def saw(self, agency: AgencyId, vote: SignedVote) -> None:
+        """Remember a verified vote if it is later than the one known."""
+        known = self._votes.get(agency)
+        if known is None or place_of(vote) > place_of(known):
+            self._votes[agency] = vote
+
+    def answer(self, tip_height: int) -> bytes:
+        """Return what `GET /peer/v1/status` gives."""
+        latest = sorted(self._votes.items())[:VALIDATORS_MAX]
+        votes = tuple((agency, vote.to_value()) for agency, vote in latest)
+        return encode((_VERSION, tip_height, votes))
+
+
+def parse_answer(raw: bytes) -> PeerAnswer:
+    """Read what a peer answered; nothing in it is verified.
+
+    Raises:
+        InvalidDataError: Too long, or another shape.
+    """
+    value = decode(raw, STATUS_BYTES_MAX, limit="bytes of a status")
+    version, tip_height, votes = read_array(value, "status", 3)
+    read_version(version, "status.version", _VERSION)
+    found: dict[AgencyId, SignedVote] = {}
+    for pair in read_array(votes, "status.votes", (0, VALIDATORS_MAX)):
+        agency, vote = read_array(pair, "status.votes[]", 2)
+        found[AgencyId(read_bytes(agency, "status.agency", ID_BYTES))] = SignedVote.from_value(vote)
+    return PeerAnswer(read_int(tip_height, "status.tip_height", 0, INTEGER_MAX), found)
+
+
+def place_of(vote: SignedVote) -> Place:
+    """Return the place of a vote in the order in which a key signs."""
+    is_prevote = vote.type is VoteType.PREVOTE
+    return Place(
+        vote.height, vote.round, SignedKind.PREVOTE if is_prevote else SignedKind.PRECOMMIT
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Where this validator may vote.
+
+    Attributes:
+        from_height: The lowest height.
+    """
+
+    from_height: int
+
+
+def decide_permission(
+    own: AgencyId,
+    last_signed: Place | None,
+    answers: Mapping[AgencyId, PeerAnswer],
+    validators: ValidatorSet,
+    verify: Callable[[SignedVote], None],
+) -> Permission:
+    """Return from which height on a validator may vote.
+
+    Args:
+        own: Whose key it is.
+        last_signed: The last place that its guard knows.
+        answers: By peer.
+        validators: The present set.
+        verify: Raises a CivregError if a vote is not signed by our key.
+    """
+    from_height = 1
+    for answer in answers.values():
+        seen = answer.votes.get(own)
+        if seen is None or (last_signed is not None and place_of(seen) <= last_signed):
+            continue
+        try:
+            verify(seen)
+        except CivregError:
+            continue
+        from_height = max(from_height, seen.height + 1)
+    certified = certified_height(answers, validators)
+    guard_height = 0 if last_signed is None else last_signed.height
+    if guard_height < certified:
+        from_height = max(from_height, certified + OLD_GUARD_DISTANCE + 1)
+    return Permission(from_height)
+
+
+def certified_height(answers: Mapping[AgencyId, PeerAnswer], validators: ValidatorSet) -> int:
+    """Return the highest height that more than one third of the weight says it has."""
+    weight = 0
+    for answer_height, agency in sorted(
+        ((answer.tip_height, agency) for agency, answer in answers.items()), reverse=True
+    ):
+        index = validators.index_of(agency)
+        if index is not None:
+            weight += validators[index].weight
+            if validators.is_skip(weight):
+                return answer_height
+    return 0
+
+
+class Interrogation:
+    """Asks until more than two thirds of the weight have answered, then says so once.
+
+    Args:
+        own: This validator.
+        validators: The present set.
+        network: The other nodes.
+        timers: For asking again.
+        log: Takes notes while it waits.
+        done: Called once with all answers.
+    """
+
+    def __init__(
+        self,
+        own: AgencyId,
+        validators: ValidatorSet,
+        *,
+        network: Network,
+        timers: Timers,
+        log: Log,
+        done: Callable[[Mapping[AgencyId, PeerAnswer]], None],
+    ) -> None:
+        self._own = own
+        self._validators = validators
+        self._network = network
+        self._timers = timers
+        self._log = log
+        self._done = done
+        self._answers: dict[AgencyId, PeerAnswer] = {}
+        self.is_over = False
+
+    def start(self) -> None:
+        """Ask; a network whose other validators weigh a third or less does not wait."""
+        self._finish_if_enough()
+        self._ask()
+
+    def end(self) -> None:
+        """Stop waiting, because the operator says so."""
+        if not self.is_over:
+            self._log.warning("interrogation_ended", answers=len(self._answers))
+            self.is_over = True
+            self._done(self._answers)
+
+    def _ask(self) -> None:
+        if self.is_over:
+            return
+        for peer in self._network.peers:
+            if peer not in self._answers and self._validators.index_of(peer) is not None:
+                self._network.ask(peer, STATUS_PATH, STATUS_BYTES_MAX, self._taker(peer))
+        self._timers.after(ASK_AGAIN_MS, self._ask)
+
+    def _taker(self, peer: AgencyId) -> Callable[[bytes | None], None]:
+        def take(raw: bytes | None) -> None:
+            if raw is None or self.is_over:
+                return
+            try:
+                self._answers[peer] = parse_answer(raw)
+            except CivregError as error:
+                self._network.blame(peer, error.code)
+            else:
+                self._finish_if_enough()
+
+        return take
+
+    def _finish_if_enough(self) -> None:
+        weight = 0
+        for agency in (self._own, *self._answers):
+            index = self._validators.index_of(agency)
+            weight += 0 if index is None else self._validators[index].weight
+        if not self.is_over and self._validators.is_quorum(weight):
+            self._log.info("interrogation_done", answers=len(self._answers))
+            self.is_over = True
+            self._done(self._answers)
+
+
+def own_vote_verifier(
+    own: AgencyId, validators: ValidatorSet, network_id: bytes
+) -> Callable[[SignedVote], None]:
+    """Return what checks that a vote which a peer shows was signed by our present key."""
+    index = validators.index_of(own)
+
+    def verify(vote: SignedVote) -> None:
+        if index is None or vote.validator != index:
+            raise PeerMisbehavedError("a vote that a peer shows names another validator")
+        open_vote(vote, validators, network_id)
+
+    return verify
