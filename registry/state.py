@@ -8,7 +8,7 @@ by `seal_writes`, when the entry has succeeded.
 Source: docs/formats.md, section 9.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, Self, TypeVar, cast
 
@@ -196,6 +196,19 @@ class State:
         """Return what the state tree must change: key hash to value hash, None to remove."""
         assert not self._writes, "seal_writes comes first"
         return {cell.key_hash: cell.value_hash for cell in self._cells.values()}
+
+    def written_keys(self) -> tuple[StateKey, ...]:
+        """Return the keys that this overlay says something about."""
+        return tuple(self._rows)
+
+    def forget(self, keys: Iterable[StateKey]) -> None:
+        """Drop what this overlay says about keys, so that the layers below speak for them again.
+
+        For a node's guess of what waiting entries will do; never for a state that is committed.
+        """
+        for key in keys:
+            self._rows.pop(key, None)
+            self._cells.pop(key, None)
 
     def settle(self) -> None:
         """Begin anew after the store has written `changes()`; decoded rows stay known.
