@@ -66,13 +66,15 @@ class FormReader:
 
     Attributes:
         find_table: Code tables by name.
-        day: ISO date on which codes must be in force: the date of the event.
+        day: ISO date of the event.
+        today: ISO date; codes must be in force on this date or on that of the event.
         article: Law that the record type names, for problems; may be empty.
         problems: What is wrong so far.
     """
 
     find_table: FindTable
     day: str
+    today: str
     article: str
     problems: list[Problem] = field(default_factory=list)
 
@@ -110,16 +112,6 @@ class FormReader:
             self.refuse(path, spec.kind, raw, self.example(spec))
             return None
         return self._checked(spec, value, path)
-
-    def read_sealed(self, spec: FieldSpec, raw: object, path: str) -> dict[str, Value]:
-        """Return the values of a sealed field by path: its parts' if it is a group."""
-        if spec.kind != "group":
-            value = self.read(spec, raw, path)
-            return {} if value is None else {path: value}
-        group = self.read(spec, raw, path)
-        if not isinstance(group, dict):
-            return {}
-        return {f"{path}.{name}": value for name, value in group.items()}
 
     def _read_list(self, spec: FieldSpec, raw: object, path: str) -> Value:
         assert spec.item is not None, "the loader made lists with their items"
@@ -164,7 +156,9 @@ class FormReader:
 
     def _has_code(self, spec: FieldSpec, code: str) -> bool:
         table = self.find_table(spec.table or "")
-        return table is not None and table.find(code, self.day) is not None
+        return table is not None and any(
+            table.find(code, day) is not None for day in (self.day, self.today)
+        )
 
     def example(self, spec: FieldSpec) -> str:
         """Return a correct value as it would stand in a form."""
@@ -173,7 +167,7 @@ class FormReader:
         match spec.kind:
             case "code":
                 table = self.find_table(spec.table or "")
-                return "" if table is None else table.first_code(self.day)
+                return "" if table is None else table.first_code(self.today)
             case "list":
                 return "" if spec.item is None else f"[{self.example(spec.item)}]"
             case "group":
