@@ -232,7 +232,7 @@ def _timer_fired(state: State, event: TimerFired) -> Transition:
     match event.kind:
         case TimerKind.IDLE:
             return wake(state)
-        case TimerKind.REBROADCAST:
+        case TimerKind.REBROADCAST if state.phase is not Phase.WAIT:
             return state, (*rebroadcast(state), timer(state, TimerKind.REBROADCAST))
         case _:
             return apply_rule(state, TimerExpired(event.kind, event.round))

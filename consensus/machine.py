@@ -209,7 +209,7 @@ def step(state: RoundState, rule: Rule) -> Transition:
             return replace(state, phase=Phase.DECIDED), (Decided(number, block_id),)
         case OthersAhead(round=number) if number > state.round:  # [L55-56]
             return state, (EnterRound(number),)
-        case TimerExpired(round=number) if number == state.round:
+        case TimerExpired(round=number) if number == state.round and number >= 0:
             return _expired(state, rule.kind)
         case _:
             return _count_or_answer(state, rule)

@@ -78,13 +78,14 @@ def _proposal(state: State) -> Rule | None:
 
 
 def _selected(state: State) -> tuple[HeldProposal, ...]:
+    """Return the proposals to answer: those that a quorum of this round names, else the first."""
     held = state.proposals.get(state.round, ())
     named = (
         *state.tally.blocks_reached(state.round, VoteType.PREVOTE),
         *state.tally.blocks_reached(state.round, VoteType.PRECOMMIT),
     )
     chosen = tuple(one for one in held if one.proposal.block_id in named)
-    return chosen or held
+    return chosen or held[:1]
 
 
 def _answer(state: State, held: HeldProposal) -> Rule | None:

@@ -145,7 +145,7 @@ def quorum(
     vote_type: VoteType,
     block_id: bytes | None,
     round_number: int = 0,
-    signers: tuple[int, ...] = (0, 1, 2),
+    signers: tuple[int, ...] = (1, 2, 3),
     *,
     height: int = 1,
     validators: ValidatorSet = FOUR,
