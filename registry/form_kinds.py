@@ -1,11 +1,16 @@
 """Which form belongs to an operation, and what a created record takes over from its creator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from registry.acts import RecordContent
 from registry.errors import UnknownKindError
+from registry.field_specs import FieldSpec
 from registry.schema import NOTHING, Operation, RecordType
+
+SIDE_TYPE: Final = "side"
+"""The type whose operations every record type has."""
 
 FindType = Callable[[str], RecordType]
 """Returns the record type with a name, as it is in force; raises UnknownKindError."""
@@ -19,11 +24,13 @@ class FormKind:
         record_type: The subject's type.
         operation: What is done.
         written: The types of `operation.writes`, in that order.
+        objects: Kind of object -> its fields; of the subject's type, or of the side acts.
     """
 
     record_type: RecordType
     operation: Operation
     written: tuple[RecordType, ...]
+    objects: Mapping[str, dict[str, FieldSpec]]
 
     @property
     def kind(self) -> str:
@@ -48,8 +55,10 @@ def find_form(kind: str, find_type: FindType) -> FormKind:
         UnknownKindError: No such type or operation.
     """
     type_name, _, name = kind.partition("/")
-    record_type = find_type(type_name)
-    operation = record_type.operations.get(name)
+    record_type = source = find_type(type_name)
+    if name not in record_type.operations and record_type.role in {"record", "companion"}:
+        source = find_type(SIDE_TYPE)
+    operation = source.operations.get(name)
     if operation is None:
         raise UnknownKindError(f"{type_name} has no operation {name!r}", kind=kind)
     types = tuple(
@@ -58,7 +67,7 @@ def find_form(kind: str, find_type: FindType) -> FormKind:
             for write in operation.writes
         ]
     )
-    return FormKind(record_type, operation, types)
+    return FormKind(record_type, operation, types, source.objects)
 
 
 def derive_content(source: RecordContent, record_type: RecordType, day: str) -> RecordContent:

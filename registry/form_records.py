@@ -85,6 +85,7 @@ def read_records(
         if write.kind == "create":
             start = derive_content(found[0], record_type, reader.day)
             raw, path = as_table(created.get(write.link)), f"created.{write.link}."
+            fields = _without_told(fields, own)
             target = _Target(record_type, raw, path, start, fields)
         else:
             target = _Target(record_type, own, "", previous or RecordContent(), fields)
@@ -94,6 +95,16 @@ def read_records(
             content = _read_holders(reader, form.get("holders"), content, may_write=may_write)
         found.append(content)
     return tuple(found)
+
+
+def _without_told(
+    fields: Mapping[str, FieldSpec], told: Mapping[str, object]
+) -> dict[str, FieldSpec]:
+    """Return fields, not required where the subject's field of that name was filled, if wrongly."""
+    return {
+        name: replace(spec, required=False) if spec.required and name in told else spec
+        for name, spec in fields.items()
+    }
 
 
 def _refuse_unknown(

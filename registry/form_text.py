@@ -66,7 +66,7 @@ def empty_form(form_kind: FormKind, find_table: FindTable, today: str, language:
                 created += ["", "[[holders]]", f'parties = ["{EXAMPLE_ID}"]', 'share = "1/1"']
     lines += [*created, "", "[act]", *printer.scalars(ACT_FIELDS.values(), optional=True)]
     for use in operation.objects:
-        specs = record_type.objects[use.kind].values()
+        specs = form_kind.objects[use.kind].values()
         lines += ["", f"[[objects.{use.kind}]]", *printer.scalars(specs, optional=False)]
     return "\n".join(lines) + "\n"
 
@@ -139,7 +139,7 @@ def print_form(form_kind: FormKind, act: Act) -> str:
                 later += [line for holder in content.holders for line in _print_holder(holder)]
     lines += [*later, "[act]", *_print_act(act)]
     for made in act.objects:
-        specs = form_kind.record_type.objects[made.kind]
+        specs = form_kind.objects[made.kind]
         lines += [f"[[objects.{made.kind}]]", *_print_specs(specs, made.fields)]
     return "\n".join(lines) + "\n"
 
@@ -203,7 +203,8 @@ def _print_scalar(spec: FieldSpec, value: Value) -> str:
         item = spec.item or spec
         return f"[{', '.join(_print_scalar(item, each) for each in value)}]"
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_quoted(k)} = {_print_scalar(spec, v)}' for k, v in value.items())} }}"
+        pairs = [f"{_quoted(key)} = {_print_scalar(spec, each)}" for key, each in value.items()]
+        return f"{{ {', '.join(pairs)} }}"
     if isinstance(value, int) and spec.kind == "decimal" and spec.decimals:
         whole, fraction = divmod(value, 10**spec.decimals)
         return f"{whole}.{fraction:0{spec.decimals}}"

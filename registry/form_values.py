@@ -31,11 +31,15 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "phone": "0901234567",
     "email": "huong@example.vn",
     "home_town": "Xã Tân Lập, Hà Nội",
+    "birth_time": "08:30",
+    "photo_digest": "00" * 32,
+    "nationality": "VN",
 }
 """By the last word of the path; else the field's kind makes the example."""
 
 _VALUE_CHARS_SHOWN: Final = 64
 _DATETIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]")
+_WORDS: Final = re.compile(r"[a-z_|]+")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"([0-9]{1,15})(?:[.,]([0-9]{1,9}))?")
 _BOOLS: Final = {"true": True, "yes": True, "có": True, "false": False, "no": False, "không": False}
@@ -174,6 +178,10 @@ class FormReader:
                 return ", ".join(part.name for part in spec.parts)
             case "int":
                 return str(max(spec.minimum, 1))
+            case "bytes":
+                return "00" * (spec.chars_max or 2)
+            case "text" if spec.pattern is not None and _WORDS.fullmatch(spec.pattern):
+                return spec.pattern.partition("|")[0]
             case "decimal":
                 return "85." + "5".ljust(spec.decimals, "0") if spec.decimals else "85"
             case _:
@@ -185,7 +193,6 @@ _KIND_EXAMPLES: Final[Mapping[str, str]] = {
     "datetime": "2026-03-15T08:30",
     "bool": "true",
     "link": EXAMPLE_ID,
-    "bytes": "00ff",
     "text": "…",
 }
 

@@ -144,7 +144,7 @@ def _event_day(
 
 def _read_objects(reader: FormReader, form_kind: FormKind, raw: object) -> tuple[ObjectPart, ...]:
     tables = as_table(raw)
-    known = form_kind.record_type.objects
+    known = form_kind.objects
     uses = {use.kind: use for use in form_kind.operation.objects}
     for kind in tables:
         if kind not in uses:
