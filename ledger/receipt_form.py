@@ -13,7 +13,7 @@ from keys.hashing import Digest
 from ledger import merkle
 from ledger.blocks import Block, Header
 from ledger.canonical import Value, decode, encode
-from ledger.entries import BLIND_BYTES, Part, parse_part
+from ledger.entries import BLIND_BYTES, Entry, Part, parse_part
 from ledger.errors import InvalidDataError
 from ledger.fields import (
     INTEGER_MAX,
@@ -105,36 +105,52 @@ def build_receipt(
     outcomes: Sequence[bytes],
     index: int,
     quorum_certificate: QuorumCertificate,
-    shown: Collection[int] | None = None,
 ) -> Receipt:
-    """Make the receipt of an entry of a committed block.
+    """Make the receipt of an entry of a committed block; it shows all parts, see `hide_parts`.
 
     Args:
         block: With at least `index + 1` entries.
         outcomes: The encoded outcomes of the block, parallel to its entries.
         index: Which entry, from 0.
         quorum_certificate: Of this block.
-        shown: Which parts to show, by position; None shows all.
 
     Raises:
         InvalidProofError: There is no such entry.
     """
-    entry_leaves = [merkle.leaf_hash(entry.log_leaf) for entry in block.entries]
+    leaves = [merkle.leaf_hash(entry.log_leaf) for entry in block.entries]
+    path = merkle.inclusion_path(leaves, index)
+    certified = CertifiedHeader(block.header, quorum_certificate)
+    return assemble_receipt(block.entries[index], index, path, outcomes, certified)
+
+
+def assemble_receipt(
+    entry: Entry,
+    index: int,
+    entry_path: Sequence[Digest],
+    outcomes: Sequence[bytes],
+    certified: CertifiedHeader,
+) -> Receipt:
+    """Make the receipt of an entry whose path is known already, without the rest of its block.
+
+    Args:
+        entry: The entry.
+        index: Its place in the block, from 0.
+        entry_path: From its log leaf to `entries_root`, lowest hash first.
+        outcomes: The encoded outcomes of the block, parallel to its entries.
+        certified: Header and quorum certificate of the block.
+
+    Raises:
+        InvalidProofError: There are fewer outcomes.
+    """
     outcome_leaves = [merkle.leaf_hash(outcome) for outcome in outcomes]
-    entry_path = merkle.inclusion_path(entry_leaves, index)
-    entry = block.entries[index]
-    parts: list[Shown] = [
-        part if shown is None or position in shown else merkle.leaf_hash(part.leaf_data)
-        for position, part in enumerate(entry.parts)
-    ]
     return Receipt(
-        shown=tuple(parts),
+        shown=entry.parts,
         signatures_digest=entry.signatures_digest,
         index=index,
-        entry_path=entry_path,
-        outcome=parse_outcome(outcomes[index]),
+        entry_path=tuple(entry_path),
         outcome_path=merkle.inclusion_path(outcome_leaves, index),
-        certified=CertifiedHeader(block.header, quorum_certificate),
+        outcome=parse_outcome(outcomes[index]),
+        certified=certified,
         anchor=None,
     )
 

@@ -211,6 +211,7 @@ class ChainBuilder:
         self.blocks: list[Block] = []
         self.outcomes: list[tuple[Outcome, ...]] = []
         self.log_leaves: list[Digest] = []
+        self.skip_ms = 1_000
 
     def next_block(
         self,
@@ -234,7 +235,7 @@ class ChainBuilder:
             network_id=network_id,
             height=height,
             round=0,
-            time_ms=(parent.time_ms if parent else GENESIS_MS) + 1_000,
+            time_ms=(parent.time_ms if parent else GENESIS_MS) + self.skip_ms,
             parent=parent.digest if parent else network_id,
             headers_root=merkle.root(headers),
             entries_root=merkle.EMPTY_ROOT,
