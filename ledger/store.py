@@ -167,7 +167,7 @@ class ChainStore:
 
     @property
     def height(self) -> int:
-        """The newest height; 0 before the first block."""
+        """The newest height; 0 at first."""
         return self.tip.height
 
     @property
@@ -199,12 +199,7 @@ class ChainStore:
         return parse_header(split_block(self.block_raw(height))[0])
 
     def entry(self, height: int, index: int) -> Entry:
-        """Return one entry of a block, as `block_raw`; the others are not parsed.
-
-        Args:
-            height: `1 ... height`.
-            index: Place in the block, from 0.
-        """
+        """Return the entry at a place of a block, from 0; the others are not parsed."""
         return parse_entry(split_block(self.block_raw(height))[1][index])
 
     def quorum_certificate_raw(self, height: int) -> bytes:
@@ -286,11 +281,7 @@ class ChainStore:
         return Digest(self._require(layout.node_key(layout.LOG, level, index), "log node"))
 
     def header_node(self, level: int, index: int) -> Digest:
-        """Return a complete node of the tree of headers; a `merkle.NodeReader`.
-
-        Raises:
-            CorruptStoreError: It is not there.
-        """
+        """Return a complete node of the tree of headers, as `log_node`."""
         return Digest(self._require(layout.node_key(layout.HEADERS, level, index), "header node"))
 
     def commit(self, batch: CommitBatch) -> ChainTip:
