@@ -13,10 +13,9 @@ stays for ever: the digest is never taken in or given out again.
 
 Every write is synchronous: what follows it is a vote.
 
-Keys: one letter and the rest. `b` digest: body. `w` digest: wraps. `s` digest: what is staged. `x`
-time,
-digest: what expires. `q` signer: bytes staged. `p` digest: purged. `u`: digests of unfinished
-purges.
+Keys: one letter and the rest. `b` digest: body. `w` digest: wraps. `s` digest: what is staged.
+`x` time, digest: what expires. `q` signer: bytes staged. `p` digest: purged. `u`: digests of
+unfinished purges.
 
 Source: formats.md, sections 5 and 8; the traps of style.md.
 """
@@ -93,7 +92,7 @@ class StagedBody:
 
 
 class Vault:
-    """An open vault; one process at a time. Several threads of it may stage, keep and read."""
+    """An open vault; one process at a time. Its methods may be called from several threads."""
 
     def __init__(self, database: plyvel.DB) -> None:
         """Take over an opened database; use `open`."""
@@ -198,9 +197,9 @@ class Vault:
             PurgedError: The digest was purged.
             DiskRefusedError: The disk did not take it.
         """
-        self._check_new(digest, body)
-        self._write({_BODY + digest: body})
-        self.keep_bodies((digest,))
+        with self._changing:
+            self._check_new(digest, body)
+            self._unstage((digest,), {_BODY + digest: body})
 
     def body(self, digest: Digest) -> bytes | None:
         """Return a body, staged or kept; None if it is not here.
@@ -224,7 +223,8 @@ class Vault:
             DiskRefusedError: The disk did not take it.
         """
         wanted = tuple(dict.fromkeys(digests))
-        self._unstage(wanted, {})
+        with self._changing:
+            self._unstage(wanted, {})
         return tuple(
             digest
             for digest in wanted
@@ -246,9 +246,10 @@ class Vault:
         # plyvel's iterator ends early at a damaged file without a word. Here that only delays; so
         # nothing else in this file uses one.
         stop = _EXPIRY + now_ms.to_bytes(_TIME_BYTES)
-        keys = [key for key, _ in self._database.iterator(start=_EXPIRY, stop=stop)]
-        expired = tuple(Digest(key[-DIGEST_BYTES:]) for key in keys)
-        self._unstage(expired, {_BODY + digest: None for digest in expired})
+        with self._changing:
+            keys = [key for key, _ in self._database.iterator(start=_EXPIRY, stop=stop)]
+            expired = tuple(Digest(key[-DIGEST_BYTES:]) for key in keys)
+            self._unstage(expired, {_BODY + digest: None for digest in expired})
         return expired
 
     def staged_bytes(self, signer_key_id: bytes) -> int:
@@ -271,8 +272,9 @@ class Vault:
         check_limit("WRAPS_BYTES_MAX", len(wraps), BODY_BYTES_MAX)
         if hash_with(_WRAPS_DOMAIN, wraps) != wraps_digest:
             raise InvalidDataError("the wraps do not have the digest that the entry names")
-        self._check_not_purged(wraps_digest)
-        self._write({_WRAPS + wraps_digest: wraps})
+        with self._changing:
+            self._check_not_purged(wraps_digest)
+            self._write({_WRAPS + wraps_digest: wraps})
 
     def wraps(self, wraps_digest: Digest) -> bytes | None:
         """Return wraps; None if they are not here.
@@ -294,14 +296,15 @@ class Vault:
             DiskRefusedError: The disk did not take it; opening the vault again finishes the purge.
         """
         wanted = tuple(dict.fromkeys(digests))
-        changes: dict[bytes, bytes | None] = {}
-        for digest in wanted:
-            self._compact(digest)
-            changes[_BODY + digest] = changes[_WRAPS + digest] = None
-            changes[_PURGED + digest] = b""
-        changes[_UNFINISHED] = b"".join((self._get(_UNFINISHED) or b"", *wanted))
-        self._unstage(wanted, changes)
-        self._finish_purges()
+        with self._changing:
+            changes: dict[bytes, bytes | None] = {}
+            for digest in wanted:
+                self._compact(digest)
+                changes[_BODY + digest] = changes[_WRAPS + digest] = None
+                changes[_PURGED + digest] = b""
+            changes[_UNFINISHED] = b"".join((self._get(_UNFINISHED) or b"", *wanted))
+            self._unstage(wanted, changes)
+            self._finish_purges()
 
     def is_purged(self, digest: Digest) -> bool:
         """Tell whether a digest was purged."""
@@ -336,12 +339,6 @@ class Vault:
 
     def _unstage(self, digests: Iterable[Digest], changes: dict[bytes, bytes | None]) -> None:
         """Write changes, and with them the end of the staging of these bodies."""
-        with self._changing:
-            self._unstage_locked(digests, changes)
-
-    def _unstage_locked(
-        self, digests: Iterable[Digest], changes: dict[bytes, bytes | None]
-    ) -> None:
         used: dict[bytes, int] = {}
         for digest in digests:
             raw = self._get(_STAGED + digest)

@@ -1,12 +1,14 @@
 """Typed readers: the right value comes back, every other one is refused by the field's name."""
 
+from typing import Any
+
 import pytest
 
 from keys.errors import CivregError
 from ledger import fields
 from ledger.errors import InvalidDataError
 
-EVERYTHING = (
+EVERYTHING: tuple[Any, ...] = (
     None,
     True,
     False,

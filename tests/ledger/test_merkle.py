@@ -1,6 +1,7 @@
 """The append-only tree, against a naive twin that follows the text of RFC 9162 word by word."""
 
 import hashlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -57,7 +58,8 @@ ROOTS = [naive_root(LEAVES[:size]) for size in range(SIZE + 1)]
 
 def stored_nodes(batches):
     """What a node keeps on disk, after appending in these batches."""
-    nodes, frontier = {}, Frontier()
+    nodes: dict[tuple[int, int], Any] = {}
+    frontier = Frontier()
     for batch in batches:
         for level, index, digest in merkle.completed_nodes(frontier, batch):
             assert (level, index) not in nodes
@@ -104,7 +106,7 @@ def test_no_inclusion_path_fits_another_leaf_place_size_or_root():
         for index in range(size):
             path = merkle.inclusion_path(leaves, index)
             leaf, root = leaves[index], ROOTS[size]
-            wrong = [
+            wrong: list[Any] = [
                 (LEAVES[SIZE], index, size, path, root),
                 (leaf, index, size, path, ROOTS[size + 1]),
                 (leaf, index, size, (*path, LEAVES[0]), root),

@@ -1,6 +1,8 @@
 """The vault: bodies come back or are gone for good."""
 
 import random
+import resource
+from concurrent.futures import ThreadPoolExecutor
 
 import plyvel
 import pytest
@@ -8,13 +10,14 @@ import pytest
 from keys.hashing import domain, hash_with
 from ledger.errors import (
     CorruptStoreError,
+    DiskRefusedError,
     InvalidDataError,
     LimitExceededError,
     PurgedError,
     StoreInUseError,
 )
 from ledger.limits import BODY_BYTES_MAX, STAGED_SIGNER_BYTES_MAX
-from ledger.vault import Vault
+from ledger.vault import StagedBody, Vault
 
 SIGNER = b"s" * 16
 OTHER = b"o" * 16
@@ -223,14 +226,14 @@ def test_a_purge_that_a_crash_cut_short_is_finished_at_opening(folder):
     with database.write_batch(sync=True) as batch:
         batch.delete(b"b" + digest)
         batch.put(b"p" + digest, b"")
-        batch.put(b"u" + digest, b"")
+        batch.put(b"u", digest_of(b"another") + digest)
     database.close()
     assert found_in(folder, body)
     vault = Vault.open(folder)
     assert not found_in(folder, body)
     vault.close()
     database = plyvel.DB(str(folder))
-    assert database.get(b"u" + digest) is None
+    assert database.get(b"u") is None
     database.close()
 
 
@@ -245,8 +248,9 @@ def test_damage_is_the_fault_of_our_disk(folder):
     digest = stage(vault, b"sealed")
     vault.close()
     database = plyvel.DB(str(folder))
-    database.put(b"b" + digest, b"other bytes")
-    database.put(b"s" + digest, b"\x00")
+    with database.write_batch() as batch:
+        batch.put(b"b" + digest, b"other bytes")
+        batch.put(b"s" + digest, b"\x00")
     database.close()
     vault = Vault.open(folder)
     with pytest.raises(CorruptStoreError):
@@ -263,3 +267,99 @@ def test_a_folder_that_cannot_be_opened_is_the_fault_of_our_disk(tmp_path):
     (tmp_path / "vault" / "CURRENT").write_bytes(b"damaged\n")
     with pytest.raises(CorruptStoreError):
         Vault.open(tmp_path / "vault")
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:99], lambda raw: b"\x00" * len(raw)])
+def test_a_damaged_file_is_the_fault_of_our_disk(folder, damage):
+    vault = Vault.open(folder)
+    digest = stage(vault, random.Random(2).randbytes(50_000))
+    vault.purge([digest_of(b"another")])  # writes what is in memory to a table
+    vault.close()
+    for table in folder.glob("*.ldb"):
+        table.write_bytes(damage(table.read_bytes()))
+    with pytest.raises(CorruptStoreError):
+        read_all(folder, digest)
+
+
+def read_all(folder, digest):
+    vault = Vault.open(folder)
+    try:
+        vault.body(digest)
+    finally:
+        vault.close()
+
+
+def test_what_the_disk_does_not_take_is_not_taken_for_written(folder):
+    """The kernel lets no file of this process grow over 100 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    vault = Vault.open(folder)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(DiskRefusedError):
+            stage(vault, bytes(1_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    vault.close()
+    vault = Vault.open(folder)
+    assert vault.body(digest_of(bytes(1_000))) is None
+    assert vault.staged_bytes(SIGNER) == 0
+    vault.close()
+
+
+def staged_body(body, signer=SIGNER):
+    return StagedBody(digest_of(body), body, signer, 1_000)
+
+
+def test_of_many_bodies_one_that_is_refused_stops_no_other(vault):
+    purged = digest_of(b"purged")
+    vault.purge([purged])
+    errors = vault.stage_bodies(
+        [
+            staged_body(b"first"),
+            StagedBody(digest_of(b"a"), b"b", SIGNER, 1_000),
+            staged_body(b"purged"),
+            staged_body(b"first", OTHER),
+            staged_body(bytes(BODY_BYTES_MAX + 1)),
+            staged_body(b"last", OTHER),
+        ]
+    )
+    assert [type(error) for error in errors] == [
+        type(None),
+        InvalidDataError,
+        PurgedError,
+        type(None),
+        LimitExceededError,
+        type(None),
+    ]
+    assert vault.body(digest_of(b"first")) == b"first"
+    assert vault.body(digest_of(b"last")) == b"last"
+    assert (vault.staged_bytes(SIGNER), vault.staged_bytes(OTHER)) == (5, 4)
+
+
+def test_a_quota_holds_within_many_bodies_too(vault):
+    one = BODY_BYTES_MAX
+    count = STAGED_SIGNER_BYTES_MAX // one
+    bodies = [staged_body(number.to_bytes(4) + bytes(one - 4)) for number in range(count + 1)]
+    *taken, refused = vault.stage_bodies(bodies)
+    assert set(taken) == {None}
+    assert isinstance(refused, LimitExceededError)
+    assert vault.staged_bytes(SIGNER) == STAGED_SIGNER_BYTES_MAX
+
+
+def test_threads_that_stage_keep_and_drop_lose_no_body_and_count_right(vault):
+    bodies = [number.to_bytes(4) * 100 for number in range(120)]
+
+    def work(first):
+        for body in bodies[first::4]:
+            digest = stage(vault, body, not_after_ms=0)
+            vault.keep_bodies([digest])
+            stage(vault, body + b"dropped", not_after_ms=5)
+            vault.drop_expired(10)
+            vault.put_body(digest, body)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    vault.drop_expired(10)
+    assert vault.staged_bytes(SIGNER) == 0
+    assert all(vault.body(digest_of(body + b"dropped")) is None for body in bodies)
+    assert all(vault.body(digest_of(body)) == body for body in bodies)

@@ -121,6 +121,7 @@ def test_repair_cuts_at_the_damage_and_keeps_a_copy(path):
         report = repair(path)
         assert (report.frames, report.cut_at) == (index, offsets[index])
         assert report.cut_bytes == len(raw) - offsets[index]
+        assert report.copy is not None
         assert report.copy.name == f"consensus.wal.damaged-{index + 1}"
         assert report.copy.read_bytes() == bad
         assert reopened(path).frames == FRAMES[:index]
@@ -138,6 +139,7 @@ def test_repair_of_something_else_leaves_an_empty_log_and_a_copy(path):
     with pytest.raises(CorruptWalError):
         WriteAheadLog.open(path)
     report = repair(path)
+    assert report.copy is not None
     assert report.copy.read_bytes() == b"not a log"
     assert reopened(path).frames == ()
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from ledger.text import CODE_POINT_RANGES
 
 table_characters = st.one_of(
-    st.characters(min_codepoint=first, max_codepoint=last) for first, last in CODE_POINT_RANGES
+    [st.characters(min_codepoint=first, max_codepoint=last) for first, last in CODE_POINT_RANGES]
 )
 table_texts = st.text(table_characters, max_size=12)
 any_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

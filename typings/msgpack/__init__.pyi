@@ -12,3 +12,9 @@ def unpackb(
     raw: bool = ...,
     ext_hook: Callable[[int, bytes], object] = ...,
 ) -> Any: ...
+
+class ExtType:
+    def __init__(self, code: int, data: bytes) -> None: ...
+
+class Timestamp:
+    def __init__(self, seconds: int, nanoseconds: int = ...) -> None: ...
