@@ -131,7 +131,7 @@ def read_genesis(folder: Path) -> Genesis:
 
 
 def read_trust(folder: Path) -> TrustBundle:
-    """Return the trust bundle of an export, its chain verified; whether to believe it is another matter.
+    """Return the trust bundle of an export, its chain verified; to believe it is another matter.
 
     Raises:
         InvalidExportError: There is none.

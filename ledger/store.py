@@ -23,7 +23,12 @@ from ledger.blocks import Block, Header, parse_block, parse_header, split_block
 from ledger.canonical import decode, encode
 from ledger.chain import ChainTip, genesis_tip, tip_after
 from ledger.entries import Entry, log_leaf, parse_entry
-from ledger.errors import CorruptStoreError, InvalidDataError
+from ledger.errors import (
+    CorruptStoreError,
+    DiskRefusedError,
+    InvalidDataError,
+    StoreInUseError,
+)
 from ledger.genesis import Genesis, parse_genesis
 from ledger.ids import RecordId
 from ledger.outcomes import encoded_outcomes_root
@@ -31,7 +36,7 @@ from ledger.quorum import QuorumCertificate, parse_quorum_certificate
 from ledger.store_layout import CommitBatch
 from ledger.validators import ValidatorSet, parse_validator_set
 
-__all__ = ["ChainStore", "CommitBatch", "StoreLockedError", "StoreMissingError"]
+__all__ = ["ChainStore", "CommitBatch", "StoreMissingError"]
 
 WRITE_BUFFER_BYTES: Final = 32 * 1024 * 1024
 CACHE_BYTES: Final = 64 * 1024 * 1024
@@ -55,12 +60,6 @@ class StoreMissingError(CorruptStoreError):
     """There is no chain store in this folder, or creating it was interrupted."""
 
     code = "ledger.store_missing"
-
-
-class StoreLockedError(CorruptStoreError):
-    """Another process has the chain store open."""
-
-    code = "ledger.store_locked"
 
 
 class ChainStore:
@@ -122,7 +121,7 @@ class ChainStore:
 
         Raises:
             StoreMissingError: There is none.
-            StoreLockedError: Another process has it open.
+            StoreInUseError: Another process has it open.
             CorruptStoreError: It contradicts itself, or the disk does not give it back.
         """
         if not (path / _FOLDER / "CURRENT").is_file():
@@ -292,7 +291,8 @@ class ChainStore:
 
         Raises:
             InvalidBlockError: The block does not name this set as the next one.
-            CorruptStoreError: The batch does not follow the store, or the disk refuses.
+            CorruptStoreError: The batch does not follow the store.
+            DiskRefusedError: The disk did not take it; the store is as it was.
         """
         tip = tip_after(self.tip, batch.block, batch.next_validators)
         layout.check_batch(batch, self.tip, tip, self.page_reader())
@@ -313,7 +313,7 @@ class ChainStore:
                     rows.delete(layout.height_key(layout.UNDO, expired))
                 rows.put(layout.TIP, encode(tip.to_value()))
         except plyvel.Error as error:
-            raise CorruptStoreError(f"the disk refused block {header.height}: {error}") from error
+            raise DiskRefusedError(f"the disk refused block {header.height}: {error}") from error
         self.tip = tip
         return tip
 
@@ -360,7 +360,7 @@ def _open_db(path: Path, *, create: bool) -> plyvel.DB:
         )
     except plyvel.IOError as error:
         if "lock" in str(error).lower():
-            raise StoreLockedError(f"another process uses the chain store in {path}") from error
+            raise StoreInUseError(f"another process uses the chain store in {path}") from error
         raise CorruptStoreError(f"the chain store in {path} does not open: {error}") from error
     except plyvel.Error as error:
         raise CorruptStoreError(f"the chain store in {path} does not open: {error}") from error

@@ -14,7 +14,7 @@ import pytest
 
 from ledger import merkle, state_tree, store_layout, store_proofs
 from ledger.canonical import Value
-from ledger.errors import CorruptStoreError, InvalidDataError
+from ledger.errors import CorruptStoreError, InvalidDataError, StoreInUseError
 from ledger.quorum import print_quorum_certificate
 from ledger.receipts import check_receipt, parse_receipt, print_receipt
 from ledger.state_keys import (
@@ -26,7 +26,7 @@ from ledger.state_keys import (
     stored_value,
     stored_value_hash,
 )
-from ledger.store import ChainStore, CommitBatch, StoreLockedError, StoreMissingError
+from ledger.store import ChainStore, CommitBatch, StoreMissingError
 from ledger.trust import OLD_HEADER_MS, StaleTrustError, parse_trust
 from ledger.validators import ValidatorSet
 from tests.networks import GENESIS_MS, ChainBuilder, Network, seed, small_entry, small_network
@@ -317,7 +317,7 @@ def test_an_older_block_and_certificate_in_place_of_the_newest_is_noticed(tmp_pa
 def test_a_missing_and_a_locked_store_have_codes_of_their_own(tmp_path, chain):
     with pytest.raises(StoreMissingError):
         ChainStore.open(tmp_path / "elsewhere")
-    with pytest.raises(StoreLockedError):
+    with pytest.raises(StoreInUseError):
         ChainStore.open(tmp_path / "node")
     with pytest.raises(CorruptStoreError):
         ChainStore.create(tmp_path / "node", chain.network.genesis, {}, {})
