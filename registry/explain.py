@@ -1,0 +1,312 @@
+"""What an act does, in words: each signer's own program says it before it signs.
+
+Everything that will be signed is said: every field of every record, who signs as what, on which
+grounds. A field whose body the program cannot open is *unseen*, and then the explanation says so at
+its top; nothing is left out or guessed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ledger.canonical import Value
+from ledger.entries import EntryContent
+from ledger.ids import RecordId, print_id
+from ledger.parts import CustodySigner, Evidence, Holder, RecordPart, Signer
+from registry.code_names import FindTable
+from registry.field_specs import FieldSpec
+from registry.form_kinds import FindType, find_form
+from registry.form_values import print_value
+from registry.problems import Language, Text, in_language
+from registry.schema import RecordType
+
+NameOf = Callable[[bytes], str | None]
+"""Returns what people call an office, officer, key or record by its id, or None."""
+
+UNSEEN: Final[Text] = ("KHÔNG XEM ĐƯỢC", "UNSEEN")
+_WARNING: Final[Text] = (
+    "CHÚ Ý: chương trình này không mở được phần niêm phong; ký là ký khi chưa xem.",
+    "WARNING: this program cannot open the sealed part; if you sign, you sign unseen.",
+)
+_TERMS: Final[Mapping[str, Text]] = {
+    "officer": ("cán bộ", "officer"),
+    "second_officer": ("cán bộ thứ hai", "second officer"),
+    "upper_office": ("cơ quan cấp trên", "upper office"),
+    "other_office": ("cơ quan khác", "another office"),
+    "other_agency": ("đơn vị khác", "another agency"),
+    "agency": ("đơn vị", "agency"),
+    "authority": ("cơ quan có thẩm quyền", "authority"),
+    "owners": ("chủ sở hữu", "owner"),
+    "new_owners": ("chủ sở hữu mới", "new owner"),
+    "links": ("bên có tên trong hồ sơ", "party named in the record"),
+    "subject": ("chính người này", "the person concerned"),
+    "representative": ("người đại diện", "representative"),
+    "guardian": ("người giám hộ", "guardian"),
+    "supervisor": ("người giám sát giám hộ", "supervisor of the guardian"),
+    "lenders": ("bên nhận bảo đảm", "lender"),
+    "informant": ("người đi khai", "informant"),
+    "new_key": ("khóa mới", "new key"),
+    "old_key": ("khóa cũ", "old key"),
+    "recovery": ("người được tin cậy khôi phục", "recovery contact"),
+    "consensus_key": ("khóa đồng thuận", "consensus key"),
+    "custodian": ("dịch vụ kho niêm phong", "custodian"),
+    "court": ("tòa án", "court"),
+}
+_ROLES: Final[Mapping[str, Text]] = {
+    "notify": ("báo tin", "notifies"),
+    "declare": ("tiếp nhận", "takes the declaration"),
+    "register": ("đăng ký", "registers"),
+    "approve": ("phê duyệt", "approves"),
+    "correct_senior": ("cải chính cấp trên", "senior for corrections"),
+    "court": ("tòa án", "court"),
+    "lock": ("khóa", "locks"),
+    "lender": ("bên cho vay", "lender"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that is said: label and value; `depth` 0 for the act, 1 for a record's fields."""
+
+    label: Text
+    value: Text
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that an act does, in both languages.
+
+    Attributes:
+        lines: In the order of reading.
+        unseen: Whether a sealed field could not be opened.
+    """
+
+    lines: tuple[Line, ...]
+    unseen: bool
+
+    def text(self, language: Language) -> str:
+        """Return it as lines of text, with the warning on top if something is unseen."""
+        head = [in_language(_WARNING, language)] if self.unseen else []
+        body = [
+            f"{'  ' * line.depth}{in_language(line.label, language)}: "
+            f"{in_language(line.value, language)}"
+            for line in self.lines
+        ]
+        return "\n".join([*head, *body]) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an explanation is made with.
+
+    Attributes:
+        find_type: Record types by name.
+        find_table: Code tables by name.
+        name_of: Names of offices, people and records by id.
+        opened: Record id -> sealed values by path, of the bodies that could be opened.
+        before: Record id -> sealed values by path of the version before, as far as known.
+    """
+
+    find_type: FindType
+    find_table: FindTable
+    name_of: NameOf
+    opened: Mapping[RecordId, Mapping[str, Value]]
+    before: Mapping[RecordId, Mapping[str, Value]]
+
+
+def explain_entry(entry: EntryContent, reading: Reading) -> Explanation:
+    """Say in words what an entry or draft does.
+
+    Args:
+        entry: Signed or not.
+        reading: What to read it with.
+
+    Raises:
+        UnknownKindError: The entry names a type or operation that is not known.
+    """
+    head = entry.head
+    form_kind = find_form(head.kind, reading.find_type)
+    what = tuple(
+        f"{in_language(form_kind.record_type.title, language)}: "
+        f"{in_language(form_kind.operation.title, language) or head.operation}"
+        for language in ("vi", "en")
+    )
+    lines = [Line(("Việc", "Act"), (what[0], what[1]))]
+    lines += _head_lines(entry, reading)
+    unseen = False
+    for record in entry.records:
+        record_lines, hidden = _record_lines(record, reading, head.event_date)
+        lines += record_lines
+        unseen = unseen or hidden
+    for made in entry.objects:
+        title = (f"Lập {made.kind}", f"Makes {made.kind}")
+        lines.append(Line(title, ("", "")))
+        specs = form_kind.objects.get(made.kind, {})
+        lines += _field_lines(specs, made.fields, reading, head.event_date)
+    lines += [_signer_line(signer, reading) for signer in head.signers]
+    return Explanation((*lines, *_ground_lines(entry)), unseen)
+
+
+def _head_lines(entry: EntryContent, reading: Reading) -> list[Line]:
+    head = entry.head
+    lines = [Line(("Ngày của sự kiện", "Date of the event"), (head.event_date,) * 2)]
+    if head.office is not None:
+        lines.append(Line(("Cơ quan", "Office"), _named(head.office, reading)))
+    if head.received_on is not None:
+        lines.append(Line(("Ngày tiếp nhận", "Received on"), (head.received_on,) * 2))
+    if head.about is not None:
+        shown = print_id(head.about.record_id)
+        version = head.about.version
+        words = (f"{shown}, phiên bản {version}", f"{shown}, version {version}")
+        lines.append(Line(("Về hồ sơ", "About the record"), words))
+    return lines
+
+
+def _record_lines(record: RecordPart, reading: Reading, day: str) -> tuple[list[Line], bool]:
+    record_type = reading.find_type(record.type_name)
+    shown, version = print_id(record.record_id), record.record_version
+    words = (
+        (f"{shown}, hồ sơ mới", f"{shown}, a new record")
+        if version == 1
+        else (f"{shown}, phiên bản {version}", f"{shown}, version {version}")
+    )
+    lines = [Line(record_type.title, words)]
+    lines += _field_lines(record_type.member_fields, record.member, reading, day)
+    for name, found in record.links.items():
+        spec = record_type.fields.get(name)
+        ids = found if isinstance(found, tuple) else (found,)
+        named = [_named(each, reading) for each in ids]
+        joined = ", ".join(vi for vi, _ in named), ", ".join(en for _, en in named)
+        lines.append(Line(_title(spec, name), joined, 1))
+    lines += [_holder_line(holder, reading) for holder in record.holders]
+    for claim in record.claims:
+        value = claim.value if isinstance(claim.value, str) else claim.value.hex()
+        lines.append(
+            Line(("Khóa duy nhất", "Unique claim"), (f"{claim.namespace} {value}",) * 2, 1)
+        )
+    for match in record.matches:
+        said = f"{match.namespace} {match.tag.hex()}"
+        lines.append(Line(("Dấu so trùng", "Match tag"), (said,) * 2, 1))
+    if record.seal is None:
+        return lines, False
+    return lines + _sealed_lines(record, record_type, reading, day), (
+        record.record_id not in reading.opened
+    )
+
+
+def _field_lines(
+    specs: Mapping[str, FieldSpec], values: Mapping[str, Value], reading: Reading, day: str
+) -> list[Line]:
+    """Return a line for each value; a field that the type lacks is shown as it stands."""
+    lines: list[Line] = []
+    for name, value in values.items():
+        spec = specs.get(name)
+        if spec is None:
+            lines.append(Line((name, name), (repr(value), repr(value)), 1))
+        else:
+            lines.append(
+                Line(_title(spec, name), print_value(spec, value, reading.find_table, day), 1)
+            )
+    return lines
+
+
+def _sealed_lines(
+    record: RecordPart, record_type: RecordType, reading: Reading, day: str
+) -> list[Line]:
+    opened = reading.opened.get(record.record_id)
+    before = reading.before.get(record.record_id)
+    lines: list[Line] = []
+    for path, spec in record_type.sealed_paths.items():
+        title = _sealed_title(record_type, path, spec)
+        if opened is None:
+            lines.append(Line(title, UNSEEN, 1))
+            continue
+        value = opened.get(path)
+        said = print_value(spec, value, reading.find_table, day)
+        if before is not None and before.get(path) != value:
+            old = print_value(spec, before.get(path), reading.find_table, day)
+            said = (f"{said[0]} (trước: {old[0]})", f"{said[1]} (before: {old[1]})")
+        lines.append(Line(title, said, 1))
+    return lines
+
+
+def _sealed_title(record_type: RecordType, path: str, spec: FieldSpec) -> Text:
+    top, _, part = path.partition(".")
+    own = _title(spec, path)
+    if not part:
+        return own
+    group = _title(record_type.fields.get(top), top)
+    return f"{group[0]}, {own[0]}", f"{group[1]}, {own[1]}"
+
+
+def _title(spec: FieldSpec | None, name: str) -> Text:
+    if spec is None:
+        return name, name
+    return spec.title[0] or name, spec.title[1] or name
+
+
+def _named(found: bytes, reading: Reading) -> Text:
+    shown = print_id(found)
+    name = reading.name_of(found)
+    return (shown, shown) if name is None else (f"{name} ({shown})",) * 2
+
+
+def _holder_line(holder: Holder, reading: Reading) -> Line:
+    parties = ", ".join(_named(party, reading)[0] for party in holder.parties)
+    said = f"{holder.numerator}/{holder.denominator}: {parties}"
+    return Line(("Chủ sở hữu", "Owner"), (said, said), 1)
+
+
+def _signer_line(signer: Signer, reading: Reading) -> Line:
+    vi, en = term_words(signer.term)
+    if signer.acting_for is not None:
+        named = _named(signer.acting_for, reading)
+        vi, en = f"{vi}, thay cho {named[0]}", f"{en}, for {named[1]}"
+    if isinstance(signer, CustodySigner):
+        officers = ", ".join(_named(key, reading)[0] for key in signer.officers)
+        form = signer.form_digest.hex()
+        said = (
+            f"{vi}: không có khóa, cán bộ {officers} chứng thực tờ khai {form}",
+            f"{en}: without a key, officers {officers} attest the form {form}",
+        )
+    else:
+        key = _named(signer.key_id, reading)
+        said = (f"{vi}: {key[0]}", f"{en}: {key[1]}")
+    return Line(("Người ký", "Signer"), said)
+
+
+def term_words(term: str) -> Text:
+    """Return what a signer's term means, in Vietnamese and English."""
+    name, _, role = term.rstrip(")").partition("(")
+    words = _TERMS.get(name, (name, name))
+    if not role:
+        return words
+    of = _ROLES.get(role, (role, role))
+    return f"{words[0]} ({of[0]})", f"{words[1]} ({of[1]})"
+
+
+def _ground_lines(entry: EntryContent) -> list[Line]:
+    context, head = entry.context, entry.head
+    lines = [
+        Line(("Căn cứ pháp lý", "Legal basis"), ("; ".join(head.legal_basis),) * 2),
+        Line(("Giấy tờ", "Evidence"), _evidence_words(context.evidence)),
+    ]
+    for rule in context.rules:
+        said = ("chưa kiểm chứng", "unverified") if rule.warned else ("đạt", "passed")
+        lines.append(Line((f"Quy tắc {rule.rule}", f"Rule {rule.rule}"), said))
+    if context.court_order is not None:
+        order = print_id(context.court_order)
+        lines.append(Line(("Quyết định của tòa", "Court order"), (order, order)))
+    if context.reason is not None:
+        lines.append(Line(("Lý do", "Reason"), (context.reason,) * 2))
+    return lines
+
+
+def _evidence_words(evidence: Evidence) -> Text:
+    vi = ["đủ" if evidence.sufficient else "chưa đủ"]
+    en = ["sufficient" if evidence.sufficient else "not sufficient"]
+    if evidence.official:
+        vi, en = [*vi, "chính thức"], [*en, "official"]
+    scans = len(evidence.digests)
+    return ", ".join([*vi, f"{scans} bản quét"]), ", ".join([*en, f"{scans} scans"])
