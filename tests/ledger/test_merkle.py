@@ -128,6 +128,15 @@ def test_no_inclusion_path_fits_another_leaf_place_size_or_root():
                     merkle.check_inclusion(*arguments)
 
 
+def test_a_path_of_another_length_leads_to_no_root_at_all():
+    for size in range(1, 18):
+        for index in range(size):
+            path = merkle.inclusion_path(LEAVES[:size], index)
+            for other in (*(path[:end] for end in range(len(path))), (*path, LEAVES[0])):
+                with pytest.raises(InvalidProofError):
+                    merkle.root_from_path(LEAVES[index], index, size, other)
+
+
 def test_no_consistency_path_fits_other_sizes_roots_or_lengths():
     for size2 in range(1, 14):
         for size1 in range(1, size2 + 1):

@@ -285,6 +285,17 @@ def test_changed_proofs_are_refused():
                 check(bad)
 
 
+def test_a_root_over_a_leaf_and_nothing_is_no_root_of_this_tree():
+    """A leaf beside an empty subtree would have risen: one tree has one root."""
+    leaf = digest(1) + digest(1, "v")
+    sides = (leaf_digest(leaf), EMPTY)
+    root = inner_digest(*(reversed(sides) if bit(digest(1), 0) else sides))
+    with pytest.raises(InvalidProofError, match="last sibling"):
+        check_presence(root, digest(1), digest(1, "v"), StateProof(leaf, (EMPTY,)))
+    with pytest.raises(InvalidProofError, match="last sibling"):
+        check_absence(inner_digest(EMPTY, EMPTY), digest(1), StateProof(None, (EMPTY,)))
+
+
 def test_keys_and_values_of_another_length_are_refused():
     tree = tree_of(3)
     root = root_of(tree.pages.get)
