@@ -11,11 +11,13 @@
     + ReplayedRequestError     this signed request was seen before
   + ForbiddenError             the asker is known and may not
   + TooManyRequestsError       later
+* BodyMismatchError          whoever submitted: a body that the entry does not name
 * UnavailableError           nobody but time or the operator: later
   + TagServiceError            the other agency of a namespace does not answer
 * InternalError              our own fault; the log says more
 """
 
+from ledger.errors import InvalidDataError
 from node.errors import NodeError
 
 
@@ -101,3 +103,9 @@ class InternalError(NodeError):
     """The node made a mistake; its log says which."""
 
     code = "node.internal"
+
+
+class BodyMismatchError(InvalidDataError):
+    """A sealed body came that the entry does not name; the entry itself may be right."""
+
+    code = "node.body_mismatch"

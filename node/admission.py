@@ -1,0 +1,296 @@
+"""The one door for entries: everything that is checked before an entry may wait for a block.
+
+    parse -> known already? -> room? -> bodies match -> keys from the guess of the next state
+    -> signatures -> vault staging -> dry run on the guess -> pool
+
+A batch goes through in three steps, so that the expensive middle one can run in worker threads:
+
+* `prepare`, in the loop: parses, drops what is known, resolves keys;
+* `verify`, anywhere: checks signatures, stages bodies with one write;
+* `finish`, in the loop: executes on the guess, puts into the pool.
+
+Entries of one batch may build on one another. A body is on disk before its entry is in the pool:
+an orphan body is harmless, an entry without body is not. Plain and synchronous, times are
+arguments of a clock; `node.admission_queue` is the asyncio around it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from keys.errors import CivregError
+from keys.hashing import Digest, sha256
+from ledger.entries import Entry
+from ledger.outcomes import parse_outcome
+from ledger.vault import StagedBody, Vault
+from node.application import Application, Committed
+from node.clock import Clock
+from node.logs import Log
+from node.mempool import Mempool, Mentions, PooledEntry
+from node.prediction import Prediction
+from node.public_errors import InternalError, NotFoundError
+from node.submissions import (
+    Admitted,
+    Candidate,
+    Result,
+    Submission,
+    body_digests,
+    is_final,
+    match_bodies,
+)
+from node.waiting import Place, Refusals, Waiting
+from registry.apply import (
+    BlockContext,
+    SignatureCheck,
+    VerifiedEntry,
+    resolve_signatures,
+    verify_entry,
+)
+from registry.errors import ExpiredError, RuleError, WrongNetworkError
+
+
+class Admission:
+    """Lets entries into the pool.
+
+    Args:
+        application: The chain, its state, the cache of parsed and verified entries.
+        pool: Where entries wait.
+        vault: Where bodies are staged.
+        clock: What `not_after_ms` is measured by before a block does.
+        log: Takes notes.
+    """
+
+    def __init__(
+        self, application: Application, pool: Mempool, vault: Vault, clock: Clock, log: Log
+    ) -> None:
+        self._application = application
+        self._pool = pool
+        self._vault = vault
+        self._clock = clock
+        self._log = log
+        self._prediction = Prediction(application.state)
+        self._refusals = Refusals()
+        self.waiting = Waiting()
+        self.on_refused: Callable[[str], None] = _ignore
+
+    @property
+    def pool(self) -> Mempool:
+        """Where entries wait."""
+        return self._pool
+
+    @property
+    def prediction(self) -> Prediction:
+        """The guess of the next state."""
+        return self._prediction
+
+    def admit(self, submissions: Iterable[Submission]) -> list[Result]:
+        """Take a batch through all steps at once, in this thread."""
+        candidates = self.prepare(submissions)
+        self.verify(candidates)
+        return self.finish(candidates)
+
+    # --- first step: in the loop ---
+
+    def prepare(self, submissions: Iterable[Submission]) -> list[Candidate]:
+        """Parse, and answer what needs no further look."""
+        candidates = []
+        for submission in submissions:
+            candidate = Candidate(submission, sha256(submission.entry_raw))
+            try:
+                self._prepare(candidate)
+            except CivregError as error:
+                candidate.result = error
+            candidates.append(candidate)
+        return candidates
+
+    def _prepare(self, candidate: Candidate) -> None:
+        refused = self._refusals.get(candidate.raw_hash)
+        if refused is not None:
+            raise refused
+        entry = self._application.entries.parse(candidate.submission.entry_raw)
+        candidate.entry = entry
+        candidate.result = self.known(entry.entry_digest)
+        if candidate.result is not None:
+            return
+        self._check_head(entry)
+        self._pool.check_room(entry.head.first_key_id, (), len(entry.raw))
+        candidate.verified = self._application.entries.verified(entry)
+        if candidate.verified is None:
+            candidate.checks = self._resolve(entry)
+
+    def known(self, entry_digest: Digest) -> Admitted | None:
+        """Return the current answer for an entry that waits or stands in the chain, or None."""
+        if entry_digest in self._pool:
+            return Admitted(entry_digest, None, is_new=False)
+        place = self.place(entry_digest)
+        return None if place is None else Admitted(entry_digest, place, is_new=False)
+
+    def place(self, entry_digest: Digest) -> Place | None:
+        """Return where an entry stands in the chain, or None."""
+        store = self._application.store
+        found = store.locate(entry_digest)
+        if found is None:
+            return None
+        height, index = found
+        outcome = parse_outcome(store.outcomes(height)[index])
+        return Place(height, index, outcome.registration_number)
+
+    def _check_head(self, entry: Entry) -> None:
+        if entry.head.network_id != self._application.network_id:
+            raise WrongNetworkError("the entry is for another network")
+        now_ms = max(self._clock.now_ms(), self._application.tip_time_ms)
+        if entry.head.not_after_ms < now_ms:
+            raise ExpiredError(
+                f"the entry was valid until {entry.head.not_after_ms}",
+                not_after_ms=entry.head.not_after_ms,
+            )
+
+    def _resolve(self, entry: Entry) -> tuple[SignatureCheck, ...] | None:
+        """Return what to verify; None if a key is not known yet: an earlier entry may bring it."""
+        try:
+            return resolve_signatures(self._prediction.state, entry)
+        except RuleError:
+            return None
+
+    # --- second step: anywhere ---
+
+    def verify(self, candidates: Sequence[Candidate]) -> None:
+        """Check signatures and bodies, and stage the bodies; may run in a worker thread."""
+        for candidate in candidates:
+            if candidate.result is None:
+                try:
+                    self._verify(candidate)
+                except CivregError as error:
+                    candidate.result = error
+        self._stage([one for one in candidates if one.result is None and one.verified is not None])
+
+    def _verify(self, candidate: Candidate) -> None:
+        entry = candidate.known_entry
+        candidate.bodies = match_bodies(entry, candidate.submission.bodies)
+        candidate.body_digests = body_digests(entry)
+        if candidate.verified is None and candidate.checks is not None:
+            candidate.verified = verify_entry(entry, candidate.checks)
+
+    def _stage(self, candidates: Sequence[Candidate]) -> None:
+        """Put bodies into the vault, on account of the first signer, whose signature verified."""
+        owners: list[Candidate] = []
+        staged: list[StagedBody] = []
+        for candidate in candidates:
+            head = candidate.known_entry.head
+            for digest, body in candidate.bodies.items():
+                owners.append(candidate)
+                staged.append(StagedBody(digest, body, head.first_key_id, head.not_after_ms))
+        refusals: tuple[CivregError | None, ...] = ()
+        if staged:
+            try:
+                refusals = self._vault.stage_bodies(staged)
+            except CivregError as error:
+                refusals = (error,) * len(owners)
+        for owner, refusal in zip(owners, refusals, strict=True):
+            if refusal is not None:
+                owner.result = refusal
+
+    # --- third step: in the loop ---
+
+    def finish(self, candidates: Sequence[Candidate]) -> list[Result]:
+        """Execute on the guess and put into the pool; return the answers in order."""
+        return [self._finish(candidate) for candidate in candidates]
+
+    def _finish(self, candidate: Candidate) -> Result:
+        result = candidate.result
+        if result is None:
+            try:
+                result = self._enter(candidate)
+            except CivregError as error:
+                result = error
+            except Exception as error:  # noqa: BLE001 - our mistake must not stop the others
+                self._log.error("admission_failed", error=type(error).__name__)
+                result = InternalError("the node failed to examine the entry")
+        if isinstance(result, CivregError):
+            self.on_refused(result.code)
+            if is_final(result):
+                self._refusals.put(candidate.raw_hash, result)
+        return result
+
+    def _enter(self, candidate: Candidate) -> Admitted:
+        entry = candidate.known_entry
+        known = self.known(entry.entry_digest)
+        if known is not None:
+            return known
+        mentions = Mentions.of(entry)
+        self._pool.check_room(entry.head.first_key_id, mentions.writes, len(entry.raw))
+        verified = candidate.verified or self._verify_late(candidate)
+        self._check_bodies_held(candidate)
+        self._application.entries.remember(verified)
+        trial = None
+        if not candidate.submission.trusted:
+            trial = self._prediction.try_entry(verified, self._context())
+        pooled = PooledEntry(
+            verified=verified,
+            entry_digest=entry.entry_digest,
+            signer=entry.head.first_key_id,
+            writes=mentions.writes,
+            names=mentions.names,
+            not_after_ms=entry.head.not_after_ms,
+            body_digests=candidate.body_digests,
+            bodies_bytes=sum(map(len, candidate.bodies.values())),
+            size=len(entry.raw),
+            received_ms=self._clock.now_ms(),
+        )
+        self._pool.add(pooled)
+        if trial is not None:
+            self._prediction.accept(entry.entry_digest, trial)
+        return Admitted(entry.entry_digest, None, is_new=True)
+
+    def _verify_late(self, candidate: Candidate) -> VerifiedEntry:
+        """Verify an entry whose keys an entry before it in the same batch has brought."""
+        entry = candidate.known_entry
+        verified = verify_entry(entry, resolve_signatures(self._prediction.state, entry))
+        candidate.verified = verified
+        self._stage([candidate])
+        if isinstance(candidate.result, CivregError):
+            raise candidate.result
+        return verified
+
+    def _check_bodies_held(self, candidate: Candidate) -> None:
+        for digest in candidate.body_digests:
+            if digest not in candidate.bodies and self._vault.body(digest) is None:
+                raise NotFoundError(
+                    "a sealed body of the entry was not sent and is not here", digest=digest.hex()
+                )
+
+    def _context(self) -> BlockContext:
+        application = self._application
+        return BlockContext(
+            height=application.tip_height + 1,
+            index=0,
+            time_ms=max(self._clock.now_ms(), application.tip_time_ms + 1),
+            network_id=application.network_id,
+        )
+
+    # --- afterwards ---
+
+    def committed(self, committed: Committed) -> None:
+        """Answer who waits, and forget what is in the chain or can no longer come into it."""
+        height, time_ms = committed.height, committed.block.header.time_ms
+        digests = [outcome.entry_digest for outcome in committed.outcomes]
+        self._pool.remove(digests)
+        self._prediction.drop(digests)
+        for index, outcome in enumerate(committed.outcomes):
+            place = Place(height, index, outcome.registration_number)
+            self.waiting.answer(outcome.entry_digest, place)
+        expired = [pooled.entry_digest for pooled in self._pool.drop_expired(time_ms)]
+        self._prediction.drop(expired)
+        self.waiting.answer_all(expired, ExpiredError("the entry expired while it waited"))
+
+    def left_out(self, entry_digests: Iterable[Digest]) -> None:
+        """Tell that a proposal had to leave entries out because they do not apply."""
+        dropped = [pooled.entry_digest for pooled in self._pool.drop_failed(entry_digests)]
+        self._prediction.drop(dropped)
+        reason = RuleError("the entry no longer fits what others have registered meanwhile")
+        self.waiting.answer_all(dropped, reason)
+        for digest in dropped:
+            self.on_refused(reason.code)
+            self._log.info("entry_dropped", entry=digest)
+
+
+def _ignore(code: str) -> None:
+    """Stand in for a callback that nobody has set."""
