@@ -155,7 +155,8 @@ class Driver:
                 log_height=heights[-1],
                 chain_height=start.height - 1,
             )
-        if not heights or heights[-1] < start.height:
+        is_past = not heights or heights[-1] < start.height
+        if is_past or not start.may_vote:  # where we may not speak, what we said does not matter
             self.begin(start)
         else:
             self._replay(events)

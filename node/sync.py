@@ -34,6 +34,7 @@ AHEAD_MAX: Final = 8
 BEHIND_MIN: Final = 2
 PATIENCE_MS: Final = 1_000
 PAUSE_MS: Final = 200
+PROBE_EVERY_MS: Final = 5_000
 
 
 class SyncTarget(Protocol):
@@ -45,6 +46,13 @@ class SyncTarget(Protocol):
 
     def validators_at(self, height: int) -> ValidatorSet:
         """Return the set of a height up to tip + 1."""
+
+    def check_certificate(self, certificate: QuorumCertificate) -> None:
+        """Verify a certificate under the set that we believe its height to have.
+
+        Raises:
+            InvalidQuorumError: It does not hold.
+        """
 
     def apply_certified(self, block_raw: bytes, certificate: QuorumCertificate) -> None:
         """Verify the certificate, execute and store the block after the tip.
@@ -89,6 +97,7 @@ class Sync:
         self._asked: dict[int, AgencyId] = {}
         self._refused: dict[int, set[AgencyId]] = {}
         self._goal = 0
+        self._probed: set[AgencyId] = set()
         self._is_suspicious = False
         self.is_active = False
 
@@ -101,10 +110,28 @@ class Sync:
         """Take the word of a peer on where it stands."""
         self._statuses[peer] = status
         self._consider(self._honest_height())
+        if status.last_committed >= self._target.tip_height + BEHIND_MIN:
+            self._probe(peer, status.last_committed)
 
-    def certificate_seen(self, height: int) -> None:
-        """Know that a quorum certificate of a height verified: that height is stored somewhere."""
-        self._consider(height)
+    def _probe(self, peer: AgencyId, claimed: int) -> None:
+        """Let a single peer prove with one certificate that we are behind."""
+        if self.is_active or peer in self._probed:
+            return
+        self._probed.add(peer)
+
+        def take(raw: bytes | None) -> None:
+            self._timers.after(PROBE_EVERY_MS, lambda: self._probed.discard(peer))
+            if raw is None:
+                return
+            try:
+                _block, certificate = parse_certified_block(raw)
+                self._target.check_certificate(certificate)
+            except (InvalidDataError, BadSignatureError):
+                return  # the set may have changed since our tip: nobody's fault
+            if certificate.height == claimed:
+                self._consider(claimed)
+
+        self._network.ask(peer, f"{BLOCKS_PATH}{claimed}", CERTIFIED_BLOCK_BYTES_MAX, take)
 
     def _honest_height(self) -> int:
         validators = self._target.validators_at(self._target.tip_height + 1)

@@ -1,0 +1,132 @@
+"""Messages from peers: parsed, looked up among the known, verified, given to the driver.
+
+Duplicates are dropped before any signature is checked: by the hash of their bytes first, then by
+what the core says it knows. A message of a height that is over is late, not wrong; one of a height
+too far ahead means nothing. What does not parse or verify counts against the peer that sent it:
+peers send their own messages and what they verified themselves, so no third party can make an
+honest one look bad.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from consensus.events import (
+    Event,
+    PolkaProofReceived,
+    ProposalReceived,
+    ReportEvidence,
+    RoundProofReceived,
+    VoteReceived,
+)
+from consensus.evidence import Evidence
+from consensus.future import FUTURE_HEIGHTS_MAX
+from consensus.messages import SignedProposal, SignedVote, Status, open_proposal, open_vote
+from consensus.proofs import (
+    SignedPolkaProof,
+    SignedRoundProof,
+    open_polka_proof,
+    open_round_proof,
+)
+from consensus.wire import SignedMessage, parse_message
+from keys.errors import BadSignatureError
+from keys.hashing import sha256
+from ledger.errors import InvalidDataError
+from ledger.ids import AgencyId
+from ledger.validators import ValidatorSet
+from node.driver import Driver
+
+if TYPE_CHECKING:
+    from node.world import NodeWorld, Ports
+
+SEEN_MAX: Final = 16_384
+"""Hashes of messages that were taken in lately."""
+
+
+class Intake:
+    """Takes messages of authenticated peers.
+
+    Args:
+        world: Sets of heights, votes seen, sync.
+        driver: Who gets the events.
+        ports: Clock, network, log.
+    """
+
+    def __init__(self, world: "NodeWorld", driver: Driver, ports: "Ports") -> None:
+        self._world = world
+        self._driver = driver
+        self._ports = ports
+        self._seen: set[bytes] = set()
+        self._seen_at = 0
+
+    def take(self, peer: AgencyId, messages: tuple[bytes, ...]) -> None:
+        """Take a batch of messages, then let the driver work once.
+
+        Raises:
+            InvalidDataError: One of them is none; those before it were taken.
+            BadSignatureError: One of them is not signed by who it names; likewise.
+        """
+        try:
+            for raw in messages:
+                self._take_one(peer, raw)
+        finally:
+            self._world.turn()
+
+    def _take_one(self, peer: AgencyId, raw: bytes) -> None:
+        name = sha256(raw)
+        if name in self._seen and self._seen_at == self._driver.height:
+            return
+        message = parse_message(raw)
+        if isinstance(message, Status):
+            self._world.sync.status(peer, message)
+            return
+        event = self._open(message)
+        if event is not None:
+            self._driver.put(event)
+            self._remember(name)
+
+    def _remember(self, name: bytes) -> None:
+        """Know these bytes again while this height lasts; at the next all may be needed anew."""
+        if self._seen_at != self._driver.height or len(self._seen) >= SEEN_MAX:
+            self._seen.clear()
+            self._seen_at = self._driver.height
+        self._seen.add(name)
+
+    def _open(self, message: SignedMessage) -> Event | None:
+        """Verify a message that would change something; None for all others."""
+        next_height = self._world.tip_height + 1
+        if isinstance(message, Evidence):
+            if message.height <= next_height:
+                self._take_evidence(message)
+            return None
+        if not next_height <= message.height < next_height + FUTURE_HEIGHTS_MAX + 1:
+            return None
+        if self._world.sync.is_active or self._driver.is_known(message):
+            return None
+        try:
+            return self._verified(message, self._world.validators_at(message.height))
+        except (InvalidDataError, BadSignatureError):
+            if message.height > next_height:
+                return None  # perhaps the set changes there: nobody's fault
+            raise
+
+    def _verified(self, message: SignedMessage, validators: ValidatorSet) -> Event | None:
+        network_id = self._world.application.network_id
+        match message:
+            case SignedVote():
+                vote = open_vote(message, validators, network_id)
+                self._world.latest_votes.saw(validators[vote.validator].agency_id, message)
+                return VoteReceived(vote)
+            case SignedProposal():
+                proposal = open_proposal(message, validators, network_id)
+                return ProposalReceived(proposal, self._ports.clock.now_ms())
+            case SignedPolkaProof():
+                return PolkaProofReceived(open_polka_proof(message, validators, network_id))
+            case SignedRoundProof():
+                return RoundProofReceived(open_round_proof(message, validators, network_id))
+            case _:
+                return None
+
+    def _take_evidence(self, evidence: Evidence) -> None:
+        evidence.check(
+            self._world.validators_at(evidence.height), self._world.application.network_id
+        )
+        self._world.report(ReportEvidence(evidence))
