@@ -13,11 +13,11 @@ from typing import Final
 from keys.signing import PublicKey, Purpose
 from ledger.ids import AgencyId, OfficeId, RecordId
 from ledger.parts import RecordPart
-from registry.authority_rows import AgencyRow, KeyRow, NamespaceRow, OfficeRow
+from registry.authority_rows import AgencyRow, KeyRow, OfficeRow
 from registry.civil_calendar import in_range
 from registry.errors import RecordUnknownError
 from registry.ownership import keys_of, representatives_of
-from registry.rows import RecordRow
+from registry.rows import NamespaceRow, RecordRow
 from registry.schema import RecordType
 from registry.state import State
 from registry.state_key_names import agency_key, key_key, namespace_key, office_key, record_key
