@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
     from ledger.ids import AgencyId
 
-TIMEOUT_MS: Final = {Lane.VOTES: 3_000, Lane.BULK: 20_000, Lane.FETCH: 10_000}
+TIMEOUT_MS: Final = {
+    Lane.VOTES: 3_000,
+    Lane.BLOCKS: 10_000,
+    Lane.BULK: 20_000,
+    Lane.FETCH: 10_000,
+}
 ANSWER_BYTES_MAX: Final = 64 * 1024
-_CONNECTIONS: Final = {Lane.VOTES: 1, Lane.BULK: 1, Lane.FETCH: 4}
+_CONNECTIONS: Final = {Lane.VOTES: 1, Lane.BLOCKS: 1, Lane.BULK: 1, Lane.FETCH: 4}
 _CHUNK_BYTES: Final = 256 * 1024
 _OK: Final = 200
 _NOT_FOUND: Final = 404

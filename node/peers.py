@@ -1,9 +1,10 @@
 """What this node sends to other nodes: a bounded queue and one task for each peer and lane.
 
-Votes never wait behind bulk: they have a lane, a queue and a connection of their own. Messages that
-are put within a few milliseconds leave as one POST. A status code is never taken as delivery, and
-nothing is retried here: consensus rebroadcasts, gossip repeats, fetching asks the next peer. When a
-peer is slow or gone its queue drops the oldest, so memory stays bounded.
+Votes never wait behind blocks, nor blocks behind gossip: each has a lane, a queue and a connection
+of its own. Messages that are put within a few milliseconds leave as one POST. A status code is
+never taken as delivery, and nothing is retried here: consensus rebroadcasts, gossip repeats,
+fetching asks the next peer. When a peer is slow or gone its queue drops the oldest, so memory stays
+bounded.
 
 Here is no HTTP: a `Transport` carries bytes, `node.http_transport` is the real one.
 """
@@ -26,6 +27,7 @@ COALESCE_MS: Final = 2
 BATCH_BYTES_MAX: Final = 1024 * 1024
 """Bytes of messages that leave as one POST."""
 VOTES_QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
+BLOCKS_QUEUE_BYTES_MAX: Final = 8 * 1024 * 1024
 BULK_QUEUE_BYTES_MAX: Final = 32 * 1024 * 1024
 BACKOFF_START_MS: Final = 50
 BACKOFF_MS_MAX: Final = 2_000
@@ -37,6 +39,7 @@ class Lane(StrEnum):
     """Which connection carries something; lanes do not wait for one another."""
 
     VOTES = "votes"
+    BLOCKS = "blocks"
     BULK = "bulk"
     FETCH = "fetch"
 
@@ -143,6 +146,13 @@ class PeerHealth:
     last_error: str = ""
 
 
+_QUEUE_BYTES_MAX: Final = {
+    Lane.VOTES: VOTES_QUEUE_BYTES_MAX,
+    Lane.BLOCKS: BLOCKS_QUEUE_BYTES_MAX,
+    Lane.BULK: BULK_QUEUE_BYTES_MAX,
+}
+
+
 class Peers:
     """Sends to all other nodes.
 
@@ -156,8 +166,11 @@ class Peers:
         self._nodes = {node.agency_id: node for node in nodes}
         self._transport = transport
         self._log = log
-        self._votes = {agency: Outbox(VOTES_QUEUE_BYTES_MAX) for agency in self._nodes}
-        self._bulk = {agency: Outbox(BULK_QUEUE_BYTES_MAX) for agency in self._nodes}
+        self._outboxes = {
+            (agency, lane): Outbox(bytes_max)
+            for agency in self._nodes
+            for lane, bytes_max in _QUEUE_BYTES_MAX.items()
+        }
         self._health = {agency: PeerHealth() for agency in self._nodes}
 
     @property
@@ -170,33 +183,30 @@ class Peers:
         """How sending goes, by agency."""
         return self._health
 
-    def queued(self, agency: AgencyId) -> tuple[int, int]:
-        """Return how many parcels wait for a peer: votes, bulk."""
-        return len(self._votes[agency]), len(self._bulk[agency])
+    def queued(self, agency: AgencyId, lane: Lane) -> int:
+        """Return how many parcels wait for a peer."""
+        return len(self._outboxes[agency, lane])
+
+    def dropped(self, agency: AgencyId, lane: Lane) -> int:
+        """Return how many parcels were dropped because a peer was slow or gone."""
+        return self._outboxes[agency, lane].dropped
 
     def broadcast_messages(self, messages: Iterable[bytes]) -> None:
         """Queue consensus messages for every peer."""
         for message in messages:
-            for outbox in self._votes.values():
-                outbox.put(Parcel(MESSAGES_PATH, message))
+            self.broadcast(Lane.VOTES, MESSAGES_PATH, message)
 
     def send_messages(self, agency: AgencyId, messages: Iterable[bytes]) -> None:
         """Queue consensus messages for one peer; an unknown one is no error."""
-        outbox = self._votes.get(agency)
+        outbox = self._outboxes.get((agency, Lane.VOTES))
         if outbox is not None:
             for message in messages:
                 outbox.put(Parcel(MESSAGES_PATH, message))
 
-    def broadcast_bulk(self, path: str, body: bytes) -> None:
-        """Queue a POST of something large for every peer."""
-        for outbox in self._bulk.values():
-            outbox.put(Parcel(path, body))
-
-    def send_bulk(self, agency: AgencyId, path: str, body: bytes) -> None:
-        """Queue a POST of something large for one peer; an unknown one is no error."""
-        outbox = self._bulk.get(agency)
-        if outbox is not None:
-            outbox.put(Parcel(path, body))
+    def broadcast(self, lane: Lane, path: str, body: bytes) -> None:
+        """Queue a POST for every peer."""
+        for agency in self._nodes:
+            self._outboxes[agency, lane].put(Parcel(path, body))
 
     async def get(self, agency: AgencyId, path: str, bytes_max: int) -> bytes | None:
         """Ask one peer for something, on the lane for fetching.
@@ -209,21 +219,21 @@ class Peers:
     async def run(self) -> None:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for agency, node in self._nodes.items():
-                tasks.create_task(self._run_votes(node, self._votes[agency]))
-                tasks.create_task(self._run_bulk(node, self._bulk[agency]))
+            for (agency, lane), outbox in self._outboxes.items():
+                run = self._run_votes if lane is Lane.VOTES else self._run_parcels
+                tasks.create_task(run(self._nodes[agency], lane, outbox))
 
-    async def _run_votes(self, node: PeerNode, outbox: Outbox) -> None:
+    async def _run_votes(self, node: PeerNode, lane: Lane, outbox: Outbox) -> None:
         while True:
             await outbox.wait()
             await asyncio.sleep(COALESCE_MS / 1_000)
             body = encode_batch(outbox.take_batch(BATCH_BYTES_MAX))
-            await self._deliver(node, Lane.VOTES, Parcel(MESSAGES_PATH, body))
+            await self._deliver(node, lane, Parcel(MESSAGES_PATH, body))
 
-    async def _run_bulk(self, node: PeerNode, outbox: Outbox) -> None:
+    async def _run_parcels(self, node: PeerNode, lane: Lane, outbox: Outbox) -> None:
         while True:
             await outbox.wait()
-            await self._deliver(node, Lane.BULK, outbox.take())
+            await self._deliver(node, lane, outbox.take())
 
     async def _deliver(self, node: PeerNode, lane: Lane, parcel: Parcel) -> None:
         health = self._health[node.agency_id]

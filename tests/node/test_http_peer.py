@@ -182,7 +182,7 @@ async def test_votes_do_not_wait_behind_bulk():
     async with listening(service) as node, HttpTransport(PeerTls(FRIEND)) as transport:
         peers = Peers([node], transport, SilentLog())
         running = asyncio.ensure_future(peers.run())
-        peers.broadcast_bulk("/peer/v1/block", b"x" * 1_000_000)
+        peers.broadcast(Lane.BULK, "/peer/v1/block", b"x" * 1_000_000)
         peers.broadcast_messages([b"vote"])
         await asyncio.wait_for(service.arrived.wait(), 5)
         assert service.blocks == []
