@@ -38,7 +38,8 @@ class Count:
         quorums: What counts as a whole, at most one for each value.
         accused: Validators whose equivocation here was reported, ascending.
         weight: Of all who voted, for whatever.
-        reached: Values that more than two thirds voted for; None is nil.
+        reached: Values that more than two thirds voted for; None is nil. A quorum that was there
+            stays, even if a contradicting one comes: then more than a third are liars.
     """
 
     loose: Mapping[int, SignedVote] = field(default_factory=dict)
@@ -270,11 +271,14 @@ def _against_quorums(count: Count, vote: SignedVote) -> Evidence | None:
 
 
 def _without_lower(tally: Tally, vote: SignedVote, round_number: int) -> Tally:
-    """Forget the validator's earlier far votes of this type: only its highest is kept."""
+    """Forget the validator's earlier far votes of this type: only its highest is kept.
+
+    Votes of a quorum stay: a quorum needs honest votes, so nobody can invent many.
+    """
     counts = dict(tally.counts)
     for key, count in tally.counts.items():
         is_far = key[0] > round_number + 1 and key[1] is vote.type
-        if is_far and vote.validator in count.loose:
+        if is_far and vote.validator in count.loose and not count.reached:
             loose = {who: held for who, held in count.loose.items() if who != vote.validator}
             if loose or count.quorums:
                 counts[key] = _recount(tally.validators, replace(count, loose=loose))
@@ -303,10 +307,13 @@ def _recount(validators: ValidatorSet, count: Count) -> Count:
         weight = validators[validator].weight
         total += weight
         weights[vote.block_id] = weights.get(vote.block_id, 0) + weight
-    whole = [quorum.block_id for quorum in count.quorums]
-    by_votes = [
+    whole = tuple(
+        quorum.block_id for quorum in count.quorums if quorum.block_id not in count.reached
+    )
+    earlier = (*count.reached, *whole)
+    by_votes = tuple(
         value
         for value, weight in weights.items()
-        if validators.is_quorum(weight) and value not in whole
-    ]
-    return replace(count, weight=total, reached=(*whole, *by_votes))
+        if validators.is_quorum(weight) and value not in earlier
+    )
+    return replace(count, weight=total, reached=(*earlier, *by_votes))
