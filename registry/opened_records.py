@@ -1,0 +1,89 @@
+"""Records whose bodies are open, and the check of their fields against the record type."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ledger.canonical import Value
+from ledger.parts import RecordPart
+from registry.custodian_messages import TagWish
+from registry.errors import RegistryError
+from registry.field_specs import FieldSpec, check_value
+from registry.form_kinds import FormKind
+from registry.problems import BodyError
+from registry.schema import Operation, RecordType
+from registry.sealed import OpenedBody
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRecord:
+    """A submitted record whose body is open; `opened` is None if it has no body."""
+
+    part: RecordPart
+    record_type: RecordType
+    opened: OpenedBody | None
+    data_key: bytes = field(repr=False)
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """Sealed values by path."""
+        return {} if self.opened is None else self.opened.values
+
+
+def check_shape(form_kind: FormKind, parts: Sequence[RecordPart]) -> None:
+    """Refuse record parts that are not those which the operation writes, in its order.
+
+    Raises:
+        BodyError: Others, or in another order.
+    """
+    wanted = [record_type.name for record_type in form_kind.written]
+    if [part.type_name for part in parts] != wanted:
+        raise BodyError("the records are not those that the operation writes")
+
+
+def check_sealed_values(
+    record_type: RecordType, operation: Operation, values: Mapping[str, Value]
+) -> None:
+    """Refuse opened fields that do not fit the record type.
+
+    Required fields may be absent only where the operation says so; the parts of a group are
+    required only if something stands in the group, or if the group is required.
+
+    Raises:
+        BodyError: Names the path, never the value.
+    """
+    for name, spec in record_type.fields.items():
+        paths = spec.sealed_paths()
+        filled = [path for path, _part in paths if values.get(path) is not None]
+        needed = spec.required and name not in operation.may_be_unknown
+        if needed and not filled:
+            raise BodyError("a required field is absent", path=name)
+        for path, part in paths:
+            value = values.get(path)
+            if value is not None:
+                _check_sealed_value(part, value, path)
+            elif part.required and spec.kind == "group" and filled:
+                raise BodyError("a required field is absent", path=path)
+
+
+def _check_sealed_value(spec: FieldSpec, value: Value, path: str) -> None:
+    try:
+        check_value(spec, value, path)
+    except RegistryError as error:
+        raise BodyError("a field is not of its kind", path=path) from error
+
+
+def tagged_paths(record_type: RecordType, wish: TagWish) -> tuple[str, ...]:
+    """Return the sealed paths that a tag is made of; the leaf of the first stands in its proof.
+
+    Raises:
+        BodyError: The record type has no such tag.
+    """
+    if wish.unique:
+        for unique in record_type.unique:
+            if unique.namespace == wish.namespace and unique.mode == "tag":
+                return unique.fields
+    else:
+        for match in record_type.match:
+            if match.namespace == wish.namespace:
+                return match.fields
+    raise BodyError("the record type has no such tag", namespace=wish.namespace)
