@@ -86,7 +86,9 @@ def _is_position(position: object) -> bool:
     if len(position) not in {2, 3}:
         return False
     longitude, latitude = position[0], position[1]
-    return bool(abs(longitude) <= LONGITUDE_MAX and abs(latitude) <= LATITUDE_MAX)
+    return bool(
+        -LONGITUDE_MAX <= longitude <= LONGITUDE_MAX and -LATITUDE_MAX <= latitude <= LATITUDE_MAX
+    )
 
 
 def _is_filled(value: object) -> TypeGuard[list[Any]]:
