@@ -18,7 +18,7 @@ from ledger import merkle, state_tree
 from ledger.blocks import Block, Header, build_block
 from ledger.chain import check_block
 from ledger.entries import Entry
-from ledger.errors import CorruptStoreError, InvalidBlockError, InvalidDataError
+from ledger.errors import InvalidBlockError, InvalidDataError
 from ledger.outcomes import Outcome, encoded_outcomes_root
 from ledger.quorum import QuorumCertificate, print_quorum_certificate
 from ledger.state_tree import TreeUpdate
@@ -347,13 +347,3 @@ class Application:
     def close(self) -> None:
         """Close the store."""
         self._store.close()
-
-
-def refuse_other_network(store: ChainStore, network_id: Digest) -> None:
-    """Refuse to work on the store of another network.
-
-    Raises:
-        CorruptStoreError: It is another network's.
-    """
-    if store.genesis.network_id != network_id:
-        raise CorruptStoreError("the chain store belongs to another network than genesis.civreg")

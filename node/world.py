@@ -78,7 +78,6 @@ class NodeWorld:
     """One node's consensus and chain, without sockets.
 
     Args:
-        own: Whose node it is; None for an observer.
         application: Its chain.
         pool: What waits for a block.
         driver: The consensus; `attach` is called here.
@@ -87,13 +86,11 @@ class NodeWorld:
 
     def __init__(
         self,
-        own: AgencyId | None,
         application: Application,
         pool: Mempool,
         driver: Driver,
         ports: Ports,
     ) -> None:
-        self._own = own
         self._application = application
         self._pool = pool
         self._driver = driver
@@ -109,6 +106,7 @@ class NodeWorld:
         self.sync = Sync(self, ports.network, ports.timers, ports.log)
         self.intake = Intake(self, driver, ports)
         self.on_evidence: Callable[[ReportEvidence], None] = _ignore
+        self.on_failure: Callable[[BaseException], None] = _raise
         driver.attach(self)
         application.on_committed.append(self._committed)
 
@@ -150,7 +148,11 @@ class NodeWorld:
     def turn(self) -> None:
         """Let the driver work off its inputs."""
         if self._is_voting and not self.sync.is_active:
-            self._driver.turn()
+            try:
+                self._driver.turn()
+            except Exception as error:  # noqa: BLE001 - handed on, never swallowed
+                self._is_voting = False
+                self.on_failure(error)
 
     # --- what the driver asks for -----------------------------------------------------------------
 
@@ -245,7 +247,6 @@ class NodeWorld:
         ):
             raise InvalidDataError("a certificate is for another block than it came with")
         self.check_certificate(certificate)
-        self._application.check(block)
         self._application.commit(block, certificate)
 
     def leave_voting(self) -> None:
@@ -376,6 +377,10 @@ class NodeWorld:
         validators = self._application.validators_at(header.height)
         proposer = round_robin(validators, header.height, header.round)
         return header.proposer == proposer and validators[proposer].agency_id == peer
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _ignore(effect: ReportEvidence) -> None:

@@ -1,0 +1,351 @@
+"""One node put together: opens everything in order, runs until it is told to stop, closes in order.
+
+Order of the start: config, genesis, keys, stores, guard; the listener for peers; the side that
+faces the public (`Side`); the questions to peers; then voting. A validator's API answers before it
+votes, so an operator sees what it waits for. The stop goes the other way round, and nothing is lost
+by leaving any of it out: SIGKILL is a stop too.
+
+What must not happen (disk full, damage, disagreement with the chain) ends the node with a line that
+says so; it never goes on guessing.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+from aiohttp import web
+
+from consensus.schedule import round_robin
+from consensus.state import Identity
+from keys.errors import CivregError
+from keys.signing import Purpose, SoftwareKey
+from ledger.errors import CorruptStoreError
+from ledger.genesis import Genesis
+from ledger.ids import AgencyId
+from node.application import Application
+from node.clock import SystemClock
+from node.conduct import Conduct
+from node.config import Config, load_config
+from node.directory import read_directory
+from node.driver import Driver
+from node.entry_cache import EntryCache
+from node.errors import ConfigError, NodeError
+from node.http_peer import PeerListener
+from node.http_transport import HttpTransport
+from node.logs import JsonLog, Log
+from node.loop_ports import LoopNetwork, LoopTimers
+from node.mempool import Mempool
+from node.peers import Peers
+from node.service import NodeService
+from node.startup import (
+    Interrogation,
+    PeerAnswer,
+    Permission,
+    decide_permission,
+    own_vote_verifier,
+)
+from node.storage import (
+    Storage,
+    load_genesis,
+    load_keys,
+    open_signer,
+    open_storage,
+    remove_ports,
+    write_ports,
+)
+from node.tls import PeerTls
+from node.world import NodeWorld, Ports
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_INVALID_INPUT: Final = 6
+EXIT_CHAIN_BROKEN: Final = 10
+STOP_GRACE_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What an operator says on the command line, once.
+
+    Attributes:
+        new_guard: This consensus key has never signed: start without its guard file.
+        end_wait: Do not wait for the answers of peers before voting.
+    """
+
+    new_guard: bool = False
+    end_wait: bool = False
+
+
+class Side(Protocol):
+    """What faces the public: made by an `Extend`, started before the node votes."""
+
+    def peer_routes(self) -> Iterable[web.RouteDef]:
+        """Return further routes for the listener of peers."""
+
+    async def start(self) -> Mapping[str, int]:
+        """Listen; return the ports by the names of the config."""
+
+    async def stop(self) -> None:
+        """Answer no further requests; finish those under way."""
+
+
+class Node:
+    """A node of one home.
+
+    Args:
+        config: Its settings.
+        genesis: Its network.
+        keys: Its keys by purpose.
+        storage: Its stores, open; closed by `stop`.
+        options: What the operator said.
+
+    Attributes:
+        config, genesis, keys, storage: As given.
+        log, clock, conduct, threads: Shared by all parts.
+        pool: What waits for a block.
+        application, driver, world, service: See their modules.
+        network, peers, timers: The ports on the running loop.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        genesis: Genesis,
+        keys: Mapping[Purpose, SoftwareKey],
+        storage: Storage,
+        options: Options,
+    ) -> None:
+        self.config = config
+        self.genesis = genesis
+        self.keys = keys
+        self.storage = storage
+        self._options = options
+        self.clock = SystemClock()
+        self.log: Log = JsonLog(config.name, config.log_level)
+        self.threads = ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify")
+        self.conduct: Conduct[AgencyId] = Conduct(config.garbage_max)
+        self.directory = read_directory(genesis, config.agency, config.peers)
+        self.tls = PeerTls(keys[Purpose.PEER])
+        self._transport = HttpTransport(self.tls)
+        self.peers = Peers(self.directory.nodes, self._transport, self.log)
+        self.timers = LoopTimers(self.fail)
+        self.network = LoopNetwork(
+            self.peers, self.conduct, clock=self.clock, log=self.log, on_failure=self.fail
+        )
+        self.application = Application(storage.store, EntryCache())
+        self.pool = Mempool()
+        self._signer = open_signer(config, keys, allow_missing_guard=options.new_guard)
+        self.driver = Driver(
+            Identity(config.agency if self._signer is not None else None, round_robin),
+            genesis.network_id,
+            self._signer,
+            journal=storage.wal,
+            clock=self.clock,
+            log=self.log,
+        )
+        self.world = NodeWorld(
+            config.agency, self.application, self.pool, self.driver, self._ports()
+        )
+        self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
+        self.service = NodeService(self.world, storage.vault.body)
+        self._listener: PeerListener | None = None
+        self._side: Side | None = None
+        self._sending: asyncio.Future[None] | None = None
+        self._stopping = asyncio.Event()
+        self._failure: BaseException | None = None
+        self.interrogation: Interrogation | None = None
+
+    def _ports(self) -> Ports:
+        return Ports(
+            network=self.network,
+            timers=self.timers,
+            clock=self.clock,
+            log=self.log,
+            vault=self.storage.vault,
+        )
+
+    def fail(self, error: BaseException) -> None:
+        """Stop because of something that must not happen."""
+        if self._failure is None:
+            self._failure = error
+            code = error.code if isinstance(error, CivregError) else type(error).__name__
+            detail = str(error) if isinstance(error, CivregError) else repr(error)
+            self.log.error("failed", code=code, detail=detail)
+        self._stopping.set()
+
+    def request_stop(self) -> None:
+        """Stop gracefully."""
+        self.log.info("stop_requested")
+        self._stopping.set()
+
+    async def run(self, extend: "Extend | None" = None) -> None:
+        """Start, run until a stop is requested or something fails, stop.
+
+        Raises:
+            CivregError: What failed.
+        """
+        try:
+            await self._start(extend)
+            await self._stopping.wait()
+        finally:
+            await self._stop()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _start(self, extend: "Extend | None") -> None:
+        self._side = None if extend is None else extend(self)
+        listen = self.config.peer
+        routes = () if self._side is None else tuple(self._side.peer_routes())
+        self._listener = PeerListener(
+            self.service,
+            self.directory.peer_of,
+            conduct=self.conduct,
+            clock=self.clock,
+            log=self.log,
+            routes=routes,
+        )
+        context = self.tls.server_context(self.directory.pins)
+        ports = {"peer": await self._listener.start(listen.host, listen.port, context)}
+        self._sending = asyncio.ensure_future(self.peers.run())
+        self._sending.add_done_callback(self._sending_ended)
+        if self._side is not None:
+            ports |= await self._side.start()
+        write_ports(self.config, ports)
+        self.log.info(
+            "started",
+            network=self.genesis.network_id,
+            height=self.application.tip_height,
+            **{f"{name}_port": port for name, port in ports.items()},
+        )
+        self._ask_peers()
+
+    def _sending_ended(self, ended: asyncio.Future[None]) -> None:
+        if not ended.cancelled() and ended.exception() is not None:
+            self.fail(ended.exception() or NodeError("sending ended"))
+
+    def _ask_peers(self) -> None:
+        """Ask what this key signed before, if it may sign; then begin."""
+        own = self.config.agency
+        validators = self.application.validators_at(self.application.tip_height + 1)
+        if self._signer is None or own is None or validators.index_of(own) is None:
+            self._begin(Permission(1))
+            return
+
+        def answered(answers: Mapping[AgencyId, PeerAnswer]) -> None:
+            assert self._signer is not None, "only a signer asks"
+            verify = own_vote_verifier(own, validators, self.genesis.network_id)
+            last = self._signer.last
+            self._begin(decide_permission(own, last, answers, validators, verify))
+
+        self.interrogation = Interrogation(
+            own, validators, network=self.network, timers=self.timers, log=self.log, done=answered
+        )
+        if self._options.end_wait:
+            self.interrogation.end()
+        else:
+            self.interrogation.start()
+
+    def _begin(self, permission: Permission) -> None:
+        self.log.info("begins", from_height=permission.from_height)
+        try:
+            self.world.start(permission, tuple(self.storage.wal.frames))
+        except CivregError as error:
+            self.fail(error)
+
+    async def _stop(self) -> None:
+        remove_ports(self.config)
+        if self._side is not None:
+            await self._side.stop()
+        self.world.stop()
+        self.timers.stop()
+        if self._listener is not None:
+            await self._listener.stop()
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+        await self.network.stop()
+        await self._transport.close()
+        self.threads.shutdown(wait=True, cancel_futures=True)
+        self.storage.close()
+        self.log.info("stopped", height=self.application.tip_height)
+
+
+Extend: TypeAlias = Callable[[Node], Side]
+
+
+def open_node(home: Path, options: Options) -> Node:
+    """Open a home; call it within a running loop.
+
+    Raises:
+        ConfigError: Settings or files are wrong; every problem is named.
+        CivregError: A store, key or guard cannot be used.
+    """
+    config = load_config(home)
+    genesis = load_genesis(config)
+    keys = load_keys(config)
+    storage = open_storage(config, genesis)
+    try:
+        return Node(config, genesis, keys, storage, options)
+    except BaseException:
+        storage.close()
+        raise
+
+
+async def run_home(home: Path, options: Options, extend: Extend | None) -> None:
+    """Open and run the node of a home; SIGTERM and SIGINT stop it gracefully.
+
+    Raises:
+        CivregError: What failed.
+    """
+    node = open_node(home, options)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.request_stop)
+    await node.run(extend)
+
+
+def run_node(home: Path, options: Options | None = None, extend: Extend | None = None) -> int:
+    """Run a node until it is stopped; what `civreg node run` calls.
+
+    Args:
+        home: Its folder.
+        options: What the operator said.
+        extend: Makes the side that faces the public; None for a node without one.
+
+    Returns:
+        The exit status: 0 after a graceful stop, 6 for wrong settings, 10 for a damaged store,
+        else 1.
+    """
+    log = JsonLog(home.name)
+    failure: CivregError | None = None
+    try:
+        _check_not_optimized()
+        asyncio.run(run_home(home, options or Options(), extend))
+    except CivregError as error:
+        failure = error
+    return EXIT_OK if failure is None else _refuse(log, failure)
+
+
+def _check_not_optimized() -> None:
+    """Refuse to run where assertions are switched off: they state what must never happen."""
+    if not __debug__:
+        raise NodeError("a node does not run under python -O")
+
+
+def _refuse(log: Log, error: CivregError) -> int:
+    """Say why the node does not run, each problem on a line of its own; return the exit status."""
+    problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+    for problem in problems:
+        log.error("refused", code=error.code, detail=problem)
+    if isinstance(error, ConfigError):
+        return EXIT_INVALID_INPUT
+    return EXIT_CHAIN_BROKEN if isinstance(error, CorruptStoreError) else EXIT_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(run_node(Path(sys.argv[1])))

@@ -1,0 +1,185 @@
+"""Opens everything of a node that is on disk: keys, chain, vault, log, guard. And makes it once.
+
+    keys/<purpose>.pem    consensus (validators), peer, custodian, seal, checkpoint, tag
+    data/chain data/vault data/wal data/guard
+    run/ports.json        while the node runs
+
+The stores hold locks of their own, so two processes never share a home.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from keys.errors import CivregError
+from keys.keyring import load_key_file
+from keys.signing import Purpose, SoftwareKey
+from ledger import state_tree
+from ledger.genesis import Genesis, parse_genesis
+from ledger.store import ChainStore, StoreMissingError
+from ledger.vault import Vault
+from ledger.wal import WriteAheadLog
+from node.config import Config
+from node.errors import ConfigError, WrongHomeError
+from node.signer import GuardedSigner, GuardFile
+from registry.genesis_state import initial_state
+
+PASSPHRASE_BYTES_MAX: Final = 4_096
+GUARD_FILE: Final = "guard"
+WAL_FILE: Final = "wal"
+VAULT_FOLDER: Final = "vault"
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What a running node has open.
+
+    Attributes:
+        store: The chain.
+        vault: Sealed bodies and wraps.
+        wal: The log of consensus.
+    """
+
+    store: ChainStore
+    vault: Vault
+    wal: WriteAheadLog
+
+    def close(self) -> None:
+        """Close everything."""
+        self.wal.close()
+        self.vault.close()
+        self.store.close()
+
+
+def load_genesis(config: Config) -> Genesis:
+    """Read the genesis document of a home.
+
+    Raises:
+        ConfigError: There is none.
+        InvalidDataError: It does not hold.
+    """
+    try:
+        raw = config.genesis_file.read_bytes()
+    except OSError as error:
+        raise ConfigError((f"{config.genesis_file.name}: cannot be read",)) from error
+    return parse_genesis(raw)
+
+
+def load_keys(config: Config) -> Mapping[Purpose, SoftwareKey]:
+    """Open all key files of a home.
+
+    Raises:
+        ConfigError: The passphrase file is unreadable or readable by others, or a key that every
+            node needs is missing; all problems are named.
+    """
+    problems: list[str] = []
+    passphrase = _read_passphrase(config, problems)
+    found: dict[Purpose, SoftwareKey] = {}
+    for purpose in Purpose:
+        path = config.keys_folder / f"{purpose}.pem"
+        if path.exists():
+            try:
+                found[purpose] = load_key_file(path, passphrase)
+            except CivregError as error:
+                problems.append(f"keys/{path.name}: {error}")
+    if Purpose.PEER not in found:
+        problems.append("keys/peer.pem: missing; without it no other node lets this one in")
+    if problems:
+        raise ConfigError(tuple(problems))
+    return found
+
+
+def open_storage(config: Config, genesis: Genesis) -> Storage:
+    """Open the stores of a home; make them where there are none.
+
+    Raises:
+        WrongHomeError: The chain store is of another network.
+        CorruptStoreError: A store is damaged, locked or cannot be made.
+    """
+    folder = config.data_folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = _open_chain(folder, genesis)
+    try:
+        _check_network(store, genesis)
+        vault = Vault.open(folder / VAULT_FOLDER)
+    except BaseException:
+        store.close()
+        raise
+    try:
+        return Storage(store, vault, WriteAheadLog.open(folder / WAL_FILE))
+    except BaseException:
+        vault.close()
+        store.close()
+        raise
+
+
+def open_signer(
+    config: Config, keys: Mapping[Purpose, SoftwareKey], *, allow_missing_guard: bool
+) -> GuardedSigner | None:
+    """Return the guarded consensus key; None where there is none: an observer.
+
+    Raises:
+        GuardError: See `node.signer`.
+    """
+    key = keys.get(Purpose.CONSENSUS)
+    if key is None:
+        return None
+    guard = GuardFile(config.data_folder / GUARD_FILE)
+    return GuardedSigner(key, guard, allow_missing=allow_missing_guard)
+
+
+def write_ports(config: Config, ports: Mapping[str, int]) -> None:
+    """Tell other programs which ports the node listens on, all or nothing."""
+    path = config.ports_file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(json.dumps(dict(ports)) + "\n")
+    beside.replace(path)
+
+
+def remove_ports(config: Config) -> None:
+    """Say that the node does not listen any longer."""
+    config.ports_file.unlink(missing_ok=True)
+
+
+def _open_chain(folder: Path, genesis: Genesis) -> ChainStore:
+    try:
+        return ChainStore.open(folder)
+    except StoreMissingError:
+        state = initial_state(genesis)
+        hashes = {bytes(key): value for key, value in state.tree_changes().items()}
+        tree = state_tree.update(_no_page, hashes)
+        stored = {key: value for key, value in state.changes().items() if value is not None}
+        return ChainStore.create(folder, genesis, stored, tree.pages)
+
+
+def _check_network(store: ChainStore, genesis: Genesis) -> None:
+    if store.genesis.network_id != genesis.network_id:
+        raise WrongHomeError("data/chain belongs to another network than genesis.civreg")
+
+
+def _no_page(key: bytes) -> bytes | None:  # noqa: ARG001 - a tree without pages
+    return None
+
+
+def _read_passphrase(config: Config, problems: list[str]) -> bytes | None:
+    path = config.passphrase_file
+    if path is None:
+        if not config.unencrypted:
+            problems.append("keys.passphrase_file: missing; or set keys.unencrypted = true")
+        return None
+    try:
+        if os.stat(path).st_mode & _OTHERS:  # noqa: PTH116 - one call for file and link alike
+            problems.append("keys.passphrase_file: others can read it; wanted: mode 0600")
+        raw = path.read_bytes()
+    except OSError as error:
+        problems.append(f"keys.passphrase_file: cannot be read ({error.strerror})")
+        return None
+    if len(raw) > PASSPHRASE_BYTES_MAX:
+        problems.append(f"keys.passphrase_file: over {PASSPHRASE_BYTES_MAX} bytes")
+    return raw.rstrip(b"\r\n")
