@@ -4,7 +4,7 @@ Nobody chooses the id of a record: it follows from the entry that creates it, or
 that does, and every node computes it again. So nobody can take another's pending id.
 
 People see 26 characters of Crockford's base32 in groups and a check character, for example
-`05RGE-41H5V-QKV4C-Z4M2S-4P60A0-7`. The check finds every single wrong character and every swap of
+`MNGMA-9RCWT-SVXF8-XT09B-EEA8CW-X`. The check finds every single wrong character and every swap of
 two neighbours among the 26; reading forgives lower case, missing hyphens, `I` or `L` for 1 and `O`
 for 0.
 
