@@ -4,7 +4,7 @@ Validators are fully connected, so an entry is sent by the node where it was sub
 others, and passed on by nobody. An entry whose gossip was lost still waits where it was submitted
 and comes into a block when that node proposes.
 
-    parcel = canonical([[entry bin, [body bin ...]] ...])          at most 2 MiB, 1 ... 4,096 entries
+    parcel = canonical([[entry bin, [body bin ...]] ...])          1 ... 4,096 entries
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,0 +1,177 @@
+"""Who may read what of records: member agencies all but sealed content, owners their own.
+
+A member is whoever signs a request with an agency's peer key, or with the auth key of an officer
+whose office is in force. An owner is a person whose record it is: its holder, its subject, or
+whoever represents one of them today. Anyone else is a stranger, and to a stranger a record that is
+not public by law looks like one that does not exist.
+
+Source: the design's users.md, section 3.
+"""
+
+from collections.abc import Iterable
+
+from keys.signing import KeyId, Purpose
+from ledger.entries import EntryContent
+from ledger.ids import AgencyId, OfficeId, RecordId
+from node.application import Application
+from node.clock import Clock
+from node.public_errors import ForbiddenError, UnauthenticatedError
+from node.request_auth import Asker, KnownKey
+from registry.authority_rows import AgencyRow, KeyRow, OfficeRow
+from registry.civil_calendar import civil_date, in_range
+from registry.code_tables import record_type
+from registry.errors import UnknownKindError
+from registry.ownership import keys_of, representatives_of
+from registry.rows import RecordRow
+from registry.schema import RecordType
+from registry.state import State
+from registry.state_key_names import agency_key, key_key, office_key, record_key
+
+
+class Access:
+    """Answers questions of rights from the committed state.
+
+    Args:
+        application: The chain.
+        clock: Says which day it is.
+    """
+
+    def __init__(self, application: Application, clock: Clock) -> None:
+        self._application = application
+        self._clock = clock
+
+    @property
+    def state(self) -> State:
+        """The committed state."""
+        return self._application.state()
+
+    @property
+    def today(self) -> str:
+        """The civil date of now."""
+        return civil_date(max(self._clock.now_ms(), self._application.tip_time_ms))
+
+    def key_in_force(self, key_id: KeyId) -> KnownKey | None:
+        """Return a key that is in force today, or None; a `request_auth.KeyBook`."""
+        row = self.state.read(key_key(key_id), KeyRow)
+        if row is None or not in_range(self.today, row.from_date, row.to_date):
+            return None
+        if row.compromised_since_ms is not None:
+            return None
+        return KnownKey(row.public_key, row.purpose, row.holder_kind, row.holder, row.office)
+
+    def agency_of(self, asker: Asker) -> AgencyId | None:
+        """Return the agency for which somebody asks, or None for a person."""
+        if asker.key.holder_kind == "agency":
+            return AgencyId(asker.key.holder)
+        if asker.key.holder_kind != "officer" or asker.key.office is None:
+            return None
+        office = self.state.read(office_key(OfficeId(asker.key.office)), OfficeRow)
+        if office is None or not in_range(self.today, office.from_date, office.to_date):
+            return None
+        return office.agency
+
+    def is_member(self, asker: Asker | None) -> bool:
+        """Tell whether an agency or one of its officers asks."""
+        return asker is not None and self.agency_of(asker) is not None
+
+    def require_member(self, asker: Asker | None) -> None:
+        """Refuse everybody but agencies and their officers.
+
+        Raises:
+            UnauthenticatedError: The request is not signed.
+            ForbiddenError: Somebody else signed it.
+        """
+        if not self.is_member(require_asker(asker)):
+            raise ForbiddenError("only member agencies and their officers may have this")
+
+    def keys_of_holder(self, asker: Asker) -> frozenset[KeyId]:
+        """Return the seal keys of whoever asks: the agency's, or the person's own, ended ones too.
+
+        An officer reads with the agency's key, which only the custodian holds.
+        """
+        agency_id = self.agency_of(asker)
+        if agency_id is not None:
+            agency = self.state.read(agency_key(agency_id), AgencyRow)
+            seal = None if agency is None else agency.keys.get(Purpose.SEAL)
+            return frozenset(() if seal is None else (seal,))
+        row = self.record(RecordId(asker.key.holder))
+        if row is None:
+            return frozenset()
+        return frozenset(key_id for purpose, key_id in keys_of(row) if purpose == Purpose.SEAL)
+
+    def record(self, record_id: RecordId) -> RecordRow | None:
+        """Return the current version of a record, or None."""
+        return self.state.read(record_key(record_id), RecordRow)
+
+    def type_of(self, row: RecordRow) -> RecordType | None:
+        """Return the schema in force of a record's type, or None."""
+        try:
+            return record_type(self.state, row.type_name, self._application.tip_height + 1)
+        except UnknownKindError:
+            return None
+
+    def may_read(self, asker: Asker | None, record_id: RecordId) -> bool:
+        """Tell whether somebody may see the parts of a record's entries."""
+        if asker is None:
+            return False
+        return self.is_member(asker) or self.is_owner(asker, record_id)
+
+    def is_owner(self, asker: Asker, record_id: RecordId) -> bool:
+        """Tell whether a record is the asker's, or of somebody whom the asker represents today."""
+        if asker.key.holder_kind == "agency":
+            return False
+        person = RecordId(asker.key.holder)
+        return any(
+            owner == person or self._represents(person, owner) for owner in self.owners(record_id)
+        )
+
+    def owners(self, record_id: RecordId) -> tuple[RecordId, ...]:
+        """Return whose record it is: its holders and its subject, ascending."""
+        row = self.record(record_id)
+        if row is None:
+            return ()
+        found = {party for holder in row.holders for party in holder.parties}
+        schema = self.type_of(row)
+        if schema is not None:
+            if "self" in (schema.subject, schema.holders) and not row.holders:
+                found.add(record_id)
+            elif schema.subject != "self":
+                found.update(row.linked(schema.subject))
+        return tuple(sorted(found))
+
+    def may_read_entry(self, asker: Asker | None, entry: EntryContent) -> bool:
+        """Tell whether somebody may see the parts of an entry."""
+        if asker is None:
+            return False
+        return self.is_member(asker) or any(
+            self.is_owner(asker, record_id) for record_id in entry_records(entry)
+        )
+
+    def _represents(self, person: RecordId, ward: RecordId) -> bool:
+        row = self.record(ward)
+        if row is None:
+            return False
+        return any(
+            who == person and in_range(self.today, first, end)
+            for who, _role, first, end in representatives_of(row)
+        )
+
+
+def require_asker(asker: Asker | None) -> Asker:
+    """Return who asks.
+
+    Raises:
+        UnauthenticatedError: The request is not signed.
+    """
+    if asker is None:
+        raise UnauthenticatedError("this request must be signed")
+    return asker
+
+
+def entry_records(entry: EntryContent) -> Iterable[RecordId]:
+    """Return the records that an entry writes or is about."""
+    about = entry.head.about
+    return [
+        *(record.record_id for record in entry.records),
+        *(() if about is None else (about.record_id,)),
+    ]

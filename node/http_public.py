@@ -1,0 +1,356 @@
+"""The listeners of /v1 and of the private port: HTTP in, calls to handlers, replies out.
+
+Before a handler is called: the address is in the table, the client is within its rate, the body
+came in time and in bounds, the signature (if there is one) counts, and the asker has the rights of
+the route. Whatever goes wrong leaves as a problem document; a mistake of ours leaves as
+`node.internal` with its traceback in no answer and its class in the log. Connections that send no
+request in time are closed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from keys.errors import CivregError
+from ledger.limits import REQUEST_HEADER_BYTES_MAX, REQUEST_READ_TIMEOUT_MS
+from node.access import Access, require_asker
+from node.clock import Clock
+from node.logs import Log
+from node.metrics import Metrics
+from node.problems import PROBLEM_TYPE, Problem, problem_of
+from node.public_errors import (
+    BodyTooLargeError,
+    InternalError,
+    MalformedRequestError,
+    NotFoundError,
+    TooManyRequestsError,
+    TooSlowError,
+    WrongMediaTypeError,
+    WrongMethodError,
+)
+from node.rate_limits import RateLimits
+from node.request_auth import Asker, Doorkeeper, Request
+from node.routes import ROUTES, Call, Handler, Reply, Rights, Route
+
+SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+CONNECTIONS_MAX: Final = 2_048
+WATCH_EVERY_S: Final = 2.0
+KEEPALIVE_S: Final = 75.0
+LINE_BYTES_MAX: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerPorts:
+    """What a listener stands on.
+
+    Attributes:
+        clock: What time it is.
+        log: Takes notes.
+        metrics: Counts requests.
+        limits: How often an address may ask.
+    """
+
+    clock: Clock
+    log: Log
+    metrics: Metrics
+    limits: RateLimits
+
+
+class HttpListener:
+    """Serves the routes of one of the two listeners.
+
+    Args:
+        handlers: By name of the route; every route of the listener has one.
+        doorkeeper: Says who signed a request.
+        access: Says what rights they have.
+        ports: What it stands on.
+        private: Which of the two listeners this is.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        doorkeeper: Doorkeeper,
+        access: Access,
+        ports: ListenerPorts,
+        *,
+        private: bool = False,
+    ) -> None:
+        self._handlers = handlers
+        self._doorkeeper = doorkeeper
+        self._access = access
+        self._clock = ports.clock
+        self._log = ports.log
+        self._metrics = ports.metrics
+        self._limits = ports.limits
+        self._runner: web.AppRunner | None = None
+        self._served: set[asyncio.BaseProtocol] = set()
+        self._young: dict[asyncio.BaseProtocol, int] = {}
+
+        @web.middleware
+        async def door(request: web.Request, handler: object) -> web.StreamResponse:  # noqa: ARG001
+            return await self._door(request)
+
+        self.application = web.Application(middlewares=[door])
+        self._routes: dict[web.AbstractResource, dict[str, Route]] = {}
+        for route in ROUTES:
+            if route.private == private:
+                resource = self._resource(route.path)
+                self._routes.setdefault(resource, {})[route.method] = route
+        for resource, routes in self._routes.items():
+            assert isinstance(resource, web.Resource)
+            for method in routes:
+                resource.add_route(method, _never)
+
+    def _resource(self, path: str) -> web.AbstractResource:
+        for resource in self._routes:
+            if resource.canonical == path:
+                return resource
+        return self.application.router.add_resource(path)
+
+    # --- starting and stopping ---
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; return the port, which is chosen freely where `port` is 0."""
+        self._runner = web.AppRunner(
+            self.application,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_S,
+            shutdown_timeout=1,
+            max_line_size=LINE_BYTES_MAX,
+            max_field_size=REQUEST_HEADER_BYTES_MAX,
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, backlog=CONNECTIONS_MAX)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening and close what is open."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def watch(self) -> None:
+        """Close connections that send no request in time, until cancelled."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            self.close_idle(self._clock.monotonic_ms())
+
+    def close_idle(self, now_ms: int) -> None:
+        """Close connections whose first request has not come within its time.
+
+        A later request that does not come whole is cut off by the keep-alive time.
+        """
+        server = None if self._runner is None else self._runner.server
+        connections = [] if server is None else server.connections
+        self._served.intersection_update(connections)
+        young = {one: self._young.get(one, now_ms) for one in connections}
+        self._young = {one: since for one, since in young.items() if one not in self._served}
+        for connection, since_ms in list(self._young.items()):
+            if now_ms - since_ms >= REQUEST_READ_TIMEOUT_MS:
+                transport = getattr(connection, "transport", None)
+                if transport is not None:
+                    transport.close()
+
+    # --- one request ---
+
+    async def _door(self, request: web.Request) -> web.StreamResponse:
+        route = self._route_of(request)
+        name = "none" if route is None else route.name
+        self._served.add(request.protocol)
+        try:
+            response = await self._answer(request, route)
+        except CivregError as error:
+            response = self._refuse(request, problem_of(error), route)
+            if problem_of(error).status >= _SERVER_ERRORS:
+                self._log.warning("request_refused", route=name, code=error.code)
+        except web.HTTPException as error:
+            problem = _problem_of_http(error)
+            response = self._refuse(request, problem, route)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - nobody outside sees what broke
+            self._log.error("request_failed", route=name, error=type(error).__name__)
+            problem = problem_of(InternalError("the node failed to answer"))
+            response = self._refuse(request, problem, route)
+        self._metrics.requests.add(1, route=name, status=str(response.status))
+        return response
+
+    def _route_of(self, request: web.Request) -> Route | None:
+        resource = request.match_info.route.resource
+        return None if resource is None else self._routes[resource].get(request.method)
+
+    async def _answer(self, request: web.Request, route: Route | None) -> web.StreamResponse:
+        if request.method == "OPTIONS":
+            return self._preflight(request)
+        if route is None:
+            raise NotFoundError("there is nothing at this address")
+        self._check_rate(request)
+        body = await _read_body(request, route)
+        asker = self._asker(request, body)
+        self._check_rights(route, asker)
+        call = Call(
+            path=dict(request.match_info), query=_query(request, route), body=body, asker=asker
+        )
+        reply = await self._handlers[route.name](call)
+        if reply.stream is not None:
+            return await _stream(request, reply, reply.stream, self._headers(route))
+        headers = {**self._headers(route), **reply.headers}
+        return web.Response(
+            status=reply.status, body=reply.body, content_type=reply.media, headers=headers
+        )
+
+    def _check_rate(self, request: web.Request) -> None:
+        address = request.remote or ""
+        wait_ms = self._limits.take(address, self._clock.monotonic_ms())
+        if wait_ms:
+            raise TooManyRequestsError(
+                "too many requests from this address", retry_after_s=wait_ms // 1_000 + 1
+            )
+
+    def _asker(self, request: web.Request, body: bytes) -> Asker | None:
+        signed = Request(
+            method=request.method,
+            authority=request.host.lower(),
+            path=request.rel_url.raw_path,
+            query=request.rel_url.raw_query_string,
+            body=body,
+        )
+        now_s = self._clock.now_ms() // 1_000
+        return self._doorkeeper.asker(signed, request.headers, now_s)
+
+    def _check_rights(self, route: Route, asker: Asker | None) -> None:
+        if route.rights is Rights.SIGNED:
+            require_asker(asker)
+        elif route.rights is Rights.MEMBER:
+            self._access.require_member(asker)
+
+    def _preflight(self, request: web.Request) -> web.Response:
+        resource = request.match_info.route.resource
+        routes = {} if resource is None else self._routes[resource]
+        read = routes.get("GET")
+        if read is None or not read.cors:
+            raise NotFoundError("pages of other origins may not ask here")
+        headers = {
+            **self._headers(read),
+            "Access-Control-Allow-Methods": "GET",
+            "Access-Control-Allow-Headers": "Civreg-Network, Signature, Signature-Input",
+            "Access-Control-Max-Age": "600",
+        }
+        return web.Response(status=204, headers=headers)
+
+    def _headers(self, route: Route | None) -> dict[str, str]:
+        if route is None or not route.cors:
+            return dict(SECURITY_HEADERS)
+        shared = {
+            "Access-Control-Allow-Origin": "*",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        }
+        return {**SECURITY_HEADERS, **shared}
+
+    def _refuse(
+        self, request: web.Request, problem: Problem, route: Route | None
+    ) -> web.StreamResponse:
+        response = web.Response(
+            status=problem.status,
+            body=problem.body,
+            content_type=PROBLEM_TYPE,
+            headers={**self._headers(route), **problem.headers},
+        )
+        if not request.content.at_eof():
+            response.force_close()
+        return response
+
+
+async def _never(request: web.Request) -> web.StreamResponse:
+    """Stand in for a handler: the door answers every request itself."""
+    raise AssertionError(f"{request.path} went past the door")
+
+
+async def _read_body(request: web.Request, route: Route) -> bytes:
+    """Return the whole body, within the bounds of the route.
+
+    Raises:
+        WrongMediaTypeError: There is a body of another type than the route takes.
+        BodyTooLargeError: It is too large, declared or in fact.
+        TooSlowError: It did not come in time.
+    """
+    if not request.body_exists:
+        return b""
+    if request.content_length != 0 and request.content_type != route.takes:
+        wanted = route.takes or "no body"
+        raise WrongMediaTypeError(f"this address takes {wanted}", wanted=wanted)
+    if (request.content_length or 0) > route.body_bytes_max:
+        raise _too_large(route, request.content_length or 0)
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(route.read_timeout_ms / 1_000):
+            async for piece in request.content.iter_any():
+                size += len(piece)
+                if size > route.body_bytes_max:
+                    raise _too_large(route, size)
+                pieces.append(piece)
+    except TimeoutError as error:
+        raise TooSlowError(
+            f"the body did not come within {route.read_timeout_ms} ms",
+            limit="time to read",
+            maximum=route.read_timeout_ms,
+        ) from error
+    return b"".join(pieces)
+
+
+def _too_large(route: Route, size: int) -> BodyTooLargeError:
+    return BodyTooLargeError(
+        f"the body has {size} bytes or more, over {route.body_bytes_max}",
+        limit="request body bytes",
+        value=size,
+        maximum=route.body_bytes_max,
+    )
+
+
+def _query(request: web.Request, route: Route) -> dict[str, str]:
+    for name in request.query:
+        if name not in route.query:
+            raise MalformedRequestError("the address has no such parameter")
+        if len(request.query.getall(name)) > 1:
+            raise MalformedRequestError(f"the parameter {name} stands twice", parameter=name)
+    return dict(request.query)
+
+
+async def _stream(
+    request: web.Request, reply: Reply, pieces: AsyncIterator[bytes], headers: Mapping[str, str]
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=reply.status, headers={**headers, **reply.headers})
+    response.content_type = reply.media
+    await response.prepare(request)
+    async for piece in pieces:
+        await response.write(piece)
+    return response
+
+
+def _problem_of_http(error: web.HTTPException) -> Problem:
+    """Return the problem document of what aiohttp refused by itself."""
+    if error.status == _NOT_FOUND:
+        return problem_of(NotFoundError("there is nothing at this address"))
+    if error.status == _WRONG_METHOD:
+        return problem_of(WrongMethodError("this address does not take this method"))
+    if error.status == _TOO_LARGE:
+        return problem_of(BodyTooLargeError("the body is too large"))
+    return problem_of(MalformedRequestError("the request is malformed"))
+
+
+_NOT_FOUND: Final = 404
+_WRONG_METHOD: Final = 405
+_TOO_LARGE: Final = 413
+_SERVER_ERRORS: Final = 500

@@ -1,0 +1,62 @@
+"""How often one address may ask: a bucket of tokens for each, filled at a steady rate; bounded.
+
+Pure: the time is an argument.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+ADDRESSES_MAX: Final = 20_000
+"""Addresses that are remembered; the one that was silent longest is forgotten first."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens_milli: int
+    filled_ms: int
+
+
+class RateLimits:
+    """Buckets of tokens by whatever names the asker.
+
+    Args:
+        rate: Tokens that come back each second.
+        burst: Tokens of a full bucket.
+        addresses_max: How many buckets are remembered.
+    """
+
+    def __init__(
+        self, rate: int = 2_000, burst: int = 4_000, addresses_max: int = ADDRESSES_MAX
+    ) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._addresses_max = addresses_max
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, address: str, now_ms: int) -> int:
+        """Take a token; return 0, or after how many milliseconds there will be one.
+
+        Args:
+            address: Who asks.
+            now_ms: Monotonic time.
+        """
+        bucket = self._buckets.get(address)
+        if bucket is None:
+            bucket = self._buckets[address] = _Bucket(self._burst * 1_000, now_ms)
+            if len(self._buckets) > self._addresses_max:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(address)
+        passed_ms = max(0, now_ms - bucket.filled_ms)
+        bucket.tokens_milli = min(self._burst * 1_000, bucket.tokens_milli + passed_ms * self._rate)
+        bucket.filled_ms = now_ms
+        if bucket.tokens_milli < _TOKEN:
+            return -(-(_TOKEN - bucket.tokens_milli) // self._rate)
+        bucket.tokens_milli -= _TOKEN
+        return 0
+
+
+_TOKEN: Final = 1_000
