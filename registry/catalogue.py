@@ -7,6 +7,8 @@ its state.
 from importlib.resources import files
 from typing import Final
 
+from registry.rule_pack import PACK_NAME, PACK_TEXT
+
 TYPES: Final = (
     "ballot",
     "birth",
@@ -61,4 +63,4 @@ def genesis_attachments(unit_table: str = "admin_unit") -> tuple[tuple[str, byte
         for name in table_names()
         if name == "admin_unit" or name != unit_table
     ]
-    return tuple(sorted(types + tables))
+    return tuple(sorted([*types, *tables, (f"pack/{PACK_NAME}", PACK_TEXT)]))

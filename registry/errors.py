@@ -206,6 +206,12 @@ class TooMuchWorkError(EntryRefusedError):
     code = "registry.too_much_work"
 
 
+class BlockRefusedError(RuleError):
+    """An entry of a block is refused, so the block is invalid; details: index, rule."""
+
+    code = "registry.block_refused"
+
+
 # --- replay -------------------------------------------------------------------------------------
 
 

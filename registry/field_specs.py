@@ -7,6 +7,7 @@ Source: records.md, section 2.1.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,13 +81,15 @@ class FieldSpec:
         return ((self.name, self),)
 
 
-def check_fields(specs: dict[str, FieldSpec], values: dict[str, Value], *, unknown: bool) -> None:
+def check_fields(
+    specs: Mapping[str, FieldSpec], values: Mapping[str, Value], optional: tuple[str, ...] = ()
+) -> None:
     """Refuse a map of values that does not fit its specs.
 
     Args:
         specs: Name -> spec of the fields that may stand in the map.
         values: What stands there.
-        unknown: Whether required fields may be absent, as for imports; the caller says which.
+        optional: Required fields that may be absent this time, as for imports.
 
     Raises:
         UnknownFieldError: A field that `specs` lacks.
@@ -98,10 +101,8 @@ def check_fields(specs: dict[str, FieldSpec], values: dict[str, Value], *, unkno
         if spec is None:
             raise UnknownFieldError(f"there is no field {name!r} here", field=name)
         check_value(spec, value, name)
-    if unknown:
-        return
     for name, spec in specs.items():
-        if spec.required and name not in values:
+        if spec.required and name not in values and name not in optional:
             raise MissingFieldError(f"the field {name!r} is required", field=name)
 
 

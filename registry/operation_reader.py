@@ -99,7 +99,7 @@ def read_operation(name: str, table: Table, names: Names) -> Operation:
 
 _ABOUT: Final = ("record", "optional", "none")
 _EDITS: Final = ("none", "change", "correction", "supplement", "redetermination")
-_CUSTODY: Final = ("any", "other_office", "other_agency")
+_CUSTODY: Final = ("any", "other_office", "other_agency", "none")
 
 
 def _check(operation: Operation, table: Table, names: Names) -> None:

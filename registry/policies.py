@@ -13,24 +13,25 @@ Source: records.md, section 2.2.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from registry.errors import SchemaError
 
-ROLE_TERMS: Final = frozenset(
-    {"officer", "second_officer", "upper_office", "other_office", "other_agency", "authority"}
+OFFICER_TERMS: Final = frozenset(
+    {"officer", "second_officer", "upper_office", "other_office", "other_agency"}
 )
-"""Terms whose label names the role, or for `authority` the kind of agency."""
-OFFICER_TERMS: Final = ROLE_TERMS - {"authority"}
+"""Terms whose label names the role."""
 _ARGUMENTS: Final = {
-    **dict.fromkeys(ROLE_TERMS, (1, 1)),
-    **dict.fromkeys(("agency", "owners", "new_owners", "lenders", "recovery"), (1, 1)),
-    "links": (1, 8),
-    **dict.fromkeys(("subject", "representative", "guardian", "supervisor"), (0, 0)),
-    **dict.fromkeys(("informant", "new_key", "old_key", "consensus_key"), (0, 0)),
-    **dict.fromkeys(("custodian", "court"), (0, 0)),
+    **dict.fromkeys(OFFICER_TERMS, ("[a-z_]+",)),
+    "agency": ("k",),
+    "owners": ("all|any",),
+    "new_owners": ("all",),
+    "lenders": ("all",),
+    "links": ("[a-z_]+",) * 8,
+    **dict.fromkeys(("subject", "representative", "supervisor"), ()),
+    **dict.fromkeys(("informant", "new_key", "custodian"), ()),
 }
-"""Term -> fewest and most arguments."""
+"""Term -> what each argument may be; of `links` at least one, of the others exactly these."""
 ALTERNATIVES_MAX: Final = 32
 
 _TOKEN: Final = re.compile(r"\s*([a-z_]+|[0-9]+|[(),])")
@@ -85,7 +86,7 @@ def compile_policy(text: str) -> Policy:
     return Policy(text, tuple(tuple(dict.fromkeys(terms)) for terms in alternatives))
 
 
-_Terms = list[tuple[Term, ...]]
+_Terms: TypeAlias = list[tuple[Term, ...]]
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -124,10 +125,13 @@ def _read_factor(tokens: list[str]) -> tuple[_Terms, list[str]]:
     arguments: tuple[str, ...] = ()
     if rest[:1] == ["("]:
         arguments, rest = _read_arguments(rest[1:])
-    fewest, most = _ARGUMENTS[name]
-    if not fewest <= len(arguments) <= most:
-        raise SchemaError(f"the term {name!r} has {len(arguments)} arguments")
-    label = f"{name}({arguments[0]})" if name in ROLE_TERMS else name
+    allowed = _ARGUMENTS[name]
+    fewest = min(len(allowed), 1)
+    if not fewest <= len(arguments) <= len(allowed) or not all(
+        re.fullmatch(pattern, given) for pattern, given in zip(allowed, arguments, strict=False)
+    ):
+        raise SchemaError(f"the arguments of the term {name!r} are not what it takes")
+    label = f"{name}({arguments[0]})" if name in OFFICER_TERMS else name
     return [(Term(name, arguments, label),)], rest
 
 

@@ -15,7 +15,7 @@ StatusClass: TypeAlias = Literal["proposed", "live", "ended"]
 EditKind: TypeAlias = Literal["none", "change", "correction", "supplement", "redetermination"]
 WriteKind: TypeAlias = Literal["self", "create", "companion"]
 AboutKind: TypeAlias = Literal["record", "optional", "none"]
-CustodyRule: TypeAlias = Literal["any", "other_office", "other_agency"]
+CustodyRule: TypeAlias = Literal["any", "other_office", "other_agency", "none"]
 TypeRole: TypeAlias = Literal["record", "companion", "side", "governance"]
 HoldersRule: TypeAlias = Literal["none", "required", "self"]
 ClaimMode: TypeAlias = Literal["value", "tag"]
@@ -140,8 +140,8 @@ class Operation:
         number: The series of the book in which it takes a number, or None.
         disposal: Whether keys of owners must be settled.
         property: Whether owners of 15 to 17 need their representative, and wards their supervisor.
-        custody: Where the two officers of a custody form must come from: `any`, `other_office` or
-            `other_agency`.
+        custody: Where the two officers of a custody form come from: `any`, or one of them from
+            `other_office` or `other_agency`; `none`: only a key will do.
         any_office: The office needs no competence of its own for it.
         wait_free: Neither mandate nor competence is asked, for what the owner alone does.
         not_after_hours: How far ahead `not_after_ms` may be.

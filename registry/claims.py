@@ -1,0 +1,238 @@
+"""Unique claims and match tags: what a record may hold alone, and what is only found.
+
+A claim stands in the entry that makes or changes it. In mode `value` the ledger computes the value
+from the record's fields; in mode `tag` it believes the tag service's signature, which
+`registry.apply.resolve_signatures` has had verified.
+
+Source: records.md, section 2.3.
+"""
+
+from keys.hashing import Digest
+from keys.signing import KeyId, PublicKey
+from ledger.entries import Entry
+from ledger.parts import Claim, Match, RecordPart, TagProof
+from registry.authority_rows import AgencyRow, KeyRow
+from registry.content_errors import ClaimWrongError, TagUnsignedError, TakenError
+from registry.rows import ClaimRow, HeldClaim, IndexRow, NamespaceRow
+from registry.running import NewRecord, Run
+from registry.schema import RecordType, Unique
+from registry.state import State
+from registry.state_key_names import (
+    agency_key,
+    claim_key,
+    key_key,
+    match_key,
+    namespace_key,
+)
+from registry.tags import TagStatement
+
+
+def tag_checks(state: State, entry: Entry) -> list[tuple[KeyId, PublicKey, bytes, bytes]]:
+    """Return key id, key, message and signature of each tag in an entry, in its order.
+
+    Raises:
+        TagUnsignedError: The namespace is unknown, or its second agency has no tag key.
+    """
+    found: list[tuple[KeyId, PublicKey, bytes, bytes]] = []
+    for part in entry.records:
+        for claim in part.claims:
+            if claim.proof is not None and isinstance(claim.value, bytes):
+                tag = Digest(claim.value)
+                found.append(
+                    _check(state, entry, part, (claim.namespace, claim.epoch, tag), claim.proof)
+                )
+        for match in part.matches:
+            named = (match.namespace, match.epoch, match.tag)
+            found.append(_check(state, entry, part, named, match.proof))
+    return found
+
+
+def _check(
+    state: State,
+    entry: Entry,
+    part: RecordPart,
+    named: tuple[str, int, Digest],
+    proof: TagProof,
+) -> tuple[KeyId, PublicKey, bytes, bytes]:
+    namespace, epoch, tag = named
+    key_id = _tag_key(state, namespace)
+    row = None if key_id is None else state.read(key_key(key_id), KeyRow)
+    if key_id is None or row is None:
+        raise TagUnsignedError("no tag service signs for this namespace", namespace=namespace)
+    statement = TagStatement(
+        network_id=entry.head.network_id,
+        namespace=namespace,
+        epoch=epoch,
+        tag=tag,
+        commitment_leaf=proof.commitment_leaf,
+        record_id=part.record_id,
+        officer_key_id=proof.officer_key_id,
+        expiry_ms=proof.expiry_ms,
+    )
+    return key_id, row.public_key, statement.sign_message, proof.signature
+
+
+def _tag_key(state: State, namespace: str) -> KeyId | None:
+    row = state.read(namespace_key(namespace), NamespaceRow)
+    agency = None if row is None else state.read(agency_key(row.second_agency), AgencyRow)
+    return None if agency is None else agency.keys.get("tag")
+
+
+def check_proof(run: Run, namespace: str, epoch: int, proof: TagProof) -> None:
+    """Refuse a tag of another epoch, one that has expired, or one that another officer asked for.
+
+    Raises:
+        TagUnsignedError: Names the namespace.
+    """
+    row = run.state.read(namespace_key(namespace), NamespaceRow)
+    if row is None or row.epoch != epoch:
+        raise TagUnsignedError("the tag is of another epoch", namespace=namespace)
+    if proof.expiry_ms < run.block.time_ms:
+        raise TagUnsignedError("the tag's signature has expired", namespace=namespace)
+    if proof.officer_key_id not in run.officer_keys():
+        raise TagUnsignedError("the tag was made for another officer", namespace=namespace)
+
+
+def settle_claims(run: Run, record: NewRecord) -> None:
+    """Take the claims that a part makes, and give back those that it replaces.
+
+    Raises:
+        ClaimWrongError: A claim the type lacks, with a wrong value, missing, or not to be changed.
+        TagUnsignedError: A tag without a valid proof.
+        TakenError: Another record holds it.
+    """
+    given = {claim.namespace: claim for claim in record.part.claims}
+    if len(given) != len(record.part.claims):
+        raise ClaimWrongError("a namespace is claimed twice")
+    for unique in record.record_type.unique:
+        claim = given.pop(unique.namespace, None)
+        _settle(run, record, unique, claim)
+    for namespace in given:
+        raise ClaimWrongError("the record type makes no such claim", namespace=namespace)
+
+
+def _settle(run: Run, record: NewRecord, unique: Unique, claim: Claim | None) -> None:
+    namespace = unique.namespace
+    held = next((item for item in record.claims if item[0] == namespace), None)
+    wanted = _wanted(run, record.part, unique, claim)
+    if wanted is None:
+        if held is None and unique.required and not _may_be_unknown(run, unique):
+            raise ClaimWrongError("the record must claim this", namespace=namespace)
+        return
+    if held == wanted:
+        return
+    if claim is None:
+        raise ClaimWrongError("the claim is missing", namespace=namespace)
+    if record.before is not None and not any(
+        run.operation.may_write(path.partition(".")[0]) for path in unique.fields
+    ):
+        raise ClaimWrongError("this operation may not change the claim", namespace=namespace)
+    take_claim(run, record, wanted)
+    if held is not None:
+        record.claims.remove(held)
+        if unique.scope == "live":
+            run.state.delete(claim_key(*held))
+
+
+def _wanted(run: Run, part: RecordPart, unique: Unique, claim: Claim | None) -> HeldClaim | None:
+    """Return what the record shall hold: computed from its fields, or the tag that is proved."""
+    if unique.mode == "value":
+        value = claim_value(part, unique)
+        if claim is not None and (claim.epoch, claim.value) != (0, value):
+            raise ClaimWrongError("the claim is not the fields' value", namespace=unique.namespace)
+        return None if value is None else (unique.namespace, 0, value)
+    if claim is None:
+        return None
+    if claim.proof is None:
+        raise TagUnsignedError("the claim must be a tag", namespace=unique.namespace)
+    check_proof(run, unique.namespace, claim.epoch, claim.proof)
+    return unique.namespace, claim.epoch, claim.value
+
+
+def claim_value(part: RecordPart, unique: Unique) -> str | None:
+    """Return the value of a claim in clear: its fields joined by `/`; None if one is absent."""
+    found: list[str] = []
+    for path in unique.fields:
+        top, _, inner = path.partition(".")
+        value = part.member.get(top)
+        if inner and isinstance(value, dict):
+            value = value.get(inner)
+        if not isinstance(value, str):
+            return None
+        found.append(value)
+    return "/".join(found)
+
+
+def _may_be_unknown(run: Run, unique: Unique) -> bool:
+    return any(path.partition(".")[0] in run.operation.may_be_unknown for path in unique.fields)
+
+
+def take_claim(run: Run, record: NewRecord, claim: HeldClaim) -> None:
+    """Write a claim for a record.
+
+    Raises:
+        TakenError: Another record holds it.
+    """
+    key = claim_key(*claim)
+    row = run.state.read(key, ClaimRow)
+    if row is not None and row.record_id != record.part.record_id:
+        raise TakenError("another record holds this value", namespace=claim[0])
+    run.state.write(key, ClaimRow(record.part.record_id))
+    record.claims.append(claim)
+
+
+def release_claims(run: Run, record: NewRecord) -> None:
+    """Free the claims of scope `live` of a record that has ended."""
+    scopes = {unique.namespace: unique.scope for unique in record.record_type.unique}
+    for claim in list(record.claims):
+        if scopes.get(claim[0]) == "live":
+            run.state.delete(claim_key(*claim))
+            record.claims.remove(claim)
+
+
+def settle_matches(run: Run, record: NewRecord, namespace: str) -> None:
+    """Index a record under its match tag of a namespace.
+
+    Raises:
+        ClaimWrongError: Not exactly one tag of the namespace.
+        TagUnsignedError: The tag's proof is not valid.
+    """
+    found = [match for match in record.part.matches if match.namespace == namespace]
+    if len(found) != 1:
+        raise ClaimWrongError("one match tag of this namespace is needed", namespace=namespace)
+    match = found[0]
+    check_proof(run, namespace, match.epoch, match.proof)
+    key = match_key(namespace, match.epoch, match.tag)
+    row = run.state.read(key, IndexRow) or IndexRow(())
+    record_id = record.part.record_id
+    if record_id not in row.record_ids:
+        run.state.write(key, IndexRow(tuple(sorted((*row.record_ids, record_id)))))
+
+
+def check_matches(run: Run, record: NewRecord) -> None:
+    """Refuse match tags that no effect of the operation would take.
+
+    Raises:
+        ClaimWrongError: Names the namespace.
+    """
+    taken = [
+        call.arguments[0]
+        for call in run.operation.effects
+        if call.name == "match" and record is run.subject
+    ]
+    for match in record.part.matches:
+        if match.namespace not in taken:
+            raise ClaimWrongError(
+                "the operation takes no such match tag", namespace=match.namespace
+            )
+
+
+def found_by_match(run: Run, record_type: RecordType, matches: tuple[Match, ...]) -> IndexRow:
+    """Return the records of a type that are indexed under one of these match tags."""
+    names = [match.namespace for match in record_type.match]
+    found: list[bytes] = []
+    for match in matches:
+        if match.namespace in names:
+            row = run.state.read(match_key(match.namespace, match.epoch, match.tag), IndexRow)
+            found += () if row is None else row.record_ids
+    return IndexRow(tuple(sorted(dict.fromkeys(found))))  # type: ignore[arg-type]

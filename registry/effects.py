@@ -1,0 +1,263 @@
+"""The named effects on records that record types call, in the order written.
+
+All effects of an entry happen or none do: they write to the entry's own fork of the state.
+
+Source: records.md, section 2.3.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, TypeAlias, cast
+
+from keys.errors import InvalidKeyError
+from keys.signing import KeyId, Purpose, parse_public_key
+from ledger.ids import RecordId, derived_id
+from registry import parameters
+from registry.authority_errors import KeyTakenError, NotCapableError, OfficersNotDistinctError
+from registry.authority_rows import KeyRow, OfficerRow
+from registry.civil_calendar import add_days, in_range
+from registry.claims import settle_claims, settle_matches, take_claim
+from registry.content_errors import DateOrderError, ImportNotOpenError
+from registry.errors import (
+    FieldValueError,
+    ObjectUnknownError,
+    RecordUnknownError,
+    WrongIdError,
+)
+from registry.import_windows import legacy_source, open_window
+from registry.ownership import (
+    ADULT_AGE,
+    DECIDES_AGE,
+    DECIDES_WITH_PARENT_AGE,
+    PARENT,
+    keys_of,
+    living,
+    years_old,
+)
+from registry.possible_duplicates import RESOLVED, clashes, resolved
+from registry.rows import Encumbrance, FamilyRow, IndexRow
+from registry.rules import POTENTIAL_DUPLICATE
+from registry.running import NewRecord, Run
+from registry.state_key_names import (
+    family_key,
+    import_key,
+    index_key,
+    key_key,
+    officer_key,
+)
+
+LIVE: Final = "live"
+CUSTODY_OFFICE: Final = "office"
+CUSTODY_OWN: Final = "own"
+
+Effect: TypeAlias = Callable[[Run, tuple[str, ...]], None]
+
+
+def create_identity(run: Run, arguments: tuple[str, ...]) -> None:
+    """The record part under this link is the child's identity: its id is derived, it is live."""
+    subject, child = run.subject, run.created(arguments[0])
+    wanted = derived_id(subject.part.record_id, subject.part.record_version, "create_identity", 0)
+    if child.part.record_id != wanted:
+        raise WrongIdError("the id of the child's identity is not the derived one")
+    if child.part.member.get("birth_date") != subject.part.member.get("event_date"):
+        raise DateOrderError("the identity has another birth date than the birth")
+    subject.links[arguments[0]] = child.part.record_id
+    child.links["birth_record"] = subject.part.record_id
+    child.status = "active"
+    _in_office_custody(run, child)
+    settle_claims(run, child)
+
+
+def own_identity(run: Run, _arguments: tuple[str, ...]) -> None:
+    """A new or completed identity is in the custody of the office until a key is enrolled."""
+    subject = run.subject
+    if "keys" not in subject.engine:
+        _in_office_custody(run, subject)
+    key = officer_key(subject.part.record_id)
+    officer = run.state.read(key, OfficerRow)
+    if officer is not None and officer.founding_until is not None:
+        run.state.write(key, OfficerRow(officer.roles, None))
+
+
+def _in_office_custody(run: Run, record: NewRecord) -> None:
+    record.set_engine("custody", CUSTODY_OFFICE)
+    record.set_engine("custody_office", run.head.office)
+
+
+def link_family(run: Run, arguments: tuple[str, ...]) -> None:
+    """Parents and child know each other, and the parents represent the child."""
+    child_link, *parent_links = arguments
+    child = run.created(child_link)
+    child_id, birth = child.part.record_id, run.subject.part.record_id
+    parents = [parent for link in parent_links for parent in run.links(link)]
+    family = run.state.read(family_key(child_id), FamilyRow) or FamilyRow((), (), ())
+    links = tuple((parent, "birth", birth) for parent in parents)
+    run.state.write(family_key(child_id), FamilyRow(links, family.children, family.spouses))
+    for parent in parents:
+        row = run.state.read(family_key(parent), FamilyRow) or FamilyRow((), (), ())
+        children = (*row.children, (child_id, "birth", birth))
+        run.state.write(family_key(parent), FamilyRow(row.parents, children, row.spouses))
+    child.set_engine(
+        "representatives", tuple((parent, PARENT, run.day, None) for parent in parents)
+    )
+
+
+def index(run: Run, arguments: tuple[str, ...]) -> None:
+    """The record is found under whom its link leads to."""
+    record, link = run.subject, arguments[0]
+    before = () if record.before is None else record.before.linked(link)
+    for target in sorted(dict.fromkeys((*before, *record.linked(link)))):
+        key = index_key(record.record_type.name, link, target)
+        row = run.state.read(key, IndexRow) or IndexRow(())
+        others = [one for one in row.record_ids if one != record.part.record_id]
+        if target in record.linked(link):
+            others.append(record.part.record_id)
+        found = tuple(sorted(others))
+        if found != row.record_ids:
+            run.state.write(key, IndexRow(found))
+
+
+def match(run: Run, arguments: tuple[str, ...]) -> None:
+    """The record is found under its match tag; for imports only if they bring one."""
+    if run.subject.part.matches or not run.operation.may_be_unknown:
+        settle_matches(run, run.subject, arguments[0])
+
+
+def enrol_keys(run: Run, _arguments: tuple[str, ...]) -> None:
+    """Keys of a person come into the state; the first one ends the office's custody."""
+    subject = run.subject
+    objects = run.objects("key")
+    if all(item.fields["purpose"] == Purpose.SEAL for item in objects):
+        raise FieldValueError("a sealing key comes together with a signing key", field="purpose")
+    years = _years(subject, run)
+    until = _birthday(subject, DECIDES_AGE if years < DECIDES_AGE else ADULT_AGE)
+    wait_days = parameters.number(run.state, "key_provisional_days", run.block.height)
+    keys = cast("tuple[tuple[str, bytes], ...]", subject.engine.get("keys", ()))
+    for item in objects:
+        algorithm, public = item.fields["algorithm"], item.fields["public"]
+        try:
+            key = parse_public_key(cast("int", algorithm), cast("bytes", public))
+        except InvalidKeyError as error:
+            raise FieldValueError("a key is none", field="public") from error
+        if run.state.read(key_key(key.key_id), KeyRow) is not None:
+            raise KeyTakenError("the key is in the state already")
+        row = KeyRow(
+            algorithm=int(key.algorithm),
+            public=key.public,
+            purpose=str(item.fields["purpose"]),
+            holder_kind="identity",
+            holder=subject.part.record_id,
+            office=None,
+            from_date=run.day,
+            to_date=until if years < ADULT_AGE else None,
+            settled_from=add_days(run.day, wait_days) if wait_days else None,
+            compromised_since_ms=None,
+        )
+        run.state.write(key_key(key.key_id), row)
+        keys = (*keys, (row.purpose, key.key_id))
+    subject.set_engine("keys", keys)
+    subject.set_engine("custody", CUSTODY_OWN)
+
+
+def _years(subject: NewRecord, run: Run) -> int:
+    assert subject.before is not None, "keys are enrolled for a record that exists"
+    years = years_old(subject.before, run.day)
+    if years < DECIDES_WITH_PARENT_AGE:
+        raise NotCapableError("a child under 6 has no key of its own")
+    return years
+
+
+def _birthday(subject: NewRecord, years: int) -> str:
+    birth_date = str(subject.part.member["birth_date"])
+    year = int(birth_date[:4]) + years
+    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    day = "03-01" if birth_date[5:] == "02-29" and not is_leap else birth_date[5:]
+    return f"{year:04}-{day}"
+
+
+def close_keys(run: Run, _arguments: tuple[str, ...]) -> None:
+    """Keys of the person end at once; what they signed and was not registered is refused."""
+    before = run.subject.before
+    known = [] if before is None else [key_id for _purpose, key_id in keys_of(before)]
+    for item in run.objects("closing"):
+        key_id = KeyId(cast("bytes", item.fields["key_id"]))
+        row = run.state.read(key_key(key_id), KeyRow)
+        if row is None or key_id not in known or not in_range(run.day, run.day, row.to_date):
+            raise ObjectUnknownError("the person has no such key in force")
+        run.state.write(key_key(key_id), replace(row, to_date=run.day))
+
+
+def add_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:
+    """A right of another is registered behind those that are there: rank is block order."""
+    subject = run.subject
+    for item in run.objects("encumbrance"):
+        holder = RecordId(cast("bytes", item.fields["holder"]))
+        living(run.state, holder)
+        added = Encumbrance(len(subject.encumbrances) + 1, arguments[0], holder, run.place, LIVE)
+        subject.encumbrances = (*subject.encumbrances, added)
+
+
+def change_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:
+    """A live right of another is released."""
+    subject = run.subject
+    for item in run.objects("release"):
+        number, holder = item.fields["number"], item.fields["holder"]
+        found = [
+            one
+            for one in subject.encumbrances
+            if one.number == number and one.holder == holder and one.status == LIVE
+        ]
+        if not found:
+            raise ObjectUnknownError("the record has no such live encumbrance of this holder")
+        subject.encumbrances = tuple(
+            replace(one, status=arguments[0]) if one is found[0] else one
+            for one in subject.encumbrances
+        )
+
+
+def use_import(run: Run, _arguments: tuple[str, ...]) -> None:
+    """One more record of the announced ones has come; its old id is claimed for ever."""
+    source, window = legacy_source(run), open_window(run)
+    if source is None or window is None:
+        raise ImportNotOpenError("no window is open for this office and source")
+    system, legacy_id = source
+    run.state.write(import_key(run.office, system), replace(window, used=window.used + 1))
+    take_claim(run, run.subject, (f"legacy.{run.record_type.name}.{system}", 0, legacy_id))
+
+
+def resolve_duplicate(run: Run, arguments: tuple[str, ...]) -> None:
+    """An officer who did not declare it decides whether two births are one."""
+    subject = run.subject
+    before = subject.before
+    if before is None or POTENTIAL_DUPLICATE not in before.flags:
+        raise ObjectUnknownError("the record is not flagged as a potential duplicate")
+    if any(officer.identity in before.officers for officer in run.officers):
+        raise OfficersNotDistinctError("who declared the birth does not decide")
+    (item,) = run.objects("duplicate")
+    other = RecordId(cast("bytes", item.fields["other"]))
+    row = run.record(other)
+    if row is None or row.type_name != run.record_type.name:
+        raise RecordUnknownError("the other record is not known")
+    if arguments[0] == "different":
+        decided = sorted(dict.fromkeys((*resolved(subject.engine), other)))
+        subject.set_engine(RESOLVED, tuple(decided))
+        if not clashes(run, subject, "mother"):
+            subject.clear_flag(POTENTIAL_DUPLICATE)
+
+
+EFFECTS: Final[dict[str, Effect]] = {
+    effect.__name__: effect
+    for effect in (
+        add_encumbrance,
+        change_encumbrance,
+        close_keys,
+        create_identity,
+        enrol_keys,
+        index,
+        link_family,
+        match,
+        own_identity,
+        resolve_duplicate,
+        use_import,
+    )
+}

@@ -1,0 +1,191 @@
+"""What every entry must keep, before anybody asks who signed: its parts against its record type.
+
+Nothing here knows a record type by name; the schema says everything.
+
+Source: records.md, sections 1, 2 and 5; formats.md, section 4.
+"""
+
+from typing import Final
+
+from registry import parameters
+from registry.civil_calendar import add_days
+from registry.code_tables import record_type
+from registry.content_errors import EvidenceError
+from registry.errors import (
+    AttestationIncompleteError,
+    EmptyBasisError,
+    ExpiredError,
+    NotAfterTooFarError,
+    PackNotInForceError,
+    ReasonMissingError,
+    ReceivedOnError,
+    RecordUnknownError,
+    ReplayedError,
+    SchemaVersionError,
+    StaleVersionError,
+    UnknownKindError,
+    WrongNetworkError,
+    WrongPartsError,
+)
+from registry.field_specs import check_fields
+from registry.member_text import check_member_text, check_no_number
+from registry.object_rows import ActRow, NoticeRow
+from registry.rows import PackRow, RecordRow
+from registry.running import Run
+from registry.schema import Operation, RecordType
+from registry.state import State
+from registry.state_key_names import act_key, intake_key, pack_key, record_key
+
+HOUR_MS: Final = 3_600_000
+
+
+def find_operation(
+    state: State, kind: tuple[str, str], height: int
+) -> tuple[RecordType, Operation, RecordType]:
+    """Return the record type of a kind, its operation, and the type whose schema has that.
+
+    Raises:
+        UnknownKindError: No record type in force has the operation.
+    """
+    type_name, name = kind
+    found = record_type(state, type_name, height)
+    operation = found.operations.get(name)
+    if operation is not None:
+        return found, operation, found
+    if found.role == "record":
+        side = record_type(state, "side", height)
+        operation = side.operations.get(name)
+        if operation is not None:
+            return found, operation, side
+    raise UnknownKindError(f"{type_name} has no operation {name!r}", kind="/".join(kind))
+
+
+def check_network(run: Run) -> None:
+    """Refuse an entry of another network."""
+    if run.head.network_id != run.block.network_id:
+        raise WrongNetworkError("the entry was made for another network")
+
+
+def check_head(run: Run) -> None:
+    """Refuse what the head says wrongly: time, schema version, legal basis, day of receipt.
+
+    Raises:
+        EntryRefusedError: One of its subclasses says what.
+    """
+    head, now_ms = run.head, run.block.time_ms
+    if head.not_after_ms < now_ms:
+        raise ExpiredError("the entry was valid until an earlier time", not_after=head.not_after_ms)
+    if head.not_after_ms > now_ms + run.operation.not_after_hours * HOUR_MS:
+        raise NotAfterTooFarError(
+            "the entry says too late a time", hours=run.operation.not_after_hours
+        )
+    if head.schema_version != run.owner_type.version:
+        raise SchemaVersionError(
+            "another version of the record type is in force", current=run.owner_type.version
+        )
+    if not head.legal_basis:
+        raise EmptyBasisError("no legal basis is given")
+    if head.received_on is not None:
+        _check_received(run, head.received_on)
+
+
+def _check_received(run: Run, received_on: str) -> None:
+    """The day of receipt is backed by a notice of that day with the intake's digest."""
+    days = parameters.number(run.state, "received_days", run.block.height)
+    if not add_days(run.day, -days) <= received_on <= run.day:
+        raise ReceivedOnError(f"received_on is over {days} days back, or in the future", days=days)
+    for digest in run.entry.context.evidence.digests:
+        notice = run.state.read(intake_key(digest), NoticeRow)
+        if (
+            notice is not None
+            and notice.office == run.head.office
+            and notice.place[2] == received_on
+        ):
+            return
+    raise ReceivedOnError("no intake notice of that day backs received_on", days=days)
+
+
+def load_side_act(run: Run) -> None:
+    """Read what a side act is about; refuse one that happened before.
+
+    Raises:
+        ReplayedError: The act is in the chain.
+        WrongPartsError: It writes records, or names about wrongly.
+        RecordUnknownError: There is no such record.
+        StaleVersionError: It names a version that does not exist yet.
+    """
+    head = run.head
+    if run.state.read(act_key(head.act_id), ActRow) is not None:
+        raise ReplayedError("this act is in the chain already")
+    if run.entry.records:
+        raise WrongPartsError("a side act writes no record")
+    if head.about is None:
+        if run.operation.about == "record":
+            raise WrongPartsError("this act must say what it is about")
+        return
+    if run.operation.about == "none":
+        raise WrongPartsError("this act is about no record")
+    row = run.state.read(record_key(head.about.record_id), RecordRow)
+    wanted = run.record_type.name if run.record_type.role == "record" else None
+    if row is None or wanted not in {None, row.type_name}:
+        raise RecordUnknownError("there is no such record of this type")
+    if head.about.version > row.version:
+        raise StaleVersionError("the record has no such version yet", current=row.version)
+    run.about = run.target = row
+    run.target_id = head.about.record_id
+    run.target_type = record_type(run.state, row.type_name, run.block.height)
+
+
+def check_objects(run: Run) -> None:
+    """Refuse object parts that the operation does not have, or with wrong fields.
+
+    Raises:
+        WrongPartsError: A kind too often, too seldom, or unknown.
+        EntryRefusedError: A field is wrong.
+    """
+    counts: dict[str, int] = {}
+    for item in run.entry.objects:
+        counts[item.kind] = counts.get(item.kind, 0) + 1
+    for use in run.operation.objects:
+        if not use.minimum <= counts.pop(use.kind, 0) <= use.maximum:
+            raise WrongPartsError(f"the operation needs another number of {use.kind}")
+    for kind in counts:
+        raise WrongPartsError("the operation has no such object", kind=kind)
+    for item in run.entry.objects:
+        specs = run.owner_type.objects[item.kind]
+        check_fields(specs, item.fields)
+        check_member_text(run, specs, item.fields)
+
+
+def check_context(run: Run) -> None:
+    """Refuse a context without what the operation needs, or with other attested rules.
+
+    Raises:
+        ReasonMissingError: No reason code.
+        EvidenceError: No evidence.
+        AttestationIncompleteError: A rule is missing, or one too many is there.
+        PackNotInForceError: A rule was run under a pack that is not in force.
+    """
+    context, operation = run.entry.context, run.operation
+    if "reason" in operation.needs and context.reason is None:
+        raise ReasonMissingError("the operation needs a reason")
+    if context.reason is not None:
+        check_no_number(context.reason, "reason")
+    if "evidence" in operation.needs and not (
+        context.evidence.sufficient and context.evidence.digests
+    ):
+        raise EvidenceError("the operation needs evidence", kind="sufficient")
+    if tuple(item.rule for item in context.rules) != operation.attested:
+        listed = [item.rule for item in context.rules]
+        wrong = sorted(dict.fromkeys((*operation.attested, *listed)))
+        names = [name for name in wrong if (name in listed) != (name in operation.attested)]
+        raise AttestationIncompleteError(
+            "the attested rules are not those of the operation", rule=names[0]
+        )
+    for item in context.rules:
+        pack = run.state.read(pack_key(item.pack_digest), PackRow)
+        height = run.block.height
+        if pack is None or not (
+            pack.from_height <= height and (pack.to_height is None or height < pack.to_height)
+        ):
+            raise PackNotInForceError("a rule was run under a pack that is not in force")

@@ -1,0 +1,89 @@
+"""Births that may be one: same mother too close in time, or same name and mother.
+
+Rules 2 and 3 of records.md, section 8; rule 1 needs sealed text and is attested.
+"""
+
+from typing import Final
+
+from ledger.canonical import Value
+from ledger.ids import RecordId
+from registry.authority import find_competence
+from registry.authority_rows import OfficeRow
+from registry.civil_calendar import days_between
+from registry.claims import found_by_match
+from registry.rows import IndexRow, RecordRow
+from registry.running import NewRecord, Run
+from registry.state_key_names import index_key, office_key
+
+TOO_CLOSE_DAYS: Final = 270
+TWINS_DAYS: Final = 5
+SAME_NAME_DAYS: Final = 1_095
+RESOLVED: Final = "not_duplicate"
+
+
+def clashes(run: Run, record: NewRecord, mother_link: str) -> list[RecordId]:
+    """Return the records that may be about the same birth and of which nobody has decided, sorted.
+
+    Args:
+        run: The entry.
+        record: The birth as it would be.
+        mother_link: Name of the link to the mother.
+    """
+    record_type = record.record_type
+    found: list[RecordId] = []
+    for mother in record.linked(mother_link):
+        row = run.state.read(index_key(record_type.name, mother_link, mother), IndexRow)
+        for other_id in () if row is None else row.record_ids:
+            other = _counted(run, record, other_id)
+            if other is not None and _too_close(record.part.member, other.member):
+                found.append(other_id)
+    for other_id in found_by_match(run, record_type, record.part.matches).record_ids:
+        other = _counted(run, record, other_id)
+        if other is not None and _within(record.part.member, other.member, SAME_NAME_DAYS):
+            found.append(other_id)
+    return sorted(dict.fromkeys(found))
+
+
+def _counted(run: Run, record: NewRecord, other_id: RecordId) -> RecordRow | None:
+    """Return the other record if it counts: live, or proposed by a competent office."""
+    own_id = record.part.record_id
+    other = None if other_id == own_id else run.record(other_id)
+    if other is None or other_id in resolved(record.engine) or own_id in resolved(other.engine):
+        return None
+    status = record.record_type.statuses[other.status]
+    if status == "ended":
+        return None
+    return other if status == "live" or _competent(run, other) else None
+
+
+def _competent(run: Run, other: RecordRow) -> bool:
+    office = None if other.office is None else run.state.read(office_key(other.office), OfficeRow)
+    return (
+        office is not None
+        and other.office is not None
+        and find_competence(run.state, other.office, office, other.type_name, "register", run.day)
+        is not None
+    )
+
+
+def resolved(engine: dict[str, Value]) -> tuple[bytes, ...]:
+    """Return the records that an officer has decided to be others."""
+    found = engine.get(RESOLVED, ())
+    assert isinstance(found, tuple), "written by the effect resolve_duplicate"
+    return tuple(one for one in found if isinstance(one, bytes))
+
+
+def _too_close(one: object, other: dict[str, Value]) -> bool:
+    assert isinstance(one, dict), "a member map"
+    if not _within(one, other, TOO_CLOSE_DAYS):
+        return False
+    first, second = one.get("multiple"), other.get("multiple")
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return True
+    are_twins = first["count"] == second["count"] and first["order"] != second["order"]
+    return not (are_twins and _within(one, other, TWINS_DAYS))
+
+
+def _within(one: object, other: dict[str, Value], days: int) -> bool:
+    assert isinstance(one, dict), "a member map"
+    return abs(days_between(one["event_date"], str(other["event_date"]))) <= days

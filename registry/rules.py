@@ -1,0 +1,228 @@
+"""The named ledger rules that record types call; each returns or raises.
+
+A rule may use heads, member maps, links, statuses, flags and the state; never a sealed field. What
+every entry must keep (versions, authority, signers, claims) is in `registry.apply`, without a name.
+
+Source: records.md, sections 2.3, 6, 8 and 9.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final, TypeAlias
+
+from registry import parameters
+from registry.authority_errors import NotAliveError, RelativeError
+from registry.civil_calendar import add_days, days_between, deadline
+from registry.code_tables import check_code
+from registry.content_errors import (
+    DateOrderError,
+    EvidenceError,
+    HolderWrongError,
+    ImportNotOpenError,
+    LateWithoutReasonError,
+    LinkWrongError,
+    ObligationOpenError,
+    ParentImpossibleError,
+    PotentialDuplicateError,
+    SharesSumError,
+    TermOverError,
+    WaitNotOverError,
+)
+from registry.field_specs import FieldSpec
+from registry.import_windows import open_window
+from registry.kinship import are_relatives
+from registry.object_rows import NoticeRow
+from registry.ownership import IDENTITY
+from registry.possible_duplicates import clashes
+from registry.running import Run
+from registry.state_key_names import notice_key
+
+POTENTIAL_DUPLICATE: Final = "potential-duplicate"
+FATHER_DEAD_DAYS: Final = 300
+
+Rule: TypeAlias = Callable[[Run, tuple[str, ...]], None]
+
+
+def lateness(run: Run) -> int | None:
+    """Return the days since the event if the duty was done late, else None.
+
+    Source: records.md, section 9.
+    """
+    for call in run.operation.rules:
+        if call.name == "late_after":
+            event = _date(run, call.arguments[0])
+            last = deadline(event, int(call.arguments[1]), _holidays(run))
+            if run.counted_day > last:
+                return days_between(event, run.counted_day)
+    return None
+
+
+def _holidays(run: Run) -> tuple[str, ...]:
+    return parameters.holidays(run.state, run.block.height)
+
+
+def _date(run: Run, name: str) -> str:
+    value = run.value(name)
+    if not isinstance(value, str):
+        raise DateOrderError(f"the date {name!r} is missing", field=name)
+    return value
+
+
+def date_order(run: Run, arguments: tuple[str, ...]) -> None:
+    """The first date is not after the second."""
+    first, second = arguments
+    if _date(run, first) > _date(run, second):
+        raise DateOrderError(f"{first} is after {second}", field=first)
+
+
+def event_date_is(run: Run, arguments: tuple[str, ...]) -> None:
+    """The head's event date is this field's."""
+    if run.value(arguments[0]) != run.head.event_date:
+        raise DateOrderError("the head names another date of the event", field=arguments[0])
+
+
+def unit_valid_on(run: Run, arguments: tuple[str, ...]) -> None:
+    """The code of a field is in its table on a date."""
+    name, day = arguments
+    value = run.value(name)
+    if isinstance(value, str):
+        table = _spec(run, name).table
+        assert table is not None, "the field is a code"
+        check_code(run.state, table, value, run.block.height, _date(run, day))
+
+
+def _spec(run: Run, name: str) -> FieldSpec:
+    top, _, part = name.partition(".")
+    spec = run.subject.record_type.fields[top]
+    return next(item for item in spec.parts if item.name == part) if part else spec
+
+
+def evidence(run: Run, arguments: tuple[str, ...]) -> None:
+    """The evidence is sufficient, or an official report."""
+    found = run.entry.context.evidence
+    if not (found.official if arguments[0] == "official" else found.sufficient):
+        raise EvidenceError(f"the evidence is not marked {arguments[0]}", kind=arguments[0])
+
+
+def parent_possible(run: Run, arguments: tuple[str, ...]) -> None:
+    """Parents are older identities, not dead; both absent only with an official report."""
+    mothers, fathers = (run.links(name) for name in arguments)
+    if not mothers and not fathers and not run.entry.context.evidence.official:
+        raise EvidenceError("a child without parents needs an official report", kind="official")
+    if mothers and mothers == fathers:
+        raise ParentImpossibleError("mother and father are one person")
+    event = run.head.event_date
+    for person in (*mothers, *fathers):
+        row = run.record(person)
+        if row is None or row.type_name != IDENTITY:
+            raise LinkWrongError("a parent is no identity of this ledger")
+        born = row.member.get("birth_date")
+        if isinstance(born, str) and born >= event:
+            raise ParentImpossibleError("a parent is not older than the child")
+        died = row.engine.get("died_on")
+        if isinstance(died, str):
+            grace = FATHER_DEAD_DAYS if person in fathers else 0
+            if event > add_days(died, grace):
+                raise ParentImpossibleError("a parent had died before")
+        elif row.status not in {"active", "incapable"}:
+            raise NotAliveError("a parent's identity is not in force", status=row.status)
+
+
+def not_relative(run: Run, arguments: tuple[str, ...]) -> None:
+    """No officer is a party or a relative of one."""
+    for officer in run.officers:
+        for name in arguments:
+            for person in run.links(name):
+                if are_relatives(run.state, officer.identity, person, run.day, run.steps):
+                    raise RelativeError("an officer is a party or a relative of one", field=name)
+
+
+def late_after(run: Run, _arguments: tuple[str, ...]) -> None:
+    """A late duty needs a reason code and sets the flag; it never refuses for lateness alone."""
+    late = run.operation.late
+    if late is None or run.is_late_by is None:
+        return
+    if late.needs not in run.subject.part.member:
+        raise LateWithoutReasonError("the duty was done late: a reason is needed", field=late.needs)
+    run.subject.set_flag(late.flag)
+    run.touched_flags.append(late.flag)
+
+
+def duplicate_births(run: Run, arguments: tuple[str, ...]) -> None:
+    """Another birth may be the same: flag a declaration, refuse a registration."""
+    if not clashes(run, run.subject, arguments[0]):
+        return
+    if POTENTIAL_DUPLICATE in run.operation.blocked_by:
+        raise PotentialDuplicateError("another record may be about the same birth")
+    run.subject.set_flag(POTENTIAL_DUPLICATE)
+    run.touched_flags.append(POTENTIAL_DUPLICATE)
+
+
+def shares_sum_one(run: Run, _arguments: tuple[str, ...]) -> None:
+    """The holders' shares sum to exactly one, and nobody stands in two of them."""
+    holders = run.subject.part.holders
+    parties = [party for holder in holders for party in holder.parties]
+    if len(dict.fromkeys(parties)) != len(parties):
+        raise HolderWrongError("a party holds two shares")
+    if sum(Fraction(item.numerator, item.denominator) for item in holders) != 1:
+        raise SharesSumError("the shares do not sum to exactly one")
+
+
+def no_obligation_open(run: Run, arguments: tuple[str, ...]) -> None:
+    """No financial obligation was open before or is after this entry."""
+    before = None if run.subject.before is None else run.subject.before.member.get(arguments[0])
+    if before is True or run.value(arguments[0]) is True:
+        raise ObligationOpenError("a financial obligation is open", field=arguments[0])
+
+
+def term_running(run: Run, arguments: tuple[str, ...]) -> None:
+    """The term of the right is not over on the block's date."""
+    until = run.value(arguments[0])
+    if isinstance(until, str) and run.day >= until:
+        raise TermOverError("the term of the right is over", field=arguments[0])
+
+
+def link_status(run: Run, arguments: tuple[str, ...]) -> None:
+    """What a link leads to has a status."""
+    for target in run.links(arguments[0]):
+        row = run.record(target)
+        if row is None or row.status != arguments[1]:
+            raise LinkWrongError(f"{arguments[0]} is not {arguments[1]}", field=arguments[0])
+
+
+def import_open(run: Run, _arguments: tuple[str, ...]) -> None:
+    """The office has an open window for this source, with room for one more."""
+    if open_window(run) is None:
+        raise ImportNotOpenError("no window is open for this office and source")
+
+
+def import_settled(run: Run, _arguments: tuple[str, ...]) -> None:
+    """An imported record is disposed of only some time after a notice of the import."""
+    wait_days = parameters.number(run.state, "import_wait_days", run.block.height)
+    before = run.subject.before
+    if before is None or "imported" not in before.flags or wait_days == 0:
+        return
+    notice = run.state.read(notice_key(run.subject.part.record_id, "import"), NoticeRow)
+    if notice is None or run.day <= add_days(notice.place[2], wait_days):
+        raise WaitNotOverError("the wait after the import's notice is not over", days=wait_days)
+
+
+RULES: Final[dict[str, Rule]] = {
+    rule.__name__: rule
+    for rule in (
+        date_order,
+        duplicate_births,
+        event_date_is,
+        evidence,
+        import_open,
+        import_settled,
+        late_after,
+        link_status,
+        no_obligation_open,
+        not_relative,
+        parent_possible,
+        shares_sum_one,
+        term_running,
+        unit_valid_on,
+    )
+}
