@@ -116,7 +116,7 @@ def _open_held(
     place = BodyPlace(head.network_id, part.record_id, part.record_version)
     paths = tuple(record_type.sealed_paths)
     opened = open_body(place, paths, held.body, part.seal, held.data_key)
-    check_sealed_values(record_type, operation, opened.values)
+    check_sealed_values(record_type, operation, opened.values, is_new=part.record_version == 1)
     return OpenedRecord(part, record_type, opened, held.data_key)
 
 

@@ -118,7 +118,7 @@ def _open_submitted(
         raise BodyError("the data key does not open with the agency's seal key") from error
     seal = Seal(body.body_digest, body.key_check, body.commitment, _NO_WRAPS)
     opened = open_body(place, tuple(record_type.sealed_paths), body.body, seal, data_key)
-    check_sealed_values(record_type, operation, opened.values)
+    check_sealed_values(record_type, operation, opened.values, is_new=part.record_version == 1)
     return OpenedRecord(part, record_type, opened, data_key)
 
 

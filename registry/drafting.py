@@ -45,6 +45,7 @@ from registry.duplicates import BirthSketch
 from registry.form_kinds import FormKind
 from registry.office_rules import OpenedAct, attest
 from registry.problems import BodyError
+from registry.record_checks import companion_id
 from registry.rows import RecordRow
 from registry.schema import RecordType, Unique, Write
 from registry.sealed import SALT_BYTES, BodyPlace, SealedRecord, seal_record
@@ -54,7 +55,6 @@ Draw = Callable[[int], bytes]
 """Returns that many fresh random bytes."""
 
 CREATE_EFFECT: Final = "create_identity"
-COMPANION_EFFECT: Final = "companion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ def prepare_act(
     head = Head(
         network_id=desk.network_id,
         kind=act.kind,
-        schema_version=form_kind.record_type.version,
+        schema_version=form_kind.owner.version,
         act_id=desk.act_id,
         about=_about(form_kind, target),
         office=desk.office,
@@ -164,7 +164,8 @@ def prepare_act(
     writes = zip(operation.writes, form_kind.written, act.records, strict=True)
     for write, record_type, content in writes:
         place = _place(head, write, target, [record.part for record in records])
-        records.append(_prepare_record(form_kind, record_type, content, place))
+        beside = _beside(write, record_type, content, target)
+        records.append(_prepare_record(form_kind, record_type, beside, place))
     subject = records[0].part.record_id if records else RecordId(bytes(16))
     opened = OpenedAct(
         act=act,
@@ -178,10 +179,17 @@ def prepare_act(
     return PreparedAct(head, tuple(records), act, context)
 
 
+def _beside(
+    write: Write, record_type: RecordType, content: RecordContent, target: Target | None
+) -> RecordContent:
+    """Return a companion's content with the link to the record beside which it stands."""
+    if write.kind != "companion" or target is None:
+        return content
+    return replace(content, links={**content.links, record_type.subject: target.record_id})
+
+
 def _about(form_kind: FormKind, target: Target | None) -> About | None:
-    writes = form_kind.operation.writes
-    beside = bool(writes) and writes[0].kind == "companion"
-    if target is None or not (form_kind.operation.side or beside):
+    if target is None or not form_kind.operation.side:
         return None
     return About(target.record_id, target.row.version)
 
@@ -203,8 +211,7 @@ def _place(head: Head, write: Write, target: Target | None, before: Sequence[Rec
         return _Place(made, 1, None, None)
     if write.kind == "companion":
         assert target is not None, "a companion stands beside a record"
-        made = derived_id(target.record_id, 1, COMPANION_EFFECT, 0)
-        return _after(made, target.companion)
+        return _after(companion_id(target.record_id), target.companion)
     if target is not None:
         return _after(target.record_id, target.row)
     return _Place(record_id(head.network_id, head.first_key_id, head.act_id), 1, None, None)

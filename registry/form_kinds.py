@@ -24,13 +24,18 @@ class FormKind:
         record_type: The subject's type.
         operation: What is done.
         written: The types of `operation.writes`, in that order.
-        objects: Kind of object -> its fields; of the subject's type, or of the side acts.
+        owner: The type whose schema has the operation: the subject's, or that of side acts.
     """
 
     record_type: RecordType
     operation: Operation
     written: tuple[RecordType, ...]
-    objects: Mapping[str, dict[str, FieldSpec]]
+    owner: RecordType
+
+    @property
+    def objects(self) -> Mapping[str, dict[str, FieldSpec]]:
+        """Kind of object -> its fields."""
+        return self.owner.objects
 
     @property
     def kind(self) -> str:
@@ -56,7 +61,7 @@ def find_form(kind: str, find_type: FindType) -> FormKind:
     """
     type_name, _, name = kind.partition("/")
     record_type = source = find_type(type_name)
-    if name not in record_type.operations and record_type.role in {"record", "companion"}:
+    if name not in record_type.operations and record_type.role == "record":
         source = find_type(SIDE_TYPE)
     operation = source.operations.get(name)
     if operation is None:
@@ -67,7 +72,7 @@ def find_form(kind: str, find_type: FindType) -> FormKind:
             for write in operation.writes
         ]
     )
-    return FormKind(record_type, operation, types, source.objects)
+    return FormKind(record_type, operation, types, source)
 
 
 def derive_content(source: RecordContent, record_type: RecordType, day: str) -> RecordContent:

@@ -53,6 +53,8 @@ def writable_fields(
     for name, spec in record_type.fields.items():
         if name in record_type.engine_fields:
             continue
+        if write.kind == "companion" and name == record_type.subject:
+            continue
         if write.kind == "self" and not operation.may_write(name):
             continue
         optional = spec.required and name in operation.may_be_unknown

@@ -41,20 +41,23 @@ def check_shape(form_kind: FormKind, parts: Sequence[RecordPart]) -> None:
 
 
 def check_sealed_values(
-    record_type: RecordType, operation: Operation, values: Mapping[str, Value]
+    record_type: RecordType, operation: Operation, values: Mapping[str, Value], *, is_new: bool
 ) -> None:
     """Refuse opened fields that do not fit the record type.
 
-    Required fields may be absent only where the operation says so; the parts of a group are
-    required only if something stands in the group, or if the group is required.
+    Required fields may be absent only where the operation says so, or in later versions where an
+    import may have left them out; the parts of a group are required if something stands in it.
 
     Raises:
         BodyError: Names the path, never the value.
     """
+    unknown = set(operation.may_be_unknown)
+    if not is_new:
+        unknown.update(*[one.may_be_unknown for one in record_type.operations.values()])
     for name, spec in record_type.fields.items():
         paths = spec.sealed_paths()
         filled = [path for path, _part in paths if values.get(path) is not None]
-        needed = spec.required and name not in operation.may_be_unknown
+        needed = bool(paths) and spec.required and name not in unknown
         if needed and not filled:
             raise BodyError("a required field is absent", path=name)
         for path, part in paths:
