@@ -11,7 +11,6 @@ says so; it never goes on guessing.
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -148,9 +147,8 @@ class Node:
             clock=self.clock,
             log=self.log,
         )
-        self.world = NodeWorld(
-            config.agency, self.application, self.pool, self.driver, self._ports()
-        )
+        self.world = NodeWorld(self.application, self.pool, self.driver, self._ports())
+        self.world.on_failure = self.fail
         self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
         self.service = NodeService(self.world, storage.vault.body)
         self._listener: PeerListener | None = None
@@ -345,7 +343,3 @@ def _refuse(log: Log, error: CivregError) -> int:
     if isinstance(error, ConfigError):
         return EXIT_INVALID_INPUT
     return EXIT_CHAIN_BROKEN if isinstance(error, CorruptStoreError) else EXIT_FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(run_node(Path(sys.argv[1])))

@@ -6,6 +6,7 @@ get in, whoever holds it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from keys.signing import PublicKey
 from ledger.genesis import Genesis
@@ -13,6 +14,9 @@ from ledger.ids import AgencyId
 from node.config import Address, parse_address
 from node.errors import ConfigError
 from node.peers import PeerNode
+
+_SCHEME: Final = "https://"
+"""May stand before an address in genesis; there is no other way to a peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def read_directory(
             continue
         address = addresses.get(part.agency_id)
         try:
-            address = address or parse_address(part.peer_address)
+            address = address or parse_address(part.peer_address.removeprefix(_SCHEME))
         except ValueError as error:
             problems.append(f"peers.{part.agency_id.hex()}: no usable address: {error}")
         else:

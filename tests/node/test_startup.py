@@ -1,0 +1,144 @@
+"""What peers say decides where a restarted validator may vote."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consensus.messages import SignedVote, VoteType, vote_message
+from ledger.canonical import encode
+from ledger.errors import InvalidDataError
+from node.logs import SilentLog
+from node.signer import Place, SignedKind
+from node.startup import (
+    STATUS_PATH,
+    Interrogation,
+    LatestVotes,
+    PeerAnswer,
+    decide_permission,
+    own_vote_verifier,
+    parse_answer,
+    place_of,
+)
+from tests.node.invented_ports import InventedNetwork, InventedTimers
+from tests.node.invented_world import AGENCIES, KEYS, NETWORK, VALIDATORS
+
+OWN = AGENCIES[0]
+VERIFY = own_vote_verifier(OWN, VALIDATORS, NETWORK)
+
+
+def vote(height, round_number=0, vote_type=VoteType.PRECOMMIT, *, index=0, key=None):
+    message = vote_message(NETWORK, vote_type, height, round_number, None)
+    signature = (key or KEYS[index]).sign(message)
+    return SignedVote(vote_type, height, round_number, None, index, signature)
+
+
+def permission(last, *answers):
+    by_peer = dict(zip(AGENCIES[1:], answers, strict=False))
+    return decide_permission(OWN, last, by_peer, VALIDATORS, VERIFY).from_height
+
+
+def answer(tip, seen=None):
+    return PeerAnswer(tip, {} if seen is None else {OWN: seen})
+
+
+def test_in_a_fresh_network_everybody_may_vote_at_once():
+    assert permission(None, answer(0), answer(0), answer(0)) == 1
+
+
+def test_after_a_normal_restart_the_same_height_may_be_voted_in():
+    last = Place(7, 0, SignedKind.PREVOTE)
+    seen = vote(7, 0, VoteType.PREVOTE)
+    assert permission(last, answer(6, seen), answer(6)) == 1
+
+
+def test_a_vote_that_our_guard_does_not_know_keeps_us_out_of_its_height():
+    last = Place(7, 0, SignedKind.PREVOTE)
+    assert permission(last, answer(6, vote(7)), answer(6)) == 8
+    assert permission(None, answer(0, vote(7)), answer(0)) == 8
+
+
+def test_a_guard_older_than_the_certified_height_keeps_us_out_for_two_more():
+    last = Place(7, 0, SignedKind.PRECOMMIT)
+    assert permission(last, answer(7), answer(7), answer(7)) == 1
+    assert permission(last, answer(8), answer(8), answer(8)) == 11
+
+
+def test_one_liar_cannot_invent_a_certified_height_or_a_vote_of_ours():
+    last = Place(7, 0, SignedKind.PRECOMMIT)
+    forged = vote(10**9, key=KEYS[3])
+    assert permission(last, answer(10**9, forged), answer(7), answer(7)) == 1
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3), st.sampled_from(VoteType)), min_size=1)
+)
+def test_the_latest_vote_is_kept_and_comes_back_from_the_wire(places):
+    latest = LatestVotes()
+    votes = [
+        SignedVote(kind, height, number, None, 0, bytes(64)) for height, number, kind in places
+    ]
+    for one in votes:
+        latest.saw(OWN, one)
+    read = parse_answer(latest.answer(9))
+    assert read.tip_height == 9
+    assert place_of(read.votes[OWN]) == max(map(place_of, votes))
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_of_a_peer_raise_anything_else(raw):
+    try:
+        parse_answer(raw)
+    except InvalidDataError:
+        return
+    assert raw.startswith(b"\x93")
+
+
+def start(network, validators=VALIDATORS):
+    timers, answers = InventedTimers(), []
+    interrogation = Interrogation(
+        OWN, validators, network=network, timers=timers, log=SilentLog(), done=answers.append
+    )
+    interrogation.start()
+    return interrogation, timers, answers
+
+
+def test_more_than_two_thirds_are_waited_for_and_then_it_ends_once():
+    network = InventedNetwork(AGENCIES[1:])
+    for peer in AGENCIES[1:]:
+        network.served[peer, STATUS_PATH] = LatestVotes().answer(4)
+    del network.served[AGENCIES[1], STATUS_PATH]
+    del network.served[AGENCIES[2], STATUS_PATH]
+    _interrogation, timers, answers = start(network)
+    network.answer_all()
+    assert answers == []
+    network.served[AGENCIES[2], STATUS_PATH] = LatestVotes().answer(4)
+    timers.fire_all()
+    network.answer_all()
+    assert len(answers) == 1
+    timers.fire_all()
+    network.answer_all()
+    assert len(answers) == 1
+
+
+def test_a_single_validator_does_not_wait_for_anybody():
+    alone = type(VALIDATORS)(VALIDATORS.validators[:1])
+    _interrogation, _timers, answers = start(InventedNetwork([]), alone)
+    assert answers == [{}]
+
+
+def test_an_operator_can_end_the_wait():
+    interrogation, _timers, answers = start(InventedNetwork(AGENCIES[1:]))
+    interrogation.end()
+    interrogation.end()
+    assert answers == [{}]
+
+
+@pytest.mark.parametrize("raw", [b"", encode([1, 2]), encode([2, 0, []])])
+def test_a_peer_that_answers_nonsense_is_blamed_and_not_counted(raw):
+    network = InventedNetwork(AGENCIES[1:])
+    for peer in AGENCIES[1:]:
+        network.served[peer, STATUS_PATH] = raw
+    _interrogation, _timers, answers = start(network)
+    network.answer_all()
+    assert answers == []
+    assert [peer for peer, _reason in network.blamed] == sorted(AGENCIES[1:])
