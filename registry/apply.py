@@ -28,7 +28,7 @@ from registry.authority_errors import (
     SignatureWrongError,
 )
 from registry.authority_rows import KeyRow
-from registry.ballots import BALLOT_EFFECTS
+from registry.ballots import BALLOT_EFFECTS, validator_set_at
 from registry.books import take_number
 from registry.civil_calendar import civil_date
 from registry.claims import check_matches, release_claims, settle_claims, tag_checks
@@ -54,6 +54,11 @@ from registry.side_effects import SIDE_EFFECTS
 from registry.signers import check_signers
 from registry.state import State
 from registry.state_key_names import act_key, key_key, record_key
+
+__all__ = [
+    "BlockContext", "Execution", "SignatureCheck", "VerifiedEntry", "apply", "execute",
+    "resolve_signatures", "validator_set_at", "verify_entry",
+]  # fmt: skip
 
 ALL_EFFECTS: Final[dict[str, Effect]] = {
     **EFFECTS,
