@@ -187,19 +187,6 @@ class State:
         self._cells.update(child._cells)  # noqa: SLF001
         self._rows.update(child._rows)  # noqa: SLF001
 
-    def written_keys(self) -> tuple[StateKey, ...]:
-        """Return the keys that were written and sealed, or absorbed, here."""
-        return tuple(self._cells)
-
-    def forget(self, keys: Iterable[StateKey]) -> None:
-        """Drop what this overlay says of some keys, so that the state below shows through.
-
-        For a guess of what waiting entries would do; a block's overlay forgets nothing.
-        """
-        for key in keys:
-            self._rows.pop(key, None)
-            self._cells.pop(key, None)
-
     def changes(self) -> dict[bytes, bytes | None]:
         """Return what the store must write: key bytes to stored bytes, None to delete."""
         assert not self._writes, "seal_writes comes first"
