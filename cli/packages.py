@@ -1,0 +1,279 @@
+"""Whole entries with their bodies, on the way into the chain, and what became of them.
+
+    request  = canonical([1, [[entry bin, [body bin ...]] ...]])            at most 2 MiB
+    answer   = {"results": [{"entry", "status", "height", "index", "registration_no", "code",
+                "detail"} ...]}
+
+A node that has no room now is asked again; a refusal by a rule is final. Submitting twice is
+harmless, for an entry is known by its digest.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cli.client import Call, Client, refusal_of
+from cli.errors import NoNetworkError, RemoteRefusalError, code_of
+from keys.errors import CivregError
+from keys.hashing import Digest
+from ledger.canonical import Value, encode
+from ledger.entries import Entry, RecordPart
+from ledger.ids import RecordId
+from ledger.limits import REQUEST_BODY_BYTES_MAX
+from registry.drafting import Target
+from registry.rows import RecordRow
+
+REQUEST_ENTRIES_MAX: Final = 256
+REQUESTS_AT_ONCE: Final = 8
+SUBMIT_SECONDS: Final = 120.0
+"""How long entries are submitted again that a node cannot take or commit now."""
+ROUND_SECONDS: Final = 0.2
+
+TRY_AGAIN: Final = frozenset(
+    {"node.pool_full", "node.signer_limit", "node.record_depth", "node.too_many_requests",
+     "node.unavailable"}
+)  # fmt: skip
+"""Codes that say nothing about the entry."""
+_OVERHEAD_BYTES: Final = 64
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A signed entry with its sealed bodies.
+
+    Attributes:
+        entry: With all signatures.
+        bodies: For the vaults, in the order of the record parts that have one.
+    """
+
+    entry: Entry
+    bodies: tuple[bytes, ...]
+
+    @property
+    def record_id(self) -> RecordId:
+        """The subject's id, or the record that a side act is about."""
+        if self.entry.records:
+            return self.entry.records[0].record_id
+        assert self.entry.head.about is not None, "an act about nothing has no record"
+        return self.entry.head.about.record_id
+
+    def target(self, record_id: RecordId | None = None, before: RecordRow | None = None) -> Target:
+        """Return a record as it will be after this entry, to build on before the commit is known.
+
+        Only what drafting looks at is right: version, last entry, holders, links, claims in clear.
+
+        Args:
+            record_id: One that the entry writes; None for the subject.
+            before: The record's row before, for its older claims and encumbrances.
+        """
+        wanted = record_id or self.record_id
+        part = next(part for part in self.entry.records if part.record_id == wanted)
+        return Target(wanted, _row_after(self.entry, part, before))
+
+
+def _row_after(entry: Entry, part: RecordPart, before: RecordRow | None) -> RecordRow:
+    held = () if before is None else before.claims
+    claims = {(claim.namespace, claim.epoch, claim.value) for claim in part.claims}
+    place = (0, 0, entry.head.event_date)
+    return RecordRow(
+        type_name=part.type_name,
+        schema_version=entry.head.schema_version,
+        version=part.record_version,
+        last_entry=entry.entry_digest,
+        first_entry=entry.entry_digest if before is None else before.first_entry,
+        status="" if before is None else before.status,
+        flags=() if before is None else before.flags,
+        office=entry.head.office if before is None else before.office,
+        member=dict(part.member),
+        holders=part.holders,
+        links=dict(part.links) if before is None else {**before.links, **part.links},
+        seal=part.seal,
+        engine={} if before is None else before.engine,
+        claims=(*held, *sorted(claims - set(held), key=repr)),
+        encumbrances=() if before is None else before.encumbrances,
+        registration_number=None if before is None else before.registration_number,
+        created=place if before is None else before.created,
+        registered=None if before is None else before.registered,
+        officers=() if before is None else before.officers,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of one entry.
+
+    Attributes:
+        entry_digest: 32 bytes.
+        status: `committed`, `pending` or `refused`.
+        height: Of its block, if committed.
+        index: In the block, if committed.
+        registration_number: Given at execution, or None.
+        error: Why it was refused, or None.
+    """
+
+    entry_digest: Digest
+    status: str
+    height: int | None = None
+    index: int | None = None
+    registration_number: str | None = None
+    error: CivregError | None = None
+
+    @property
+    def committed(self) -> bool:
+        """Whether it stands in the chain."""
+        return self.status == "committed"
+
+    @property
+    def code(self) -> str | None:
+        """The stable code of the refusal, or None."""
+        return None if self.error is None else code_of(self.error)
+
+    def check(self) -> "Result":
+        """Return itself unless the entry was refused.
+
+        Raises:
+            RemoteRefusalError: It was; `remote_code` says why.
+        """
+        if self.error is not None:
+            raise self.error
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How packages are submitted.
+
+    Attributes:
+        addresses: Base addresses of nodes.
+        wait_commit: Whether to wait until entries stand in the chain.
+        ordered: Requests follow one another, to one node, because entries build on earlier ones.
+        seconds_max: How long to go on with what a node cannot take now.
+    """
+
+    addresses: Sequence[str]
+    wait_commit: bool = True
+    ordered: bool = True
+    seconds_max: float = SUBMIT_SECONDS
+
+
+async def submit_all(client: Client, packages: Sequence[Package], way: Way) -> list[Result]:
+    """Submit packages and return one result for each; see `Actor.submit`.
+
+    Raises:
+        NoNetworkError: No node answers.
+    """
+    results: dict[int, Result] = {}
+    deadline_s = time.monotonic() + way.seconds_max
+    waiting = list(range(len(packages)))
+    turn = 0
+    while waiting:
+        batches = list(_batches(packages, waiting))
+        limit = asyncio.Semaphore(1 if way.ordered else REQUESTS_AT_ONCE)
+
+        async def one(batch: list[int], number: int, limit: asyncio.Semaphore = limit) -> None:
+            address = way.addresses[0 if way.ordered else number % len(way.addresses)]
+            async with limit:
+                found = await _submit(client, [packages[at] for at in batch], address, way)
+            results.update(zip(batch, found, strict=True))
+
+        if way.ordered:
+            for batch in batches:
+                await one(batch, 0)
+        else:
+            await asyncio.gather(*[one(batch, turn + at) for at, batch in enumerate(batches)])
+        turn += len(batches)
+        waiting = [at for at in waiting if _is_open(results[at], wait_commit=way.wait_commit)]
+        if waiting and time.monotonic() > deadline_s:
+            break
+        if waiting:
+            await asyncio.sleep(ROUND_SECONDS)
+    return [results[at] for at in range(len(packages))]
+
+
+def _is_open(result: Result, *, wait_commit: bool) -> bool:
+    if result.status == "refused":
+        return result.code in TRY_AGAIN
+    return wait_commit and result.status == "pending"
+
+
+def _batches(packages: Sequence[Package], waiting: Sequence[int]) -> Iterator[list[int]]:
+    """Yield positions whose packages fit into one request."""
+    batch: list[int] = []
+    size = 0
+    for at in waiting:
+        package = packages[at]
+        more = len(package.entry.raw) + sum(map(len, package.bodies)) + _OVERHEAD_BYTES
+        if batch and (
+            size + more > REQUEST_BODY_BYTES_MAX - _OVERHEAD_BYTES
+            or len(batch) >= REQUEST_ENTRIES_MAX
+        ):
+            yield batch
+            batch, size = [], 0
+        batch.append(at)
+        size += more
+    if batch:
+        yield batch
+
+
+def print_submission(packages: Sequence[Package]) -> bytes:
+    """Return the body of a request that submits packages."""
+    pairs: list[Value] = [(package.entry.raw, package.bodies) for package in packages]
+    return encode((_VERSION, tuple(pairs)))
+
+
+async def _submit(
+    client: Client, packages: Sequence[Package], address: str, way: Way
+) -> list[Result]:
+    call = Call(
+        address=address,
+        path="/v1/entries",
+        query="wait=commit" if way.wait_commit else "",
+        method="POST",
+        body=print_submission(packages),
+        tries_s=way.seconds_max,
+    )
+    digests = [package.entry.entry_digest for package in packages]
+    try:
+        document = (await client.send_async(call)).json
+    except RemoteRefusalError as error:
+        if len(packages) > 1:
+            raise
+        return [Result(entry_digest=digests[0], status="refused", error=error)]
+    return read_results(document, digests)
+
+
+def read_results(document: object, digests: Sequence[Digest]) -> list[Result]:
+    """Return the results that a node's answer tells of.
+
+    Raises:
+        NoNetworkError: The answer has another shape than a node's.
+    """
+    listed = document.get("results") if isinstance(document, dict) else None
+    if not isinstance(listed, list) or len(listed) != len(digests):
+        raise NoNetworkError("the node's answer has not a result for each entry", address="")
+    return [_read(row, digest) for row, digest in zip(listed, digests, strict=True)]
+
+
+def _read(row: object, digest: Digest) -> Result:
+    if not isinstance(row, Mapping) or row.get("entry") != digest.hex():
+        raise NoNetworkError("the node's answer is about another entry", address="")
+    status = row.get("status")
+    if status == "refused":
+        return Result(entry_digest=digest, status="refused", error=refusal_of(row, 0))
+    if status not in {"committed", "pending"}:
+        raise NoNetworkError("the node's answer has an unknown status", address="")
+    number = row.get("registration_no")
+    return Result(
+        entry_digest=digest,
+        status=str(status),
+        height=_whole(row.get("height")),
+        index=_whole(row.get("index")),
+        registration_number=number if isinstance(number, str) else None,
+    )
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int else None
