@@ -20,7 +20,7 @@ from keys.signing import PublicKey
 from ledger.canonical import encode
 from ledger.ids import AgencyId
 from node.config import Address
-from node.errors import PeerError
+from node.errors import PeerError, PeerUnknownError
 from node.logs import Log
 
 COALESCE_MS: Final = 2
@@ -215,6 +215,17 @@ class Peers:
             PeerError: As `Transport.get`.
         """
         return await self._transport.get(self._nodes[agency], Lane.FETCH, path, bytes_max)
+
+    async def post(self, agency: AgencyId, path: str, body: bytes) -> bytes:
+        """Send something small to one peer and return its answer, on the lane for fetching.
+
+        Raises:
+            PeerError: As `Transport.post`, or there is no such peer.
+        """
+        node = self._nodes.get(agency)
+        if node is None:
+            raise PeerUnknownError("there is no node of this agency")
+        return await self._transport.post(node, Lane.FETCH, path, body)
 
     async def run(self) -> None:
         """Send until cancelled."""
