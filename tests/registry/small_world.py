@@ -1,17 +1,29 @@
-"""A network small enough for a test of drafting: one agency, one office, two officers, two adults.
+"""A network small enough for a test of drafting: two agencies, four offices, five officers.
 
-Rows are written into an empty state by hand; no genesis and no blocks are needed for what happens
-before an entry is submitted.
+Rows are written into an empty state by hand: no genesis, no blocks, no node.
 """
 
 import hashlib
+from dataclasses import replace
 from itertools import count
 
 from keys.signing import Algorithm, SoftwareKey
+from ledger.entries import parse_entry
+from ledger.parts import CustodySigner
 from registry import catalogue
-from registry.authority_rows import AgencyRow, KeyRow, OfficeRow
+from registry.apply import apply, resolve_signatures, verify_entry
+from registry.authority_rows import (
+    AgencyRow,
+    CompetenceRow,
+    KeyRow,
+    MandateRow,
+    OfficeRow,
+    OfficerRole,
+    OfficerRow,
+)
 from registry.code_names import find_in
-from registry.custodian import HeldBody, Knowledge, check_draft
+from registry.code_tables import text_pieces
+from registry.custodian import Knowledge
 from registry.custodian_answers import MadeTag, answer_request, open_request, tag_tasks
 from registry.drafting import (
     Desk,
@@ -23,17 +35,36 @@ from registry.drafting import (
 from registry.errors import UnknownKindError
 from registry.form_kinds import find_form
 from registry.readers import readers_of
-from registry.rows import NamespaceRow, RecordRow
-from registry.schema_reader import read_record_type
+from registry.rows import NamespaceRow, PackRow, RecordRow, TableRow, TextRow, TypeRow
+from registry.rule_pack import PACK_DIGEST, PACK_NAME
+from registry.running import BlockContext
+from registry.schema_reader import read_record_type, text_digest
 from registry.signer_plan import CustodyForm, Hands
 from registry.state import State
-from registry.state_key_names import agency_key, key_key, namespace_key, office_key, record_key
+from registry.state_key_names import (
+    agency_key,
+    competence_key,
+    key_key,
+    mandate_key,
+    namespace_key,
+    office_key,
+    officer_key,
+    pack_key,
+    record_key,
+    table_key,
+    text_key,
+    type_key,
+)
 from registry.tags import TagStatement, inner_tag, outer_tag, prove_tag
 
 DAY = "2026-03-20"
-NOT_AFTER_MS = 1_780_000_000_000
+TIME_MS = 1_773_979_200_000
+"""2026-03-20T04:00:00Z."""
+NOT_AFTER_MS = TIME_MS + 86_400_000
 NETWORK = bytes(range(32))
-AGENCY, OFFICE = b"agency".ljust(16, b"\x00"), b"office".ljust(16, b"\x00")
+AGENCY, POLICE = b"agency".ljust(16, b"\x00"), b"police".ljust(16, b"\x00")
+OFFICE, UPPER = b"office".ljust(16, b"\x00"), b"upper".ljust(16, b"\x00")
+OTHER, POST = b"other".ljust(16, b"\x00"), b"post".ljust(16, b"\x00")
 MOTHER, FATHER = b"mother".ljust(16, b"\x00"), b"father".ljust(16, b"\x00")
 TABLES = find_in({name: catalogue.table_text(name).decode() for name in catalogue.table_names()})
 TYPES = {name: read_record_type(catalogue.type_text(name)) for name in catalogue.TYPES}
@@ -48,7 +79,7 @@ KEYS = {
     name: software_key(name)
     for name in (
         "register", "approve", "custodian", "tag", "mother sign", "mother seal", "father sign",
-        "father seal", "stranger",
+        "father seal", "stranger", "upper", "other office", "other agency",
     )
 }  # fmt: skip
 KEYS["agency seal"] = software_key("agency seal", Algorithm.MLKEM768_X25519)
@@ -97,17 +128,24 @@ def record_row(type_name, **changes):
     return RecordRow(**(fields | changes))
 
 
+SERVICES = {"custodian": key_id("custodian"), "seal": key_id("agency seal"), "tag": key_id("tag")}
+
+
+def agency_row(name, keys, mandates):
+    return AgencyRow(name, "justice", 1, 1, (), keys, "", mandates, "2026-01-01", None)
+
+
+def office_row(agency, parent, competences):
+    return OfficeRow(
+        agency, "Hoàn Kiếm", "00070", DAY, "commune", parent, "2026-01-01", None, (), competences
+    )
+
+
 def world():
+    """Return a world with what drafting reads, and no more."""
     state = State(lambda _key: None)
-    keys = {"custodian": key_id("custodian"), "seal": key_id("agency seal"), "tag": key_id("tag")}
-    state.write(
-        agency_key(AGENCY),
-        AgencyRow("Justice", "justice", 1, 1, (), keys, "", 0, "2026-01-01", None),
-    )
-    state.write(
-        office_key(OFFICE),
-        OfficeRow(AGENCY, "Hoàn Kiếm", "00070", DAY, "commune", None, "2026-01-01", None, (), 0),
-    )
+    state.write(agency_key(AGENCY), agency_row("Justice", SERVICES, 0))
+    state.write(office_key(OFFICE), office_row(AGENCY, None, 0))
     for name, purpose in (("custodian", "custodian"), ("agency seal", "seal"), ("tag", "tag")):
         state.write(key_key(key_id(name)), key_row(name, purpose, "agency", AGENCY))
     for namespace in ("person.number", "birth.name"):
@@ -122,6 +160,60 @@ def world():
             "identity", member={"birth_date": "1990-05-05"}, engine={"keys": tuple(own)}
         )
         state.write(record_key(identity), row)
+    return state
+
+
+def write_texts(state):
+    """Write types, tables and the rule pack as genesis does."""
+    for name in catalogue.TYPES:
+        text = catalogue.type_text(name)
+        state.write(type_key(name), TypeRow(((1, write_text(state, text), 0),)))
+    for name in catalogue.table_names():
+        digest = write_text(state, catalogue.table_text(name))
+        state.write(table_key(name), TableRow(((digest, 0),)))
+    state.write(pack_key(PACK_DIGEST), PackRow(PACK_NAME, 0, None))
+
+
+def write_text(state, text):
+    pieces = text_pieces(text)
+    for number, piece in enumerate(pieces):
+        state.write(text_key(text_digest(text), number), TextRow(piece, len(pieces)))
+    return text_digest(text)
+
+
+def write_officer(state, name, role, office):
+    """Make a person an officer; the key and the identity have the officer's name."""
+    identity = name.encode().ljust(16, b"\x00")
+    row = replace(key_row(name, "sign", "officer", identity), office=office)
+    state.write(key_key(key_id(name)), row)
+    roles = tuple(
+        OfficerRole(one, ("*",), office, key_id(name), "2026-01-01", None) for one in role
+    )
+    state.write(officer_key(identity), OfficerRow(roles, None))
+    state.write(record_key(identity), record_row("identity", member={"birth_date": "1985-01-01"}))
+
+
+def full_world():
+    """Return a world in which the state machine accepts entries."""
+    state = world()
+    write_texts(state)
+    everything = MandateRow(("*",), ("*",), ("*",), "2026-01-01", None, "law", 0)
+    competence = CompetenceRow("*", ("*",), "2026-01-01", None, "law")
+    for agency in (AGENCY, POLICE):
+        state.write(mandate_key(agency, 0), everything)
+    state.write(agency_key(POLICE), agency_row("Police", {}, 1))
+    state.write(agency_key(AGENCY), agency_row("Justice", SERVICES, 1))
+    for office, agency, parent in (
+        (OFFICE, AGENCY, UPPER), (UPPER, AGENCY, None), (OTHER, AGENCY, None), (POST, POLICE, None)
+    ):  # fmt: skip
+        state.write(office_key(office), office_row(agency, parent, 1))
+        state.write(competence_key(office, 0), competence)
+    write_officer(state, "register", ("register", "declare"), OFFICE)
+    write_officer(state, "approve", ("approve",), OFFICE)
+    write_officer(state, "upper", ("approve",), UPPER)
+    write_officer(state, "other office", ("approve",), OTHER)
+    write_officer(state, "other agency", ("approve",), POST)
+    state.seal_writes(bytes(32))
     return state
 
 
@@ -178,4 +270,20 @@ def make_entry(state, act, signers, target=None, parents=()):
 
 KNOWLEDGE = Knowledge(custodian_key=key_id("custodian"))
 
-__all__ = ["HeldBody", "check_draft"]
+
+def sign(entry):
+    """Return the entry with the signatures of everyone named in its head."""
+    by_id = {key.public.key_id: key for key in KEYS.values()}
+    slots = []
+    for signer in entry.head.signers:
+        keys = signer.officers if isinstance(signer, CustodySigner) else (signer.key_id,)
+        given = tuple(by_id[key].sign(entry.sign_message) for key in keys)
+        slots.append(given if isinstance(signer, CustodySigner) else given[0])
+    return entry.signed(slots)
+
+
+def submit(state, entry, height=2):
+    """Apply a signed entry in a block of its own on `DAY`."""
+    signed = parse_entry(sign(entry).raw)
+    block = BlockContext(height, 0, TIME_MS, NETWORK)
+    return apply(state, verify_entry(signed, resolve_signatures(state, signed)), block)

@@ -1,0 +1,248 @@
+"""What drafting makes, the state machine accepts: the whole way, for each kind of operation."""
+
+from dataclasses import replace
+
+import pytest
+
+from keys.signing import Algorithm
+from ledger.parts import Evidence, Holder, ObjectPart
+from registry.acts import Act, RecordContent
+from registry.authority_errors import CustodyFormError, SignerWrongError
+from registry.code_tables import record_type
+from registry.content_errors import LateWithoutReasonError, TakenError
+from registry.custodian import check_draft
+from registry.drafting import Target, compose_act, custodian_request, prepare_act, seal_act
+from registry.errors import StaleVersionError
+from registry.form_kinds import find_form
+from registry.geometry import geometry_digest
+from registry.readers import readers_of
+from registry.record_checks import companion_id
+from registry.rows import RecordRow
+from registry.signer_plan import CustodyForm, Hands, Scene, plan_signers
+from registry.state_key_names import record_key
+from tests.registry import small_world as small
+from tests.registry.test_drafting import birth_act
+
+SCANS = Evidence(sufficient=True, official=False, digests=(bytes(32),))
+GEOMETRY = '{"type":"Point","coordinates":[105.85,21.03]}'
+HANDS = Hands(officers=small.OFFICERS, custodian=small.key_id("custodian"))
+
+
+@pytest.fixture
+def state():
+    return small.full_world()
+
+
+def row_of(state, record_id):
+    return state.read(record_key(record_id), RecordRow)
+
+
+def draft(state, act, hands, target=None, name="act"):
+    """Draft, ask the custodian, check as the custodian: the unsigned entry."""
+
+    def find_type(type_name):
+        return record_type(state, type_name, 2)
+
+    form_kind = find_form(act.kind, find_type)
+    scene = Scene(
+        state=state,
+        day=small.DAY,
+        record_type=form_kind.record_type,
+        record_id=None if target is None else target.record_id,
+        row=None if target is None else target.row,
+        act=act,
+        operation=form_kind.operation,
+    )
+    signers = plan_signers(scene, hands)
+    sealed = seal_act(
+        prepare_act(form_kind, act, small.desk(name), signers, target), small.drawer(name)
+    )
+    if not sealed.needs_custodian:
+        return compose_act(sealed, None, small.drawer(name + " blinds"))
+    request = custodian_request(sealed, small.KEYS["agency seal"].public)
+    reply, held = small.ask_custodian(state, request)
+    entry = compose_act(sealed, reply, small.drawer(name + " blinds"))
+    check_draft(entry, held, find_type, small.KNOWLEDGE)
+    return entry
+
+
+def register_birth(state, act_name="birth", **changes):
+    entry = draft(state, birth_act(**changes), small.HANDS, name=act_name)
+    return entry, small.submit(state, entry)
+
+
+def test_a_birth_is_registered_with_the_childs_identity(state):
+    entry, outcome = register_birth(state)
+    assert outcome.registration_number is not None
+    birth, child = (row_of(state, part.record_id) for part in entry.records)
+    assert birth.status == "registered"
+    assert birth.links["child"] == entry.records[1].record_id
+    assert [claim[0] for claim in child.claims] == ["person.number"]
+    assert {who for who, *_ in child.engine["representatives"]} == {small.MOTHER, small.FATHER}
+
+
+def test_the_same_number_is_refused_for_a_second_child(state):
+    """Acceptance case 25, first half."""
+    register_birth(state)
+    with pytest.raises(TakenError):
+        register_birth(state, "again", mother="", name={"family": "Lê", "given": "An"})
+
+
+def test_a_late_birth_needs_its_reason(state):
+    late = {"event_date": "2025-12-20", "personal_number": "001325000123"}
+    with pytest.raises(LateWithoutReasonError):
+        register_birth(state, "late", **late)
+    _entry, outcome = register_birth(state, "late", **late, late_code="distance")
+    assert "late" in outcome.flags
+
+
+def land(owner, kind="land_title/first_register", serial="A 1", **changes):
+    content = RecordContent(
+        member={
+            "parcel": {"unit": "00070", "map_sheet_no": "1", "parcel_no": "2"}, "area": 855,
+            "land_use": ("ODT",), "geometry_digest": geometry_digest(GEOMETRY),
+            "certificate_serial": serial, "form_of_use": "private", "obligation_open": False,
+        },
+        sealed={"geometry": GEOMETRY, "address": "Phố Hàng Lụa", "origin_of_use": "x",
+                "obligation": "none"},
+        holders=(Holder((owner,), 1, 1),),
+    )  # fmt: skip
+    act = Act(kind=kind, event_date=small.DAY, records=(content,), evidence=SCANS)
+    return replace(act, **changes)
+
+
+def current(state, record_id):
+    return Target(record_id, row_of(state, record_id))
+
+
+def test_a_title_is_registered_mortgaged_released_and_sold(state):
+    """Acceptance case 55, as far as one office goes."""
+    entry = draft(state, land(small.MOTHER), HANDS)
+    title = entry.records[0].record_id
+    small.submit(state, entry)
+
+    lender = ObjectPart("encumbrance", {"holder": small.FATHER})
+    mortgage = land(small.MOTHER, "land_title/mortgage", objects=(lender,))
+    small.submit(state, draft(state, mortgage, HANDS, current(state, title), "mortgage"))
+    assert row_of(state, title).encumbrances[0].status == "live"
+
+    release = ObjectPart("release", {"number": 1, "holder": small.FATHER})
+    released = land(small.MOTHER, "land_title/release", objects=(release,))
+    small.submit(state, draft(state, released, HANDS, current(state, title), "release"))
+
+    sale = land(small.FATHER, "land_title/transfer", "A 2")
+    first = draft(state, sale, HANDS, current(state, title), "sale")
+    second = draft(state, sale, HANDS, current(state, title), "second sale")
+    small.submit(state, first)
+    row = row_of(state, title)
+    assert row.holders[0].parties == (small.FATHER,)
+    assert (row.version, {claim[2] for claim in row.claims}) == (4, {"00070/1/2", "A 2"})
+    with pytest.raises(StaleVersionError) as caught:
+        small.submit(state, second)
+    assert caught.value.details["current"] == 4
+
+
+def contact(phone):
+    content = RecordContent(sealed={"phone": phone, "language": "vi"})
+    return Act(kind="identity/update_contact", event_date=small.DAY, records=(content,))
+
+
+def test_an_owner_updates_the_own_contact_alone_and_nobody_else_can(state):
+    """Acceptance case 42."""
+    alone = Hands(custodian=small.key_id("custodian"))
+    before = current(state, small.MOTHER)
+    small.submit(state, draft(state, contact("0901"), alone, before))
+    companion = companion_id(small.MOTHER)
+    again = Target(small.MOTHER, before.row, row_of(state, companion))
+    small.submit(state, draft(state, contact("0902"), alone, again, "again"))
+    assert row_of(state, companion).version == 2
+    assert row_of(state, small.MOTHER) == before.row
+    other = Hands(
+        persons={small.MOTHER: small.key_id("father sign")}, custodian=small.key_id("custodian")
+    )
+    third = Target(small.MOTHER, before.row, row_of(state, companion))
+    with pytest.raises(SignerWrongError):
+        small.submit(state, draft(state, contact("0903"), other, third, "third"))
+
+
+def test_a_new_adult_enrols_keys_and_then_reads_the_own_body(state):
+    """Acceptance case 39."""
+    sealed = {"name.family": "Lê", "name.given": "An", "sex": "male", "nationality": "VN",
+              "residence": "Hà Nội", "personal_number": "001090000123"}  # fmt: skip
+    content = RecordContent(member={"birth_date": "1990-02-02"}, sealed=sealed)
+    made = Act(kind="identity/create", event_date=small.DAY, records=(content,), evidence=SCANS)
+    entry = draft(state, made, HANDS)
+    small.submit(state, entry)
+    person = entry.records[0].record_id
+
+    small.KEYS["new sign"] = small.software_key("new sign")
+    small.KEYS["new seal"] = small.software_key("new seal", Algorithm.MLKEM768_X25519)
+    objects = tuple(
+        ObjectPart(
+            "key",
+            {
+                "algorithm": int(key.algorithm),
+                "public": key.public,
+                "purpose": purpose,
+            },
+        )
+        for purpose, key in (
+            ("sign", small.KEYS["new sign"].public),
+            ("seal", small.KEYS["new seal"].public),
+        )
+    )
+    officers = small.OFFICERS | {"other_agency(approve)": small.key_id("other agency")}
+    hands = replace(HANDS, officers=officers, new_keys=(small.key_id("new sign"),))
+    enrol = replace(made, kind="identity/enrol_key", objects=objects)
+    small.submit(state, draft(state, enrol, hands, current(state, person), "enrol"))
+    part = entry.records[0]
+    readers = readers_of(state, small.TYPES["identity"], part, small.OFFICE, small.DAY)
+    assert {reader.purpose for reader in readers} == {"agency", "owner"}
+    assert small.KEYS["new seal"].public in [reader.key for reader in readers]
+
+
+def test_a_certificate_is_made_by_a_side_act_without_a_body(state):
+    entry, _outcome = register_birth(state)
+    certificate = ObjectPart("certificate", {"form": "copy", "language": "vi"})
+    act = Act(kind="birth/certify", event_date=small.DAY, records=(), objects=(certificate,))
+    officers = {"officer(declare)": small.key_id("register"), **small.OFFICERS}
+    hands = Hands(officers=officers)
+    side = draft(state, act, hands, current(state, entry.records[0].record_id), "certify")
+    assert side.records == ()
+    small.submit(state, side)
+
+
+def test_a_new_owner_without_a_key_is_attested_by_two_offices(state):
+    """Acceptance case 44, second half."""
+    entry = draft(state, land(small.MOTHER), HANDS)
+    title = entry.records[0].record_id
+    small.submit(state, entry)
+    keyless = b"keyless".ljust(16, b"\x00")
+    row = small.record_row("identity", member={"birth_date": "1970-01-01"})
+    state.write(record_key(keyless), row)
+    gift = land(keyless, "land_title/transfer", "A 2")
+    for second, refused in (("approve", True), ("other office", False)):
+        form = CustodyForm((small.key_id("register"), small.key_id(second)), bytes([4]) * 32)
+        sold = draft(
+            state, gift, replace(HANDS, persons={keyless: form}), current(state, title), second
+        )
+        if refused:
+            with pytest.raises(CustodyFormError):
+                small.submit(state, sold)
+        else:
+            small.submit(state, sold)
+    assert row_of(state, title).holders[0].parties == (keyless,)
+
+
+def test_a_childs_land_is_signed_for_by_a_parent(state):
+    child = register_birth(state)[0].records[1].record_id
+    entry = draft(state, land(child), HANDS, name="land")
+    (voice,) = [signer for signer in entry.head.signers if signer.term == "new_owners"]
+    assert (voice.acting_for, voice.key_id) == (child, small.key_id("mother sign"))
+    small.submit(state, entry)
+    readers = readers_of(
+        state, small.TYPES["land_title"], entry.records[0], small.OFFICE, small.DAY
+    )
+    assert sorted(reader.purpose for reader in readers) == [
+        "agency", "representative", "representative",
+    ]  # fmt: skip
