@@ -171,7 +171,7 @@ class ChainStore:
 
     @property
     def state_root(self) -> Digest:
-        """Root of the current state."""
+        """Root of the state."""
         return state_tree.root_of(self.page_reader())
 
     def tip_header(self) -> Header | None:
@@ -234,7 +234,7 @@ class ChainStore:
 
     def state(self, key: bytes) -> bytes | None:
         """Return the stored value of a state key given by its bytes, or None."""
-        return self._rows.get(layout.STATE + key)
+        return _get(self._rows, layout.STATE + key)
 
     def state_reader(self) -> Callable[[bytes], bytes | None]:
         """Return `state` as a function, which is what the registry wants."""
@@ -249,15 +249,11 @@ class ChainStore:
 
     def page_reader(self) -> state_tree.PageReader:
         """Return a reader of the pages of the current state tree."""
-        get = self._rows.get
-        return lambda key: get(layout.PAGE + key)
+        rows = self._rows
+        return lambda key: _get(rows, layout.PAGE + key)
 
     def undo(self, height: int) -> bytes:
-        """Return what rows held before the block of a height; see `ledger.store_proofs`.
-
-        Raises:
-            CorruptStoreError: The height is outside the window of 1,000.
-        """
+        """Return what rows held before a block of the newest 1,000; see `ledger.store_proofs`."""
         return self._require(layout.height_key(layout.UNDO, height), f"undo window at {height}")
 
     def log_leaf(self, index: int) -> bytes:
@@ -299,8 +295,8 @@ class ChainStore:
         db, header = self._db, batch.block.header
         if db is None:
             raise CorruptStoreError("the chain store was opened to read only")
-        old = {layout.STATE + key: self._rows.get(layout.STATE + key) for key in batch.state}
-        old |= {layout.PAGE + key: self._rows.get(layout.PAGE + key) for key in batch.pages}
+        old = {layout.STATE + key: _get(self._rows, layout.STATE + key) for key in batch.state}
+        old |= {layout.PAGE + key: _get(self._rows, layout.PAGE + key) for key in batch.pages}
         try:
             with db.write_batch(transaction=True, sync=True) as rows:
                 _put(rows, layout.STATE, batch.state.items())
@@ -322,6 +318,8 @@ class ChainStore:
         tip = self.tip
         if tip.network_id != self.genesis.network_id:
             raise CorruptStoreError("the tip of the chain store is of another network")
+        if _get(self._rows, layout.height_key(layout.BLOCK, tip.height + 1)) is not None:
+            raise CorruptStoreError("the chain store holds a block above its newest height")
         if not tip.height:
             if tip != genesis_tip(self.genesis.charter):
                 raise CorruptStoreError("the chain store is not at genesis, and has no block")
@@ -337,11 +335,9 @@ class ChainStore:
             raise CorruptStoreError("the newest outcomes are not those of the newest block")
         if self.quorum_certificate(tip.height).block_id != header.digest:
             raise CorruptStoreError("the newest quorum certificate is not of the newest block")
-        if self._rows.get(layout.height_key(layout.BLOCK, tip.height + 1)) is not None:
-            raise CorruptStoreError("the chain store holds a block above its newest height")
 
     def _place(self, key: bytes) -> tuple[int, int] | None:
-        value = self._rows.get(key)
+        value = _get(self._rows, key)
         return None if value is None else layout.read_place(value)
 
     def _require(self, key: bytes, name: str) -> bytes:
@@ -367,14 +363,21 @@ def _open_db(path: Path, *, create: bool) -> plyvel.DB:
 
 
 def _require(rows: _Rows, key: bytes, name: str) -> bytes:
-    value = rows.get(key)
+    value = _get(rows, key)
     if value is None:
         raise CorruptStoreError(f"the chain store has no {name}")
     return value
 
 
+def _get(rows: _Rows, key: bytes) -> bytes | None:
+    try:
+        return rows.get(key)
+    except plyvel.Error as error:
+        raise CorruptStoreError(f"the chain store does not give a row back: {error}") from error
+
+
 def _read_genesis(rows: plyvel.DB) -> Genesis:
-    version = rows.get(layout.FORMAT)
+    version = _get(rows, layout.FORMAT)
     if version is None:
         raise StoreMissingError("creating the chain store was interrupted: make it again")
     if version != layout.LAYOUT_VERSION:

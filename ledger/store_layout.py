@@ -191,15 +191,11 @@ def parse_undo(raw: bytes) -> Iterator[tuple[bytes, bytes | None]]:
         if at + _UNDO.size > end:
             raise CorruptStoreError("what undoing a block needs ends within a row")
         key_length, length = _UNDO.unpack_from(raw, at)
-        at += _UNDO.size
-        key, at = raw[at : at + key_length], at + key_length
-        if length == _ABSENT:
-            yield key, None
-        else:
-            yield key, raw[at : at + length]
-            at += length
-    if at != end:
-        raise CorruptStoreError("what undoing a block needs ends within a row")
+        start = at + _UNDO.size + key_length
+        key, at = raw[at + _UNDO.size : start], start + (0 if length == _ABSENT else length)
+        if at > end:
+            raise CorruptStoreError("what undoing a block needs ends within a row")
+        yield key, None if length == _ABSENT else raw[start:at]
 
 
 def check_batch(

@@ -167,3 +167,9 @@ def test_blocks_in_another_order_are_refused_at_the_first_that_does_not_follow(o
         walked.extend(walk(blocks, genesis_tip(CHARTER), next_set))
     for verified in walked:
         assert verified.block is CHAIN[verified.header.height - 1][0]
+
+
+def test_a_saved_tip_whose_sizes_contradict_each_other_is_refused():
+    wrong = replace(tip_at(4), height=3)
+    with pytest.raises(BlockHeightError):
+        ChainTip.from_value(decode(encode(wrong.to_value()), 1_000_000))

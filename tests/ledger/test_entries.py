@@ -234,3 +234,49 @@ def test_a_created_record_has_the_id_of_its_first_signer_and_act(act_id):
     again = recomposed(**head_with(act_id=act_id), context=replace(ENTRY.context, reason="other"))
     assert entry.created_record_id == again.created_record_id
     assert entry.entry_digest != again.entry_digest
+
+
+def part_with(at, value, part=0):
+    """The bytes of a part of ENTRY with another element at a place."""
+    elements = array(ENTRY.parts[part].raw)
+    elements[at] = value
+    return encode(elements)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        part_with(1, "herd"),
+        part_with(1, None),
+        part_with(0, 2),
+        part_with(12, [("owner", None, b"x" * 16, ())]),
+        part_with(12, [("owner", None, "custard", (b"x" * 16,), bytes(32))]),
+        part_with(12, [("owner", None, "custody", (), bytes(32))]),
+        part_with(12, [("owner", None, "custody", (b"x" * 16,) * 2, bytes(32))]),
+        part_with(1, "contest", 2),
+        part_with(2, [("rule", bytes(32), "fail")], 2),
+        part_with(2, [("rule", bytes(32), "pass"), ("rule", bytes(31) + b"x", "pass")], 2),
+        part_with(3, (True, True, (b"b" * 32, b"a" * 32)), 2),
+        part_with(3, (1, True, ()), 2),
+        part_with(7, [((b"b" * 16, b"a" * 16), 1, 1)], 1),
+        part_with(7, [((), 1, 1)], 1),
+        part_with(7, [((b"a" * 16,), 0, 1)], 1),
+        part_with(9, [("n", 1, "value", None)], 1),
+        part_with(9, [("n", 0, "b", None), ("n", 0, "a", None)], 1),
+        part_with(9, [("n", 0, "a", None)] * 2, 1),
+        part_with(11, (bytes(32),) * 3, 1),
+        encode(()),
+        encode("head"),
+    ],
+)
+def test_a_part_is_refused_if_one_element_is_wrong(raw):
+    with pytest.raises(InvalidDataError):
+        parse_part(raw)
+
+
+@pytest.mark.parametrize(("at", "kind"), [(0, "object"), (2, "head")])
+def test_the_first_part_is_a_head_and_the_last_a_context(at, kind):
+    parts: list[Value] = [tuple(part) for part in ENTRY.parts]
+    parts[at] = (ENTRY.parts[at].blind, part_with(1, kind, at))
+    with pytest.raises(InvalidDataError):
+        parse_entry(encode((parts, ENTRY.slots)))

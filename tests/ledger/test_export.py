@@ -87,8 +87,8 @@ def test_an_export_that_was_cut_anywhere_goes_on_behind_the_last_whole_block(
 def test_a_cut_file_is_read_up_to_the_cut_and_then_refused(exported):
     path = exported / BLOCKS_FILE
     whole = path.read_bytes()
-    for lost in (1, len(FRAMES[-1][0])):
-        path.write_bytes(whole[:-lost])
+    for kept in (len(whole) - 1, list(read_blocks(exported))[3].end + 2):
+        path.write_bytes(whole[:kept])
         read: list[ExportedBlock] = []
         with pytest.raises(InvalidExportError):
             read.extend(read_blocks(exported))

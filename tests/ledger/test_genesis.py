@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.errors import CivregError
+from keys.signing import Algorithm, SoftwareKey
 from ledger.canonical import decode, encode
 from ledger.errors import InvalidDataError, InvalidGenesisError
 from ledger.founding import Namespace, read_template
@@ -115,6 +116,7 @@ def test_a_document_is_refused_with(part):
         merged(a=part)
 
 
+P256 = SoftwareKey.from_private_bytes(Algorithm.P256, seed("p256")).public
 NAMELESS = replace(PART.officers[1], identity_id=RecordId(b""))
 
 
@@ -130,6 +132,7 @@ NAMELESS = replace(PART.officers[1], identity_id=RecordId(b""))
         with_keys(other=key("other").public),
         with_keys(seal=key("seal").public),
         with_keys(tag=PART.keys["seal"]),
+        with_keys(checkpoint=P256),
         replace(PART, officers=tuple(replace(one, roles=()) for one in PART.officers)),
         replace(PART, agency_id=AgencyId(bytes(15))),
         replace(PART, officers=(PART.officers[0], NAMELESS)),
@@ -165,6 +168,14 @@ def test_a_namespace_needs_two_agencies_of_the_template(namespace):
         compose_template(replace(agreed, namespaces=(namespace(a, b),)))
     with pytest.raises(InvalidGenesisError):
         compose_template(replace(agreed, namespaces=(Namespace("n", a, b),) * 2))
+
+
+def test_two_attachments_of_one_name_are_refused():
+    value = decode(TEMPLATE, len(TEMPLATE))
+    assert isinstance(value, tuple)
+    assert isinstance(value[7], tuple)
+    with pytest.raises(InvalidGenesisError):
+        parse_template(encode((*value[:7], (*value[7], value[7][0]))))
 
 
 def test_agencies_out_of_order_or_twice_are_refused():

@@ -75,3 +75,8 @@ def test_things_made_by_one_effect_have_different_ids():
         for index in range(3)
     }
     assert len(made) == 12
+
+
+def test_a_text_that_is_much_too_long_is_refused_at_once():
+    with pytest.raises(InvalidDataError):
+        parse_id("0" * 65)

@@ -1,96 +1,31 @@
-"""The chain store: a block is there with all that it brings, or not at all."""
+"""The chain store: what was committed is found, read back and proved."""
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import plyvel
 import pytest
 
 from ledger import merkle, state_tree, store_layout, store_proofs
-from ledger.canonical import Value
-from ledger.errors import CorruptStoreError, InvalidDataError, StoreInUseError
+from ledger.entries import About, compose
+from ledger.errors import CorruptStoreError, InvalidDataError
+from ledger.ids import RecordId
 from ledger.quorum import print_quorum_certificate
 from ledger.receipts import check_receipt, parse_receipt, print_receipt
 from ledger.state_keys import (
     StateKey,
     key_bytes,
-    key_bytes_hash,
     key_hash,
     read_stored_value,
-    stored_value,
     stored_value_hash,
 )
-from ledger.store import ChainStore, CommitBatch, StoreMissingError
+from ledger.store import ChainStore
 from ledger.trust import OLD_HEADER_MS, StaleTrustError, parse_trust
 from ledger.validators import ValidatorSet
-from tests.networks import GENESIS_MS, ChainBuilder, Network, seed, small_entry, small_network
+from tests.ledger.stored_chain import NOW_MS, StoredChain, value_of
+from tests.networks import Network, seed, small_network
 
-NOW_MS = GENESIS_MS + 1_000_000
-
-
-class StoredChain:
-    """A chain of blocks committed to a store, with a state that every block changes."""
-
-    def __init__(self, folder: Path, network: Network) -> None:
-        self.network = network
-        self.builder = ChainBuilder(network)
-        genesis_state = {key_bytes(("parameter", "idle_ms")): stored_value(bytes(16), 1_000)}
-        tree = state_tree.update(lambda _key: None, tree_changes(genesis_state))
-        self.store = ChainStore.create(folder, network.genesis, genesis_state, tree.pages)
-        self.roots = [tree.root]
-
-    def batch(
-        self,
-        changes: Mapping[StateKey, Value],
-        entries: int = 2,
-        next_validators: ValidatorSet | None = None,
-    ) -> CommitBatch:
-        height = self.store.height + 1
-        blind = seed("state blind", height)[:16]
-        state = {
-            key_bytes(key): None if value is None else stored_value(blind, value)
-            for key, value in changes.items()
-        }
-        tree = state_tree.update(self.store.page_reader(), tree_changes(state))
-        network_id = self.network.genesis.network_id
-        made = [small_entry(network_id, (height, number)) for number in range(entries)]
-        block, certificate = self.builder.next_block(
-            made, state_root=tree.root, next_validators=next_validators
-        )
-        outcomes = self.builder.outcomes[-1]
-        return CommitBatch(
-            block=block,
-            quorum_certificate=print_quorum_certificate(certificate),
-            outcomes=[outcome.to_bytes() for outcome in outcomes],
-            registration_numbers=[f"{height}/{number}" for number in range(entries)],
-            state=state,
-            pages=tree.pages,
-            next_validators=next_validators or self.store.tip.validators,
-        )
-
-    def commit(self, changes: Mapping[StateKey, Value], **more: object) -> CommitBatch:
-        batch = self.batch(changes, **more)  # type: ignore[arg-type]  # a test's own choice
-        self.store.commit(batch)
-        self.roots.append(batch.block.header.state_root)
-        return batch
-
-
-def tree_changes(state: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
-    return {
-        key_bytes_hash(key): None if stored is None else stored_value_hash(stored)
-        for key, stored in state.items()
-    }
-
-
-def value_of(proved: store_proofs.ProvedState) -> Value:
-    assert proved.stored is not None
-    return read_stored_value(proved.stored)[1]
+if TYPE_CHECKING:
+    from ledger.canonical import Value
 
 
 @pytest.fixture(scope="module")
@@ -269,108 +204,32 @@ def test_a_batch_whose_pieces_do_not_belong_together_changes_nothing(chain, dama
         chain.store.commit(batch)
 
 
-def damaged_rows(height: int) -> dict[str, tuple[bytes, bytes | None]]:
-    key = store_layout.height_key
-    return {
-        "no tip": (store_layout.TIP, None),
-        "a torn tip": (store_layout.TIP, b"\x97"),
-        "another layout": (store_layout.FORMAT, b"2"),
-        "no genesis": (store_layout.GENESIS, None),
-        "no block": (key(store_layout.BLOCK, height), None),
-        "a torn block": (key(store_layout.BLOCK, height), b"\x93\xc4"),
-        "no outcomes": (key(store_layout.OUTCOMES, height), None),
-        "other outcomes": (key(store_layout.OUTCOMES, height), b"\x90"),
-        "no certificate": (key(store_layout.QUORUM, height), None),
-        "no root page": (store_layout.PAGE + b"\x00", None),
-        "a block from the future": (key(store_layout.BLOCK, height + 1), b"\x93"),
-    }
+def test_side_acts_and_effects_are_in_the_history_of_their_records(chain):
+    batch = chain.batch({("x",): 1}, entries=2)
+    touched = RecordId(seed("touched")[:16])
+    chain.store.commit(replace(batch, history=[(touched, 5, 1)]))
+    assert list(chain.store.history(touched)) == [(5, 1, 1)]
+    written = batch.block.entries[0].records[0].record_id
+    head = replace(batch.block.entries[0].head, about=About(written, 1))
+    blinds = [seed("side", at)[:16] for at in range(2)]
+    unsigned = compose(head, [], [], batch.block.entries[0].context, blinds)
+    side = chain.batch({("x",): 2}, made=[unsigned.signed(batch.block.entries[0].slots)])
+    chain.store.commit(side)
+    assert list(chain.store.history(written)) == [(1, 1, 0), (1, 2, 0)]
 
 
-@pytest.mark.parametrize("damage", damaged_rows(2))
-def test_a_damaged_store_refuses_to_open(tmp_path, chain, damage):
-    chain.commit({("x",): 1})
-    chain.commit({("x",): 2})
+def test_a_store_without_blocks_opens_and_proves_its_state(tmp_path, chain):
     chain.store.close()
-    row, value = damaged_rows(2)[damage]
-    db = plyvel.DB(str(tmp_path / "node" / "chain"))
-    if value is None:
-        db.delete(row)
-    else:
-        db.put(row, value)
-    db.close()
-    with pytest.raises(CorruptStoreError):
-        ChainStore.open(tmp_path / "node")
-
-
-def test_an_older_block_and_certificate_in_place_of_the_newest_is_noticed(tmp_path, chain):
-    chain.commit({("x",): 1})
-    chain.commit({("x",): 2})
-    old = chain.store.block_raw(1)
-    chain.store.close()
-    db = plyvel.DB(str(tmp_path / "node" / "chain"))
-    db.put(store_layout.height_key(store_layout.BLOCK, 2), old)
-    db.close()
-    with pytest.raises(CorruptStoreError):
-        ChainStore.open(tmp_path / "node")
-
-
-def test_a_missing_and_a_locked_store_have_codes_of_their_own(tmp_path, chain):
-    with pytest.raises(StoreMissingError):
-        ChainStore.open(tmp_path / "elsewhere")
-    with pytest.raises(StoreInUseError):
-        ChainStore.open(tmp_path / "node")
-    with pytest.raises(CorruptStoreError):
-        ChainStore.create(tmp_path / "node", chain.network.genesis, {}, {})
-
-
-def test_an_auditor_reads_a_copy_and_cannot_commit(tmp_path, chain):
-    chain.commit({("x",): 1})
-    batch = chain.batch({("x",): 2})
-    chain.store.close()
-    shutil.copytree(tmp_path / "node", tmp_path / "copy")
-    with ChainStore.open(tmp_path / "copy", read_only=True) as copy:
-        assert copy.block(1) == chain.builder.blocks[0]
-        with pytest.raises(CorruptStoreError):
-            copy.commit(batch)
-
-
-COMMITS_UNTIL_KILLED = """
-import sys
-from collections.abc import Mapping
-from pathlib import Path
-from tests.ledger.test_store import StoredChain
-from tests.networks import small_network
-chain = StoredChain(Path(sys.argv[1]), small_network())
-while True:
-    height = chain.store.height + 1
-    chain.commit({("x", number): f"{height}" for number in range(50)}, entries=4)
-    print(height, flush=True)
-"""
-
-
-@pytest.mark.parametrize("commits", [1, 2, 5, 9])
-def test_a_node_killed_amid_commits_is_at_one_height_or_the_next(tmp_path, project_root, commits):
-    """Invariant: what was acknowledged is there, whole; at most one block more."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", COMMITS_UNTIL_KILLED, str(tmp_path / "node")],
-        stdout=subprocess.PIPE,
-        cwd=project_root,
-        env={**os.environ, "PYTHONPATH": str(project_root)},
-    )
-    output = child.stdout
-    assert output is not None
-    with child:
-        acknowledged = 0
-        while acknowledged < commits:
-            acknowledged = int(output.readline())
-        child.send_signal(signal.SIGKILL)
-        rest = output.read().split()
-    acknowledged = int(rest[-1]) if rest else acknowledged
     with ChainStore.open(tmp_path / "node") as store:
-        assert store.height in {acknowledged, acknowledged + 1}
-        for height in range(1, store.height + 1):
-            assert store.block(height).header.height == height
-        for number in range(50):
-            proved = store_proofs.prove_state(store, ("x", number))
-            assert value_of(proved) == f"{store.height}"
-        assert store.state_root == store.header(store.height).state_root
+        assert store.height == 0
+        assert store.tip_header() is None
+        assert store.state_root == chain.roots[0]
+        assert value_of(store_proofs.prove_state(store, ("parameter", "idle_ms"))) == 1_000
+        assert store_proofs.trust_bundle(store, NOW_MS).newest is None
+
+
+def test_headers_are_read_in_a_range(chain):
+    for height in range(1, 4):
+        chain.commit({("x",): height})
+    found = [header.height for header in store_proofs.headers(chain.store, 0, 9)]
+    assert found == [1, 2, 3]

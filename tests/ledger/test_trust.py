@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.hashing import Digest
+from ledger.canonical import decode, encode
 from ledger.errors import InvalidDataError, InvalidQuorumError, UntrustedError
 from ledger.ids import parse_id
 from ledger.trust import (
@@ -170,3 +171,10 @@ def test_a_changed_byte_is_refused_or_is_the_end_of_its_time(data):
 def test_random_bytes_are_no_bundle(raw):
     with pytest.raises(InvalidDataError):
         parse_trust(raw)
+
+
+def test_another_document_is_no_bundle():
+    value = decode(BUNDLE.to_bytes(), 1_000_000)
+    assert isinstance(value, tuple)
+    with pytest.raises(UntrustedError):
+        parse_trust(encode((value[0], "receipt", *value[2:])))
