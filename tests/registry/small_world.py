@@ -9,6 +9,7 @@ from itertools import count
 
 from keys.signing import Algorithm, SoftwareKey
 from ledger.entries import parse_entry
+from ledger.ids import ActId
 from ledger.parts import CustodySigner
 from registry import catalogue
 from registry.apply import apply, resolve_signatures, verify_entry
@@ -56,19 +57,20 @@ from registry.state_key_names import (
     type_key,
 )
 from registry.tags import TagStatement, inner_tag, outer_tag, prove_tag
+from tests.registry.plain_bytes import named, thirty_two
 
 DAY = "2026-03-20"
 TIME_MS = 1_773_979_200_000
 """2026-03-20T04:00:00Z."""
 NOT_AFTER_MS = TIME_MS + 86_400_000
-NETWORK = bytes(range(32))
-AGENCY, POLICE = b"agency".ljust(16, b"\x00"), b"police".ljust(16, b"\x00")
-OFFICE, UPPER = b"office".ljust(16, b"\x00"), b"upper".ljust(16, b"\x00")
-OTHER, POST = b"other".ljust(16, b"\x00"), b"post".ljust(16, b"\x00")
-MOTHER, FATHER = b"mother".ljust(16, b"\x00"), b"father".ljust(16, b"\x00")
+NETWORK = thirty_two(5)
+AGENCY, POLICE = named("agency"), named("police")
+OFFICE, UPPER = named("office"), named("upper")
+OTHER, POST = named("other"), named("post")
+MOTHER, FATHER = named("mother"), named("father")
 TABLES = find_in({name: catalogue.table_text(name).decode() for name in catalogue.table_names()})
 TYPES = {name: read_record_type(catalogue.type_text(name)) for name in catalogue.TYPES}
-TAG_KEYS = (bytes([1]) * 32, bytes([2]) * 32)
+TAG_KEYS = (thirty_two(1), thirty_two(2))
 
 
 def software_key(name, algorithm=Algorithm.P256):
@@ -119,8 +121,8 @@ def key_row(name, purpose, kind, holder):
 
 def record_row(type_name, **changes):
     fields = {
-        "type_name": type_name, "schema_version": 1, "version": 1, "last_entry": bytes([7]) * 32,
-        "first_entry": bytes([7]) * 32, "status": "active", "flags": (), "office": OFFICE,
+        "type_name": type_name, "schema_version": 1, "version": 1, "last_entry": thirty_two(7),
+        "first_entry": thirty_two(7), "status": "active", "flags": (), "office": OFFICE,
         "member": {}, "holders": (), "links": {}, "seal": None, "engine": {}, "claims": (),
         "encumbrances": (), "registration_number": None, "created": (1, 0, "2026-01-02"),
         "registered": None, "officers": (),
@@ -183,7 +185,7 @@ def write_text(state, text):
 
 def write_officer(state, name, role, office):
     """Make a person an officer; the key and the identity have the officer's name."""
-    identity = name.encode().ljust(16, b"\x00")
+    identity = named(name)
     row = replace(key_row(name, "sign", "officer", identity), office=office)
     state.write(key_key(key_id(name)), row)
     roles = tuple(
@@ -213,7 +215,7 @@ def full_world():
     write_officer(state, "upper", ("approve",), UPPER)
     write_officer(state, "other office", ("approve",), OTHER)
     write_officer(state, "other agency", ("approve",), POST)
-    state.seal_writes(bytes(32))
+    state.seal_writes(thirty_two(0))
     return state
 
 
@@ -221,12 +223,12 @@ OFFICERS = {
     "officer(register)": key_id("register"),
     "second_officer(approve)": key_id("approve"),
 }
-FORM = CustodyForm((key_id("register"), key_id("approve")), bytes([3]) * 32)
+FORM = CustodyForm((key_id("register"), key_id("approve")), thirty_two(3))
 HANDS = Hands(officers=OFFICERS, informant=FORM, custodian=key_id("custodian"))
 
 
 def desk(name="act"):
-    act_id = hashlib.sha256(name.encode()).digest()[:16]
+    act_id = ActId(hashlib.sha256(name.encode()).digest()[:16])
     return Desk(network_id=NETWORK, office=OFFICE, act_id=act_id, not_after_ms=NOT_AFTER_MS)
 
 

@@ -21,9 +21,10 @@ from registry.rows import RecordRow
 from registry.signer_plan import CustodyForm, Hands, Scene, plan_signers
 from registry.state_key_names import record_key
 from tests.registry import small_world as small
+from tests.registry.plain_bytes import named, thirty_two
 from tests.registry.test_drafting import birth_act
 
-SCANS = Evidence(sufficient=True, official=False, digests=(bytes(32),))
+SCANS = Evidence(sufficient=True, official=False, digests=(thirty_two(0),))
 GEOMETRY = '{"type":"Point","coordinates":[105.85,21.03]}'
 HANDS = Hands(officers=small.OFFICERS, custodian=small.key_id("custodian"))
 
@@ -217,12 +218,12 @@ def test_a_new_owner_without_a_key_is_attested_by_two_offices(state):
     entry = draft(state, land(small.MOTHER), HANDS)
     title = entry.records[0].record_id
     small.submit(state, entry)
-    keyless = b"keyless".ljust(16, b"\x00")
+    keyless = named("keyless")
     row = small.record_row("identity", member={"birth_date": "1970-01-01"})
     state.write(record_key(keyless), row)
     gift = land(keyless, "land_title/transfer", "A 2")
     for second, refused in (("approve", True), ("other office", False)):
-        form = CustodyForm((small.key_id("register"), small.key_id(second)), bytes([4]) * 32)
+        form = CustodyForm((small.key_id("register"), small.key_id(second)), thirty_two(4))
         sold = draft(
             state, gift, replace(HANDS, persons={keyless: form}), current(state, title), second
         )

@@ -44,17 +44,18 @@ from registry.drafts import (
     parse_draft,
     print_draft,
 )
+from tests.registry.plain_bytes import sixteen, thirty_two
 
-KEYS = [SoftwareKey.from_private_bytes(Algorithm.P256, bytes([n]) * 32) for n in range(1, 6)]
+KEYS = [SoftwareKey.from_private_bytes(Algorithm.P256, thirty_two(n)) for n in range(1, 6)]
 REGISTER, APPROVE, OWNER, CUSTODIAN, STRANGER = KEYS
-FORM = bytes([9]) * 32
+FORM = thirty_two(9)
 HEAD = Head(
-    network_id=bytes(32),
+    network_id=thirty_two(0),
     kind="birth/register",
     schema_version=1,
-    act_id=bytes([5]) * 16,
+    act_id=sixteen(5),
     about=None,
-    office=bytes([6]) * 16,
+    office=sixteen(6),
     event_date="2026-03-01",
     received_on=None,
     not_after_ms=1_800_000_000_000,
@@ -63,10 +64,10 @@ HEAD = Head(
         [
             KeySigner("officer(register)", None, REGISTER.public.key_id),
             KeySigner("second_officer(approve)", None, APPROVE.public.key_id),
-            KeySigner("owners", bytes([1]) * 16, OWNER.public.key_id),
+            KeySigner("owners", sixteen(1), OWNER.public.key_id),
             CustodySigner(
                 "informant",
-                bytes([2]) * 16,
+                sixteen(2),
                 tuple(sorted([REGISTER.public.key_id, APPROVE.public.key_id])),
                 FORM,
             ),
@@ -76,7 +77,7 @@ HEAD = Head(
 )
 PART = RecordPart(
     type_name="birth",
-    record_id=bytes([7]) * 16,
+    record_id=sixteen(7),
     record_version=1,
     previous_entry=None,
     member={"event_date": "2026-03-01"},
@@ -88,7 +89,7 @@ PART = RecordPart(
 )
 CONTEXT = Context((), Evidence(sufficient=True, official=False, digests=()), None, None)
 BODY = SubmittedBody(
-    body=b"body", body_digest=bytes(32), key_check=bytes(32), commitment=bytes(32),
+    body=b"body", body_digest=thirty_two(0), key_check=thirty_two(0), commitment=thirty_two(0),
     wrapped_key=bytes(113),
 )  # fmt: skip
 REQUEST = CustodianRequest(
@@ -97,17 +98,17 @@ REQUEST = CustodianRequest(
         SubmittedRecord(
             PART, BODY, (TagWish("person.number", unique=True), TagWish("birth.name", unique=False))
         ),
-        SubmittedRecord(replace(PART, record_id=bytes(16)), None, ()),
+        SubmittedRecord(replace(PART, record_id=sixteen(0)), None, ()),
     ),
     (),
     CONTEXT,
 )
-REPLY = CustodianReply((replace(PART, seal=Seal(bytes(32), bytes(32), bytes(32), FORM)),))
+REPLY = CustodianReply((replace(PART, seal=Seal(*(thirty_two(0),) * 3, FORM)),))
 
 
 def draft():
-    part = replace(PART, seal=Seal(bytes(32), bytes(32), bytes(32), bytes(32)))
-    blinds = [bytes([n]) * 16 for n in range(3)]
+    part = replace(PART, seal=Seal(thirty_two(0), thirty_two(0), thirty_two(0), thirty_two(0)))
+    blinds = [sixteen(n) for n in range(3)]
     entry = compose(HEAD, [part], [], CONTEXT, blinds)
     return Draft(entry, (DraftBody(b"body", b"wraps"),), {})
 
@@ -169,7 +170,7 @@ def test_request_and_reply_come_back_as_they_were():
 
 def test_a_request_that_already_has_seal_or_tags_is_refused():
     sealed_part = REPLY.records[0]
-    tagged = replace(PART, claims=(Claim("person.number", 1, bytes(32), None),))
+    tagged = replace(PART, claims=(Claim("person.number", 1, thirty_two(0), None),))
     for part in (sealed_part, tagged):
         record = SubmittedRecord(part, BODY, ())
         with pytest.raises(CivregError):

@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 
 from registry.duplicates import BirthSketch, similar_births, similar_names, similar_words
 from registry.spelling import name_tokens
+from tests.registry.plain_bytes import sixteen
 
 BIRTH = BirthSketch(
-    record_id=bytes(16),
+    record_id=sixteen(0),
     child_name="Nguyễn Thị Hương",
     birth_date="2026-03-01",
     mother_name="Trần Thị Phượng",
     mother_born="1996-05-05",
     mother=None,
 )
-OTHER = replace(BIRTH, record_id=bytes([1]) * 16)
-MOTHER, STRANGER = bytes([2]) * 16, bytes([3]) * 16
+OTHER = replace(BIRTH, record_id=sixteen(1))
+MOTHER, STRANGER = sixteen(2), sixteen(3)
 
 
 def distance(first, second):
@@ -74,7 +75,7 @@ def test_marks_case_and_order_of_words_do_not_count():
         ({"mother_name": "Tran Thi Phuongg"}, True),
         ({"child_name": "Nguyễn Thị Hà"}, False),
         ({"mother": MOTHER}, True),
-        ({"record_id": bytes(16)}, False),
+        ({"record_id": sixteen(0)}, False),
     ],
 )
 def test_a_birth_is_similar_only_if_all_conditions_hold(change, similar):

@@ -22,11 +22,12 @@ from registry.form_text import empty_form, print_form
 from registry.forms import parse_form_text, read_form
 from registry.problems import FormError
 from registry.schema_reader import read_record_type
+from tests.registry.plain_bytes import sixteen, thirty_two
 
 TODAY = "2026-03-20"
 TABLES = find_in({name: catalogue.table_text(name).decode() for name in catalogue.table_names()})
 TYPES = {name: read_record_type(catalogue.type_text(name)) for name in catalogue.TYPES}
-OWNER = bytes(range(16))
+OWNER = sixteen(7)
 BIRTH = {
     "place_unit": "00070",
     "mother": print_id(OWNER),
@@ -253,21 +254,21 @@ def test_a_printed_form_reads_as_the_same_act(address, notes, area, official, us
             "parcel": {"unit": "00070", "map_sheet_no": "1", "parcel_no": "2"},
             "area": area,
             "land_use": tuple(uses),
-            "geometry_digest": bytes(32),
+            "geometry_digest": thirty_two(0),
             "certificate_serial": "A 1",
             "form_of_use": "common",
             "obligation_open": official,
         },
         sealed={"address": address, "notes": notes, "geometry": "{}", "origin_of_use": "x",
                 "obligation": "paid", "price": area},
-        holders=(Holder((OWNER, bytes([255]) * 16), 1, 1),),
+        holders=(Holder((OWNER, sixteen(255)), 1, 1),),
     )  # fmt: skip
     act = Act(
         kind="land_title/first_register",
         event_date=TODAY,
         records=(content,),
         received_on=TODAY,
-        evidence=Evidence(sufficient=True, official=official, digests=(bytes(32),)),
+        evidence=Evidence(sufficient=True, official=official, digests=(thirty_two(0),)),
         legal_basis=("151/2025/ND-CP",),
     )
     form_kind = find_form(act.kind, find_type)
@@ -303,11 +304,14 @@ def test_any_nested_values_are_problems_never_crashes(value):
 
 def test_the_unit_table_has_34_provinces_and_3321_communes_in_force():
     table = TABLES("admin_unit")
+    assert table is not None
     rows = [row for found in table.rows.values() for row in found]
     assert sum(not row.parent for row in rows) == 34
     assert sum(bool(row.parent) for row in rows) == 3_321
     assert all(row.parent == "" or row.parent in table.rows for row in rows)
-    assert table.find("24", "2026-01-01").name[0].endswith("Bắc Ninh")
+    unit = table.find("24", "2026-01-01")
+    assert unit is not None
+    assert unit.name[0].endswith("Bắc Ninh")
     assert table.find("24", "2025-06-30") is None
 
 

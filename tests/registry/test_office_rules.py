@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from ledger.canonical import Value
 from ledger.parts import Evidence
 from registry import catalogue
 from registry.acts import Act, RecordContent
@@ -15,8 +16,9 @@ from registry.office_rules import RULES, OpenedAct, attest, run_rules
 from registry.problems import OfficeRuleError
 from registry.rule_pack import PACK_DIGEST, PACK_TEXT
 from registry.schema_reader import read_record_type
+from tests.registry.plain_bytes import sixteen, thirty_two
 
-SEALED = {
+SEALED: dict[str, Value] = {
     "name.family": "Nguyễn",
     "name.middle": "Thị",
     "name.given": "Hương",
@@ -27,7 +29,7 @@ SEALED = {
     "mother_details.birth_year": 1996,
     "informant.name": "Lê Văn Ánh",
 }
-MOTHER = bytes([9]) * 16
+MOTHER = sixteen(9)
 
 
 def opened(edit="none", births=None, member=None, *, official=False, **sealed):
@@ -43,7 +45,7 @@ def opened(edit="none", births=None, member=None, *, official=False, **sealed):
         records=(content,),
         evidence=Evidence(sufficient=True, official=official, digests=()),
     )
-    return OpenedAct(act=act, types=("birth",), record_id=bytes(16), edit=edit, births=births)
+    return OpenedAct(act=act, types=("birth",), record_id=sixteen(0), edit=edit, births=births)
 
 
 def ruled(name, act):
@@ -139,7 +141,7 @@ def test_a_birth_that_is_registered_already_is_found():
     assert ruled("duplicate_search", opened())
     assert not ruled("duplicate_search", opened(births=()))
     twin = BirthSketch(
-        record_id=bytes([1]) * 16,
+        record_id=sixteen(1),
         child_name="Huong Nguyen Thi",
         birth_date="2026-03-03",
         mother_name="Tran Thi Phuong",
@@ -185,7 +187,7 @@ def test_a_geometry_is_valid_geojson_and_always_unverified(geometry, good):
 
 def test_the_public_digest_is_that_of_the_sealed_geometry():
     geometry = '{"type":"Point","coordinates":[105.8,21.0]}'
-    act = opened(member={"geometry_digest": bytes(32)}, geometry=geometry)
+    act = opened(member={"geometry_digest": thirty_two(0)}, geometry=geometry)
     assert refused("geometry_valid", act) == ["geometry_digest"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keys.errors import CivregError, SealError
 from keys.signing import Algorithm, SoftwareKey
 from ledger import merkle
-from ledger.canonical import encode_opaque
+from ledger.canonical import Value, encode_opaque
 from ledger.parts import Seal
 from registry.problems import BodyError
 from registry.sealed import (
@@ -24,14 +24,20 @@ from registry.sealed import (
     show_openings,
 )
 from registry.wraps import Reader, make_wraps, open_wraps, parse_wraps, wraps_digest
+from tests.registry.plain_bytes import sixteen, thirty_two
 
-PLACE = BodyPlace(bytes(32), bytes(range(16)), 3)
+PLACE = BodyPlace(thirty_two(0), sixteen(7), 3)
 PATHS = ("address", "name.family", "name.given", "notes", "sex")
-VALUES = {"name.family": "Nguyễn", "name.given": "\u6797 An", "sex": "male", "notes": ("x" * 90, 7)}
+VALUES: dict[str, Value] = {
+    "name.family": "Nguyễn",
+    "name.given": "\u6797 An",
+    "sex": "male",
+    "notes": ("x" * 90, 7),
+}
 SALTS = tuple(hashlib.sha256(path.encode()).digest()[:16] for path in PATHS)
 DATA_KEY = bytes(range(32))
-OWNER = SoftwareKey.from_private_bytes(Algorithm.P256, bytes([7]) * 32)
-AGENCY = SoftwareKey.from_private_bytes(Algorithm.MLKEM768_X25519, bytes([8]) * 32)
+OWNER = SoftwareKey.from_private_bytes(Algorithm.P256, thirty_two(7))
+AGENCY = SoftwareKey.from_private_bytes(Algorithm.MLKEM768_X25519, thirty_two(8))
 
 
 def sealed():
@@ -40,7 +46,7 @@ def sealed():
 
 def test_a_body_opens_to_all_fields_with_absent_ones_as_nil():
     record = sealed()
-    opened = open_body(PLACE, PATHS, record.body, record.seal(bytes(32)), DATA_KEY)
+    opened = open_body(PLACE, PATHS, record.body, record.seal(thirty_two(0)), DATA_KEY)
     assert opened == record.opened
     assert opened.values == {"address": None, **VALUES}
     assert len(parse_body(record.body)) == len(PATHS)
@@ -61,10 +67,10 @@ def test_a_body_with_any_changed_byte_is_refused(position, mask):
     record = sealed()
     changed = bytearray(record.body)
     changed[position % len(changed)] ^= mask
-    seal = record.seal(bytes(32))
+    seal = record.seal(thirty_two(0))
     with pytest.raises(BodyError):
         open_body(PLACE, PATHS, bytes(changed), seal, DATA_KEY)
-    other = Seal(body_digest(bytes(changed)), seal.key_check, seal.commitment, bytes(32))
+    other = Seal(body_digest(bytes(changed)), seal.key_check, seal.commitment, thirty_two(0))
     with pytest.raises(BodyError):
         open_body(PLACE, PATHS, bytes(changed), other, DATA_KEY)
 
@@ -72,25 +78,25 @@ def test_a_body_with_any_changed_byte_is_refused(position, mask):
 @pytest.mark.parametrize("part", ["body_digest", "key_check", "commitment"])
 def test_a_seal_with_another_digest_is_refused(part):
     record = sealed()
-    seal = record.seal(bytes(32))
+    seal = record.seal(thirty_two(0))
     parts = {name: getattr(seal, name) for name in ("body_digest", "key_check", "commitment")}
-    wrong = Seal(**(parts | {part: bytes(32)}), wraps_digest=bytes(32))
+    wrong = Seal(**(parts | {part: thirty_two(0)}), wraps_digest=thirty_two(0))
     with pytest.raises(BodyError):
         open_body(PLACE, PATHS, record.body, wrong, DATA_KEY)
 
 
 def test_a_body_opens_only_at_its_place_with_its_key_and_for_its_type():
     record = sealed()
-    seal = record.seal(bytes(32))
+    seal = record.seal(thirty_two(0))
     for place in (
-        BodyPlace(bytes([1]) * 32, PLACE.record_id, 3),
-        BodyPlace(PLACE.network_id, bytes(16), 3),
+        BodyPlace(thirty_two(1), PLACE.record_id, 3),
+        BodyPlace(PLACE.network_id, sixteen(0), 3),
         BodyPlace(PLACE.network_id, PLACE.record_id, 4),
     ):
         with pytest.raises(BodyError):
             open_body(place, PATHS, record.body, seal, DATA_KEY)
     with pytest.raises(BodyError):
-        open_body(PLACE, PATHS, record.body, seal, bytes(32))
+        open_body(PLACE, PATHS, record.body, seal, thirty_two(0))
     with pytest.raises(BodyError):
         open_body(PLACE, PATHS[:-1], record.body, seal, DATA_KEY)
     with pytest.raises(BodyError):
@@ -141,11 +147,11 @@ def test_each_reader_opens_the_data_key_and_nobody_else():
     ]
     for key in (OWNER, AGENCY):
         assert open_wraps(wraps, PLACE, key, record.key_check) == DATA_KEY
-    stranger = SoftwareKey.from_private_bytes(Algorithm.P256, bytes([9]) * 32)
+    stranger = SoftwareKey.from_private_bytes(Algorithm.P256, thirty_two(9))
     with pytest.raises(SealError):
         open_wraps(wraps, PLACE, stranger, record.key_check)
     with pytest.raises(SealError):
         open_wraps(wraps, BodyPlace(PLACE.network_id, PLACE.record_id, 4), OWNER, record.key_check)
     with pytest.raises(SealError):
-        open_wraps(wraps, PLACE, OWNER, bytes(32))
+        open_wraps(wraps, PLACE, OWNER, thirty_two(0))
     assert wraps_digest(raw) != wraps_digest(make_wraps(PLACE, DATA_KEY, readers))
