@@ -192,6 +192,8 @@ class HonestNode:
                 self._status()
             case "height":
                 self._ask(*what)
+            case _:
+                raise AssertionError(kind)
 
     def _later(self, delay_ms: int, event: Event) -> None:
         self.world.later(delay_ms, self.index, "event", (self.life, event))

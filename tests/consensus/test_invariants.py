@@ -1,6 +1,7 @@
 """What must hold after every event of every run, however malicious the events are."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -113,7 +114,7 @@ class Watched:
         self.identity = Identity(agency(OWN), round_robin)
         self.start = start()
         self.state, self.effects = engine.begin(self.identity, self.start)
-        self.log: list = []
+        self.log: list[Any] = []
 
     def run(self, events) -> None:
         for event in events:
@@ -135,7 +136,7 @@ class Watched:
         if not self.state.own.pending:
             return None
         said = self.state.own.pending[0]
-        place = {"round_number": said.round, "height": said.height}
+        place: dict[str, Any] = {"round_number": said.round, "height": said.height}
         if isinstance(said, CastVote):
             return VoteReceived(vote(OWN, said.type, said.block_id, **place))
         made = proposal(said.block_id, pol_round=said.pol_round, time_ms=said.time_ms, **place)
@@ -187,8 +188,8 @@ def test_no_run_breaks_an_invariant_of_a_single_validator(events):
     """Invariant: see Watched; and one message for each place, one decision for each height."""
     watched = Watched()
     watched.run(events)
-    said: Counter = Counter()
-    decided: Counter = Counter()
+    said: Counter[Any] = Counter()
+    decided: Counter[int] = Counter()
     for _, effects in watched.log:
         for effect in effects:
             if isinstance(effect, CastVote):
@@ -215,7 +216,9 @@ def test_a_replay_of_the_log_gives_the_same_states_and_effects_byte_for_byte(eve
     """Invariant: what goes through the log's bytes and back leads to the same place."""
     watched = Watched()
     watched.run(events)
-    state, effects = engine.begin(watched.identity, parse_event(print_event(watched.start)))
+    first = parse_event(print_event(watched.start))
+    assert isinstance(first, StartHeight)
+    state, effects = engine.begin(watched.identity, first)
     assert repr(effects) == repr(watched.effects)
     for event, expected in watched.log:
         state, effects = engine.step(state, parse_event(print_event(event)))
@@ -229,7 +232,7 @@ def test_a_log_cut_at_the_last_start_of_a_height_leads_to_the_same_locks(events)
     """Invariant: nothing before the last StartHeight is needed to know what one stands by."""
     watched = Watched()
     watched.run(events)
-    cut: list = [watched.start]
+    cut: list[Any] = [watched.start]
     for event, _ in watched.log:
         if isinstance(event, StartHeight):
             cut = []
@@ -249,6 +252,7 @@ def test_known_messages_really_change_nothing(events):
     watched.run(events)
     state = watched.state
     for event, _ in watched.log:
+        opened: SignedVote | SignedProposal
         match event:
             case VoteReceived(vote=message):
                 opened = message.signed

@@ -1,5 +1,7 @@
 """Events as log records: one encoding each, read back as they were."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,10 +112,11 @@ def test_random_bytes_are_no_record(raw):
 
 
 def test_unknown_versions_tags_and_kept_events_are_refused():
-    for wrong in ((1,), (2, 2, 3), (1, 0, 3), (1, 12, 3), (1, 2), (1, 2, 3, 4), {}, "x"):
+    wrongs: list[Any] = [(1,), (2, 2, 3), (1, 0, 3), (1, 12, 3), (1, 2), (1, 2, 3, 4), {}, "x"]
+    for wrong in wrongs:
         with pytest.raises(CivregError):
             parse_event(encode(wrong))
-    value = [1, 1, 9, FOUR.to_value(), start().parameters.to_value(), 1, 2, True, [(1, 2, 9)]]
+    value: Any = [1, 1, 9, FOUR.to_value(), start().parameters.to_value(), 1, 2, True, [(1, 2, 9)]]
     with pytest.raises(CivregError):
         parse_event(encode(value))
 

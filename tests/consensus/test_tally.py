@@ -1,6 +1,7 @@
 """The tally against a naive twin that keeps every message and counts from scratch."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,12 +27,12 @@ class NaiveTally:
     """Everything that was ever counted, in a list."""
 
     weights: tuple[int, ...]
-    votes: list = field(default_factory=list)
-    wholes: list = field(default_factory=list)
-    reached: set = field(default_factory=set)
+    votes: list[Any] = field(default_factory=list)
+    wholes: list[Any] = field(default_factory=list)
+    reached: set[Any] = field(default_factory=set)
 
     def choices(self, number, vote_type):
-        chosen = {}
+        chosen: dict[int, Any] = {}
         for whole in self.wholes:
             if (whole.round, whole.type) == (number, vote_type):
                 for index, _signature in whole.signatures:
