@@ -27,6 +27,8 @@ from cli.output import Context
 # the noun, as for the record types, which come from their schemas.
 NOUNS: Final[dict[str, str]] = {
     "completion": "cli.version:completion",
+    "key": "cli.key:key",
+    "network": "cli.network:network",
     "version": "cli.version:version",
 }
 

@@ -1,0 +1,377 @@
+"""A development network: agencies, officers and their keys, all made at once in one folder.
+
+    DIR/genesis.civreg trust.civreg network.toml     DIR is a home folder for every command
+    DIR/officers/*.pem governance/*.pem              keys of officers and of agencies
+    DIR/node-0 ... node-(n-1)                        homes of the nodes
+
+Every wait is 0, clocks are expected within 100 ms, and whoever has the folder is everybody. A real
+network comes out of the ceremony (`cli.ceremony`), in which each agency makes its keys alone.
+"""
+
+import secrets
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cli.network_file import (
+    GENESIS_FILE,
+    NETWORK_FILE,
+    TRUST_FILE,
+    GovernancePlace,
+    NetworkFile,
+    NodePlace,
+    OfficePlace,
+    OfficerPlace,
+    render_network,
+)
+from consensus.parameters import LAN
+from keys.keyring import create_key_file
+from keys.signing import Algorithm, Purpose, SoftwareKey
+from ledger.canonical import Value
+from ledger.genesis import (
+    Agency,
+    FoundingOfficer,
+    FoundingPart,
+    Genesis,
+    Mandate,
+    Namespace,
+    Office,
+    Role,
+    Template,
+    compose_template,
+    merge_genesis,
+    print_part,
+    sign_part,
+)
+from ledger.ids import ID_BYTES, AgencyId, OfficeId, RecordId
+from ledger.trust import trust_genesis
+from node.config import CONFIG_FILE, Address, Config, render_config
+from node.signer import create_guard
+from node.storage import GUARD_FILE
+from registry.catalogue import genesis_attachments
+from registry.civil_calendar import civil_date
+from registry.rule_pack import PACK_NAME, PACK_TEXT
+
+GOVERNANCE_KEYS: Final = 3
+GOVERNANCE_NEEDED: Final = 2
+NODES_MIN: Final = 4
+FOLDER_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
+LOOPBACK: Final = "127.0.0.1"
+TRUST_VALID_MS: Final = 10 * 365 * 86_400_000
+"""A bundle of a network that lives on one machine need not be renewed."""
+DEMONSTRATION_UNITS: Final = "demonstration_unit"
+DEFAULT_UNITS: Final = "admin_unit"
+
+PARAMETERS: Final[dict[str, Value]] = {
+    "development": True,
+    "consensus": LAN.to_value(),
+    "founding_officer_days": 36_500,
+    "governance_wait_days": 0,
+    "import_wait_days": 0,
+    "key_provisional_days": 0,
+    "officer_number_claim": 0,
+}
+"""Every wait is 0: what a real network makes people wait for happens at once."""
+
+_SERVICE_KEYS: Final = {
+    Purpose.CONSENSUS: Algorithm.P256,
+    Purpose.PEER: Algorithm.P256,
+    Purpose.CUSTODIAN: Algorithm.P256,
+    Purpose.SEAL: Algorithm.MLKEM768_X25519,
+    Purpose.TAG: Algorithm.P256,
+    Purpose.CHECKPOINT: Algorithm.ED25519,
+}
+_TAG_SECRET_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyPlan:
+    """What a development agency is called and may do.
+
+    Attributes:
+        name: The short name that commands use.
+        title: For people.
+        types: Record types of its mandate.
+        basis: The article of the mandate.
+        roles: Roles of its first, second and third officer.
+    """
+
+    name: str
+    title: str
+    types: tuple[str, ...]
+    basis: str
+    roles: tuple[tuple[str, ...], ...] = (
+        ("declare", "register"),
+        ("declare", "approve"),
+        ("declare", "register", "approve"),
+    )
+
+
+AGENCIES: Final = (
+    AgencyPlan("justice", "Tư pháp - hộ tịch", ("birth", "identity"), "60/2014/QH13 art. 7"),
+    AgencyPlan("police", "Công an", ("identity",), "26/2023/QH15 art. 18"),
+    AgencyPlan("land", "Văn phòng đăng ký đất đai", ("land_title",), "31/2024/QH15 art. 133"),
+    AgencyPlan("bank", "Ngân hàng", (), "", (("declare", "lender"), ("declare", "lender"))),
+    AgencyPlan("court", "Tòa án", (), "", (("court",), ("court",))),
+    AgencyPlan("tax", "Thuế", (), "", (("declare",), ("declare",))),
+    AgencyPlan("health", "Y tế", (), "", (("notify",), ("notify",))),
+    AgencyPlan("statistics", "Thống kê", (), "", (("statistics",), ("statistics",))),
+    AgencyPlan("business", "Đăng ký kinh doanh", (), "", (("declare",), ("declare",))),
+    AgencyPlan("audit", "Kiểm toán", (), "", (("audit",), ("audit",))),
+)
+"""The first four can act everything that this version has, other agencies' approvals included."""
+NODES_MAX: Final = len(AGENCIES)
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyKeys:
+    """All private keys and names of one agency of a development network."""
+
+    plan: AgencyPlan
+    agency_id: AgencyId
+    office_id: OfficeId
+    services: dict[Purpose, SoftwareKey]
+    governance: tuple[SoftwareKey, ...]
+    officers: tuple[tuple[RecordId, SoftwareKey, SoftwareKey], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a development network should be like.
+
+    Attributes:
+        name: Of the network.
+        nodes: How many agencies, each with a node; 4 to 10.
+        unit_table: The shipped table that stands for `admin_unit`.
+        time_ms: Genesis time.
+        passphrase: Of all key files; None leaves them unencrypted.
+        port: First of the ports, three a node; 0 takes free ones.
+    """
+
+    name: str
+    nodes: int
+    time_ms: int
+    unit_table: str = DEFAULT_UNITS
+    passphrase: bytes | None = None
+    port: int = 0
+
+
+def make_development(folder: Path, wish: Wish) -> tuple[NetworkFile, Genesis]:
+    """Make a whole development network in a folder.
+
+    Args:
+        folder: New or empty.
+        wish: What it should be like.
+
+    Returns:
+        What `network.toml` and genesis say.
+
+    Raises:
+        KeyFileExistsError: There are key files already.
+        InvalidDataError: Genesis would not hold.
+    """
+    assert NODES_MIN <= wish.nodes <= NODES_MAX, "the command has checked it"
+    agencies = [_make_keys(plan) for plan in AGENCIES[: wish.nodes]]
+    ports = _ports(wish)
+    genesis = _make_genesis(agencies, ports, wish)
+    network = _network_of(folder, wish.name, genesis, agencies)
+    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    _write_people(network, agencies, wish.passphrase)
+    for number, keys in enumerate(agencies):
+        _write_node(folder / f"node-{number}", keys, ports[number], genesis, wish)
+    _write_secrets(folder, agencies, genesis)
+    _write(folder / GENESIS_FILE, genesis.raw)
+    bundle = trust_genesis(genesis, wish.time_ms + TRUST_VALID_MS)
+    _write(folder / TRUST_FILE, bundle.to_bytes())
+    _write(folder / NETWORK_FILE, render_network(network).encode())
+    return network, genesis
+
+
+def _make_keys(plan: AgencyPlan) -> AgencyKeys:
+    return AgencyKeys(
+        plan=plan,
+        agency_id=AgencyId(secrets.token_bytes(ID_BYTES)),
+        office_id=OfficeId(secrets.token_bytes(ID_BYTES)),
+        services={
+            purpose: SoftwareKey.generate(algorithm) for purpose, algorithm in _SERVICE_KEYS.items()
+        },
+        governance=tuple(SoftwareKey.generate() for _ in range(GOVERNANCE_KEYS)),
+        officers=tuple(
+            (
+                RecordId(secrets.token_bytes(ID_BYTES)),
+                SoftwareKey.generate(),
+                SoftwareKey.generate(),
+            )
+            for _ in plan.roles
+        ),
+    )
+
+
+def _make_genesis(
+    agencies: Sequence[AgencyKeys], ports: Sequence[Sequence[int]], wish: Wish
+) -> Genesis:
+    day = civil_date(wish.time_ms)
+    attachments = dict(genesis_attachments(wish.unit_table))
+    attachments[f"pack/{PACK_NAME}"] = PACK_TEXT
+    police, justice = agencies[1].agency_id, agencies[0].agency_id
+    template = Template(
+        name=wish.name,
+        time_ms=wish.time_ms,
+        parameters=PARAMETERS,
+        agencies=tuple(
+            Agency(one.agency_id, one.plan.title, one.plan.name, 1, _mandates(one.plan, day))
+            for one in agencies
+        ),
+        namespaces=(
+            Namespace("person.number", police, justice),
+            Namespace("birth.name", justice, police),
+        ),
+        attachments=(),
+    )
+    template_raw = compose_template(template, attachments)
+    unit = _first_unit(attachments["table/admin_unit"])
+    parts = []
+    for one, places in zip(agencies, ports, strict=True):
+        raw = print_part(_part(one, f"{LOOPBACK}:{places[0]}", unit, day))
+        signers = one.governance[:GOVERNANCE_NEEDED]
+        parts.append((raw, [sign_part(template_raw, raw, key) for key in signers]))
+    return merge_genesis(template_raw, parts, attachments)
+
+
+def _mandates(plan: AgencyPlan, day: str) -> tuple[Mandate, ...]:
+    if not plan.types:
+        return ()
+    return (Mandate(plan.types, ("*",), ("*",), day, None, plan.basis),)
+
+
+def _part(one: AgencyKeys, address: str, unit: tuple[str, str], day: str) -> FoundingPart:
+    officers = [
+        FoundingOfficer(
+            identity,
+            tuple(Role(role, ("*",), day, None) for role in roles),
+            sign.public,
+            auth.public,
+        )
+        for (identity, sign, auth), roles in zip(one.officers, one.plan.roles, strict=True)
+    ]
+    return FoundingPart(
+        agency_id=one.agency_id,
+        governance_k=GOVERNANCE_NEEDED,
+        governance_keys=tuple(key.public for key in one.governance),
+        keys={str(purpose): key.public for purpose, key in one.services.items()},
+        peer_address=address,
+        office=Office(one.office_id, one.plan.title, unit[0], unit[1], "province"),
+        officers=tuple(officers),
+    )
+
+
+def _first_unit(table: bytes) -> tuple[str, str]:
+    """Return code and first date of the first unit of a table."""
+    lines = table.decode().splitlines()
+    names, values = lines[0].split(","), lines[1].split(",")
+    row = dict(zip(names, values, strict=True))
+    return row["code"], row["valid_from"]
+
+
+def _network_of(
+    folder: Path, name: str, genesis: Genesis, agencies: Sequence[AgencyKeys]
+) -> NetworkFile:
+    nodes, offices, officers, governance = [], [], [], []
+    for number, one in enumerate(agencies):
+        short = one.plan.name
+        nodes.append(NodePlace(short, one.agency_id, "", folder / f"node-{number}"))
+        offices.append(OfficePlace(short, short, one.office_id))
+        for at, (identity, _sign, _auth) in enumerate(one.officers, start=1):
+            files = [folder / "officers" / f"{short}-{at}-{use}.pem" for use in ("sign", "auth")]
+            officers.append(OfficerPlace(f"{short}-{at}", short, identity, *files))
+        keys = [folder / "governance" / f"{short}-{at}.pem" for at in range(1, GOVERNANCE_KEYS + 1)]
+        governance.append(GovernancePlace(short, GOVERNANCE_NEEDED, tuple(keys)))
+    return NetworkFile(
+        folder=folder,
+        name=name,
+        network_id=genesis.network_id,
+        nodes=tuple(nodes),
+        offices=tuple(offices),
+        officers=tuple(officers),
+        governance=tuple(governance),
+    )
+
+
+def _write_people(
+    network: NetworkFile, agencies: Sequence[AgencyKeys], passphrase: bytes | None
+) -> None:
+    for place, (_identity, sign, auth) in zip(
+        network.officers, [each for one in agencies for each in one.officers], strict=True
+    ):
+        _write_key(place.sign, sign, passphrase)
+        _write_key(place.auth, auth, passphrase)
+    for one, decides in zip(agencies, network.governance, strict=True):
+        for path, key in zip(decides.keys, one.governance, strict=True):
+            _write_key(path, key, passphrase)
+
+
+def _write_node(
+    home: Path, keys: AgencyKeys, ports: Sequence[int], genesis: Genesis, wish: Wish
+) -> None:
+    config = Config(
+        home=home,
+        agency=keys.agency_id,
+        name=keys.plan.name,
+        peer=Address(LOOPBACK, ports[0]),
+        public=Address(LOOPBACK, ports[1]),
+        private=Address(LOOPBACK, ports[2]),
+        passphrase_file=None if wish.passphrase is None else home / "keys" / "passphrase",
+        unencrypted=wish.passphrase is None,
+        log_level="info",
+    )
+    for purpose, key in keys.services.items():
+        _write_key(config.keys_folder / f"{purpose}.pem", key, wish.passphrase)
+    if wish.passphrase is not None:
+        _write(config.keys_folder / "passphrase", wish.passphrase + b"\n")
+    _write(home / CONFIG_FILE, render_config(config).encode())
+    _write(config.genesis_file, genesis.raw)
+    config.data_folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    create_guard(config.data_folder / GUARD_FILE, keys.services[Purpose.CONSENSUS].public.key_id)
+
+
+def _write_secrets(folder: Path, agencies: Sequence[AgencyKeys], genesis: Genesis) -> None:
+    """Give each of the two agencies of a namespace a secret of its own."""
+    for namespace in genesis.template.namespaces:
+        for number, one in enumerate(agencies):
+            if one.agency_id in {namespace.first, namespace.second}:
+                path = folder / f"node-{number}" / "keys" / tag_secret_file(namespace.name)
+                _write(path, secrets.token_bytes(_TAG_SECRET_BYTES))
+
+
+def tag_secret_file(namespace: str) -> str:
+    """Return the name, in a node's `keys`, of the secret of a namespace of tags."""
+    return f"tag.{namespace}.secret"
+
+
+def _write_key(path: Path, key: SoftwareKey, passphrase: bytes | None) -> None:
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    create_key_file(path, key, passphrase, unencrypted=passphrase is None)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    path.touch(mode=FILE_MODE)
+    path.write_bytes(content)
+
+
+def _ports(wish: Wish) -> list[list[int]]:
+    """Return peer, public and private port of each node; free ones if none are wished for."""
+    if wish.port:
+        return [[wish.port + 3 * node + at for at in range(3)] for node in range(wish.nodes)]
+    holders = [socket.socket() for _ in range(3 * wish.nodes)]
+    try:
+        for holder in holders:
+            holder.bind((LOOPBACK, 0))
+        found = [holder.getsockname()[1] for holder in holders]
+    finally:
+        for holder in holders:
+            holder.close()
+    return [found[at : at + 3] for at in range(0, len(found), 3)]

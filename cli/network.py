@@ -1,0 +1,266 @@
+"""`civreg network`: a development network in a folder, the genesis ceremony, and what a network is.
+
+The ceremony has three steps, so that no agency ever sees another's private keys: all agree on a
+template, each makes and signs its part, anyone merges the parts. The result is the same whoever
+merges; its `network_id` is the name of the network for ever.
+"""
+
+import time
+from pathlib import Path
+
+import click
+
+from cli.ceremony import make_part, make_template, merge_parts
+from cli.commands import Command, Group
+from cli.development import DEFAULT_UNITS, DEMONSTRATION_UNITS, Wish, make_development
+from cli.errors import FileTakenError
+from cli.network_file import GENESIS_FILE, NETWORK_FILE, TRUST_FILE, load_network
+from cli.output import Context, accepted
+from cli.passphrases import given, passphrase_options, source
+from ledger.ids import print_id
+from ledger.trust import parse_trust
+
+_NEW_FILE = click.Path(path_type=Path, dir_okay=False)
+_OLD_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+@click.group(cls=Group)
+def network() -> None:
+    """Make a network, take part in its genesis, show what it is.
+
+    \b
+    Example:
+        civreg network init --nodes 4 net
+        civreg --home net network show
+    """
+
+
+@network.command(cls=Command, changes=True)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--nodes",
+    type=click.IntRange(4, 10),
+    default=4,
+    show_default=True,
+    help="How many agencies, each with a node.",
+)
+@click.option("--name", default="development", show_default=True, help="Name of the network.")
+@click.option(
+    "--demonstration-units",
+    is_flag=True,
+    help="Use the table of units from abroad instead of the administrative units.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_000),
+    default=0,
+    show_default=True,
+    help="First port, three a node; 0 takes free ones.",
+)
+@passphrase_options
+@click.pass_obj
+def init(
+    context: Context, folder: Path, nodes: int, name: str, *, demonstration_units: bool, port: int
+) -> None:
+    """Make a development network in DIR: genesis, node homes, keys of officers and agencies.
+
+    Every wait is 0 and whoever has the folder is everybody: for trying out and for tests. Keys are
+    unencrypted unless a passphrase is given by file or descriptor.
+
+    \b
+    Example:
+        civreg network init --nodes 4 net
+    """
+    if (folder / NETWORK_FILE).exists() or (folder.is_dir() and any(folder.iterdir())):
+        raise FileTakenError("the folder is not empty", name=str(folder))
+    wish = Wish(
+        name=name,
+        nodes=nodes,
+        time_ms=time.time_ns() // 1_000_000,
+        unit_table=DEMONSTRATION_UNITS if demonstration_units else DEFAULT_UNITS,
+        passphrase=given(source()),
+        port=port,
+    )
+    if context.dry_run:
+        accepted({"would_write": folder, "nodes": nodes, "name": name}, context)
+        return
+    made, genesis = make_development(folder, wish)
+    result = {
+        "network": name,
+        "network_id": genesis.network_id,
+        "folder": folder,
+        "nodes": [str(node.home) for node in made.nodes],
+        "offices": [office.name for office in made.offices],
+        "officers": [officer.name for officer in made.officers],
+    }
+    lines = [
+        context.say("network.made", name=name, folder=folder),
+        context.say("network.id", network_id=genesis.network_id.hex()),
+        context.say("network.nodes", count=nodes, names=", ".join(n.agency for n in made.nodes)),
+        context.say("network.officers", names=", ".join(o.name for o in made.officers)),
+    ]
+    next_command = f"civreg node run {folder / 'node-0'}"
+    accepted(result, context, lines=lines, next_command=next_command)
+
+
+@network.command(cls=Command)
+@click.pass_obj
+def show(context: Context) -> None:
+    """Show the network of the home folder: name, id, fingerprint, nodes, offices, officers.
+
+    \b
+    Example:
+        civreg --home net network show
+    """
+    found = load_network(context.home)
+    trust_path = context.home / TRUST_FILE
+    fingerprint = parse_trust(trust_path.read_bytes()).fingerprint if trust_path.exists() else ""
+    result = {
+        "network": found.name,
+        "network_id": found.network_id,
+        "fingerprint": fingerprint,
+        "nodes": [
+            {"agency": node.agency, "id": print_id(node.agency_id), "address": node.address}
+            for node in found.nodes
+        ],
+        "offices": [
+            {"name": office.name, "agency": office.agency, "id": print_id(office.office_id)}
+            for office in found.offices
+        ],
+        "officers": [
+            {"name": one.name, "office": one.office, "identity": print_id(one.identity)}
+            for one in found.officers
+        ],
+    }
+    lines = [
+        context.say("network.name", name=found.name),
+        context.say("network.id", network_id=found.network_id.hex()),
+        context.say("network.fingerprint", fingerprint=fingerprint or "-"),
+        *(
+            context.say("network.node", agency=node.agency, address=node.address or "-")
+            for node in found.nodes
+        ),
+        *(
+            context.say("network.office", name=office.name, id=print_id(office.office_id))
+            for office in found.offices
+        ),
+        *(
+            context.say("network.officer", name=one.name, identity=print_id(one.identity))
+            for one in found.officers
+        ),
+    ]
+    accepted(result, context, lines=lines, next_command="civreg status")
+
+
+@network.command(cls=Command, changes=True)
+@click.argument("agreed", metavar="AGREED.toml", type=_OLD_FILE)
+@click.option("--out", type=_NEW_FILE, required=True, help="The template to write.")
+@click.pass_obj
+def template(context: Context, agreed: Path, out: Path) -> None:
+    """First step of the ceremony: write down what all agencies agree on.
+
+    AGREED.toml has name, time, parameters, agencies with mandates, and namespaces; see
+    docs/operations.md for an example.
+
+    \b
+    Example:
+        civreg network template agreed.toml --out template.civreg
+    """
+    raw, digest = make_template(agreed)
+    _write_new(context, out, raw)
+    result = {"template": out, "digest": digest}
+    next_command = f"civreg network part {out} part.toml --sign KEY --out NAME.part"
+    accepted(result, context, next_command=next_command)
+
+
+@network.command(cls=Command, changes=True)
+@click.argument("template_file", metavar="TEMPLATE", type=_OLD_FILE)
+@click.argument("own", metavar="PART.toml", type=_OLD_FILE)
+@click.option(
+    "--sign",
+    "signers",
+    multiple=True,
+    required=True,
+    help="Governance key that signs; may be given several times.",
+)
+@click.option("--out", type=_NEW_FILE, required=True, help="The signed part to write.")
+@passphrase_options
+@click.pass_obj
+def part(
+    context: Context, template_file: Path, own: Path, signers: tuple[str, ...], out: Path
+) -> None:
+    """Second step: one agency's public keys, office and founding officers, signed by its governors.
+
+    \b
+    Example:
+        civreg network part template.civreg part.toml --sign governor-1 --out justice.part
+    """
+    raw = make_part(context, template_file.read_bytes(), own, signers)
+    _write_new(context, out, raw)
+    accepted({"part": out}, context, next_command=f"civreg network merge {template_file} *.part")
+
+
+@network.command(cls=Command, changes=True)
+@click.argument("template_file", metavar="TEMPLATE", type=_OLD_FILE)
+@click.argument("parts", metavar="PART...", nargs=-1, required=True, type=_OLD_FILE)
+@click.option(
+    "--out",
+    type=_NEW_FILE,
+    default=GENESIS_FILE,
+    show_default=True,
+    help="The genesis document to write.",
+)
+@click.option(
+    "--trust",
+    type=_NEW_FILE,
+    default=TRUST_FILE,
+    show_default=True,
+    help="The trust bundle to write.",
+)
+@click.option(
+    "--network-file",
+    type=_NEW_FILE,
+    default=NETWORK_FILE,
+    show_default=True,
+    help="The file that tells commands where nodes are, to be completed by hand.",
+)
+@click.pass_obj
+def merge(
+    context: Context,
+    template_file: Path,
+    parts: tuple[Path, ...],
+    out: Path,
+    trust: Path,
+    network_file: Path,
+) -> None:
+    """Third step: put template and parts together to genesis; the same whoever does it.
+
+    \b
+    Example:
+        civreg network merge template.civreg justice.part police.part land.part bank.part
+    """
+    genesis, bundle, described = merge_parts(
+        template_file.read_bytes(), [path.read_bytes() for path in parts], out.parent
+    )
+    _write_new(context, out, genesis.raw)
+    _write_new(context, trust, bundle.to_bytes())
+    _write_new(context, network_file, described.encode())
+    result = {
+        "genesis": out,
+        "trust": trust,
+        "network_id": genesis.network_id,
+        "fingerprint": bundle.fingerprint,
+    }
+    accepted(result, context, next_command="civreg network show")
+
+
+def _write_new(context: Context, path: Path, content: bytes) -> None:
+    """Write a file that is not there yet; nothing with --dry-run.
+
+    Raises:
+        FileTakenError: There is one.
+    """
+    if path.exists():
+        raise FileTakenError("there is a file of that name already", name=str(path))
+    if not context.dry_run:
+        path.write_bytes(content)
