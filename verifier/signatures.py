@@ -18,10 +18,14 @@ from verifier.shapes import fixed, integer, octets, refuse
 P256, ED25519, MLKEM768_X25519, MLDSA65 = 1, 2, 3, 4
 PUBLIC_BYTES: Final = {P256: 33, ED25519: 32, MLKEM768_X25519: 1_216, MLDSA65: 1_952}
 SIGNING: Final = (P256, ED25519, MLDSA65)
-CONSENSUS: Final = (P256, ED25519, MLDSA65)
 
 _ORDER: Final = int(ecdsa.NIST256p.order)
 _SIGNATURE_BYTES: Final = 64
+_ED25519_PRIME: Final = 2**255 - 19
+_ED25519_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_ED25519_WEAK: Final = frozenset(
+    y % _ED25519_PRIME for y in (0, 1, -1, _ED25519_ORDER_8, -_ED25519_ORDER_8)
+)
 
 
 class PublicKey(NamedTuple):
@@ -49,7 +53,23 @@ def make_key(
     algorithm = integer(algorithm_value, place)
     if algorithm not in allowed:
         raise refuse(place, f"no key of algorithm {algorithm} may stand here")
-    return PublicKey(algorithm, octets(public, PUBLIC_BYTES[algorithm], place))
+    raw = octets(public, PUBLIC_BYTES[algorithm], place)
+    key = PublicKey(algorithm, raw)
+    if algorithm in {P256, ED25519}:
+        _check_point(key, place)
+    return key
+
+
+def _check_point(key: PublicKey, place: str) -> None:
+    """Refuse bytes that are no point of the curve, or one of small order."""
+    if key.algorithm == ED25519:
+        y = int.from_bytes(key.public, "little") & (2**255 - 1)
+        if y >= _ED25519_PRIME or y in _ED25519_WEAK:
+            raise refuse(place, "a weak point, or one in a second encoding")
+    try:
+        _load(key)
+    except (MalformedPointError, ValueError, AssertionError) as error:
+        raise refuse(place, "no point of the curve") from error
 
 
 def check_signature(key: PublicKey, message: bytes, signature: bytes, reason: str) -> None:
