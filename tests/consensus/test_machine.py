@@ -61,12 +61,13 @@ def test_once_flags_hold_within_a_round():
 @pytest.mark.parametrize("phase", [Phase.WAIT, Phase.DECIDED])
 def test_before_the_first_round_and_after_the_decision_no_vote_is_cast(phase):
     state = RoundState(height=1, round=-1 if phase is Phase.WAIT else 0, phase=phase)
-    for rule in (
+    rules: list[machine.Rule] = [
         machine.FirstProposal(A, acceptable=True),
         machine.PolkaForBlock(A),
         machine.PolkaForNil(),
         machine.PrevotesForAnything(),
         machine.PrecommitsForAnything(),
         *(machine.TimerExpired(kind, state.round) for kind in TimerKind),
-    ):
+    ]
+    for rule in rules:
         assert machine.step(state, rule) == (state, ())
