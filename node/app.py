@@ -261,13 +261,13 @@ class Node:
             await self._side.stop()
         self.world.stop()
         self.timers.stop()
-        if self._listener is not None:
-            await self._listener.stop()
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.gather(self._sending, return_exceptions=True)
         await self.network.stop()
         await self._transport.close()
+        if self._listener is not None:
+            await self._listener.stop()
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.storage.close()
         self.log.info("stopped", height=self.application.tip_height)

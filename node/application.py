@@ -32,9 +32,9 @@ from registry.apply import (
     VerifiedEntry,
     apply,
     resolve_signatures,
-    validator_set_at,
     verify_entry,
 )
+from registry.ballots import validator_set_at
 from registry.errors import RuleError
 from registry.rows import ParameterRow
 from registry.state import State

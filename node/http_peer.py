@@ -130,10 +130,17 @@ class PeerListener:
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Stop listening and close what is open."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        """Stop listening, let handlers finish for a moment, close what is open."""
+        if self._runner is None:
+            return
+        server = self._runner.server
+        open_now = [] if server is None else [one.transport for one in server.connections]
+        await self._runner.cleanup()
+        self._runner = None
+        for transport in open_now:
+            if transport is not None:
+                transport.abort()  # a peer that is gone never says goodbye, and TLS waits for it
+        await asyncio.sleep(0)
 
     async def _door(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Know who asks; slow down or turn away who misbehaved; count what is refused."""

@@ -69,7 +69,7 @@ def make_homes(folder: Path, count: int = 4, parameters: Parameters = FAST) -> H
     return Homes(folders, document, keys)
 
 
-def make_home(folder, name, keys, port, document) -> Path:
+def make_home(folder: Path, name, keys, port, document) -> Path:
     home = folder / name
     (home / "keys").mkdir(parents=True)
     (home / "data").mkdir()

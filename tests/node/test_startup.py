@@ -1,5 +1,7 @@
 """What peers say decides where a restarted validator may vote."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,7 +96,8 @@ def test_no_bytes_of_a_peer_raise_anything_else(raw):
 
 
 def start(network, validators=VALIDATORS):
-    timers, answers = InventedTimers(), []
+    timers = InventedTimers()
+    answers: list[Any] = []
     interrogation = Interrogation(
         OWN, validators, network=network, timers=timers, log=SilentLog(), done=answers.append
     )
