@@ -173,37 +173,45 @@ def answer_request(
     held: list[HeldBody | None] = []
     for index, (record, found) in enumerate(zip(request.records, opened, strict=True)):
         own = [(task.wish, made) for task, made in tags if task.record == index]
-        claims = [
-            Claim(wish.namespace, made.epoch, made.tag, made.proof)
-            for wish, made in own
-            if wish.unique
-        ]
-        matches = [
-            Match(wish.namespace, made.epoch, made.tag, made.proof)
-            for wish, made in own
-            if not wish.unique
-        ]
-        seal: Seal | None = None
-        kept: HeldBody | None = None
-        if record.body is not None:
-            place = BodyPlace(
-                request.head.network_id, record.part.record_id, record.part.record_version
-            )
-            wraps = make_wraps(place, found.data_key, readers[index])
-            kept = HeldBody(record.body.body, found.data_key, wraps)
-            seal = Seal(
-                record.body.body_digest,
-                record.body.key_check,
-                record.body.commitment,
-                wraps_digest(wraps),
-            )
-        parts.append(
-            replace(
-                record.part,
-                claims=sort_claims([*record.part.claims, *claims]),
-                matches=sort_matches(matches),
-                seal=seal,
-            )
-        )
+        kept = _hold(request.head, record, found, readers[index])
+        parts.append(_complete(record, kept, own))
         held.append(kept)
     return CustodianReply(tuple(parts)), tuple(held)
+
+
+def _hold(
+    head: Head, record: SubmittedRecord, opened: OpenedRecord, readers: Sequence[Reader]
+) -> HeldBody | None:
+    """Make the wraps of a record's body; None if it has none."""
+    if record.body is None:
+        return None
+    part = record.part
+    place = BodyPlace(head.network_id, part.record_id, part.record_version)
+    return HeldBody(record.body.body, opened.data_key, make_wraps(place, opened.data_key, readers))
+
+
+def _complete(
+    record: SubmittedRecord, held: HeldBody | None, tags: Sequence[tuple[TagWish, MadeTag]]
+) -> RecordPart:
+    """Return the record part with its seal, claims and match tags."""
+    claims = [
+        Claim(wish.namespace, made.epoch, made.tag, made.proof)
+        for wish, made in tags
+        if wish.unique
+    ]
+    matches = [
+        Match(wish.namespace, made.epoch, made.tag, made.proof)
+        for wish, made in tags
+        if not wish.unique
+    ]
+    seal: Seal | None = None
+    if record.body is not None and held is not None:
+        body = record.body
+        digest = wraps_digest(held.wraps)
+        seal = Seal(body.body_digest, body.key_check, body.commitment, digest)
+    return replace(
+        record.part,
+        claims=sort_claims([*record.part.claims, *claims]),
+        matches=sort_matches(matches),
+        seal=seal,
+    )

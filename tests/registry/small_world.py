@@ -26,13 +26,7 @@ from registry.code_names import find_in
 from registry.code_tables import text_pieces
 from registry.custodian import Knowledge
 from registry.custodian_answers import MadeTag, answer_request, open_request, tag_tasks
-from registry.drafting import (
-    Desk,
-    compose_act,
-    custodian_request,
-    prepare_act,
-    seal_act,
-)
+from registry.drafting import Desk, compose_act, custodian_request, prepare_act, seal_act
 from registry.errors import UnknownKindError
 from registry.form_kinds import find_form
 from registry.readers import readers_of
