@@ -1,5 +1,6 @@
 """Forms: every error at once, empty forms that can be filled, and acts that come back the same."""
 
+import importlib.util
 import json
 import tomllib
 from contextlib import suppress
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from ledger.ids import print_id
 from ledger.parts import Evidence, Holder
+from ledger.text import check_text
 from registry import catalogue
 from registry.acts import Act, RecordContent
-from registry.code_names import find_in
-from registry.errors import UnknownKindError
+from registry.code_names import find_in, parse_code_table
+from registry.errors import SchemaError, UnknownKindError
 from registry.form_kinds import find_form
 from registry.form_records import writable_fields
 from registry.form_text import empty_form, print_form
@@ -320,3 +322,40 @@ def test_our_names_are_our_own_and_have_letters_only():
     lists = tomllib.loads(names_file.read_text(encoding="utf-8"))
     assert {len(lists[key]) for key in ("family", "given_male", "given_female")} == {40}
     assert all(len(set(found)) == len(found) for found in lists.values())
+
+
+def test_the_unit_table_is_what_the_package_says():
+    """The developer's script makes the shipped file again, byte for byte."""
+    pytest.importorskip("vietnam_provinces", reason="only developers have the package")
+    script = Path(catalogue.__file__).parent.parent / "tools" / "make_units.py"
+    loader = importlib.util.spec_from_file_location("make_units", script)
+    assert loader is not None
+    assert loader.loader is not None
+    module = importlib.util.module_from_spec(loader)
+    loader.loader.exec_module(module)
+    lines = [",".join(row) for row in (module.COLUMNS, *module.rows())]
+    assert "\n".join(lines) + "\n" == catalogue.table_text("admin_unit").decode()
+
+
+def test_every_cell_of_every_table_is_text_that_validators_may_see():
+    for name in catalogue.table_names():
+        text = catalogue.table_text(name).decode()
+        assert parse_code_table(text).rows
+        for line in text.splitlines():
+            check_text(line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "code,name\na,b\n",
+        "code,name,valid_from,valid_to\na,b,2026-01-01\n",
+        "code,name,valid_from,valid_to\n,b,2026-01-01,\n",
+        "code,name,valid_from,valid_to\na,b,2026-02-30,\n",
+        "code,name,valid_from,valid_to\na,b,2026-01-01,,c\n",
+    ],
+)
+def test_a_damaged_code_table_is_refused(text):
+    with pytest.raises(SchemaError):
+        parse_code_table(text)
