@@ -54,13 +54,23 @@ def genesis_attachments(unit_table: str = "admin_unit") -> tuple[tuple[str, byte
     """Return name and bytes of what a genesis document attaches, ascending by name.
 
     Args:
-        unit_table: The shipped table that stands for `admin_unit`; a demonstration with registers
-            from abroad names one of its own.
+        unit_table: `admin_unit`, or the shipped table of a demonstration with registers from
+            abroad, whose units then stand behind those in force.
     """
     types = [(f"type/{name}", type_text(name)) for name in TYPES]
     tables = [
-        (f"table/{name}", table_text(unit_table if name == "admin_unit" else name))
+        (f"table/{name}", _units(unit_table) if name == "admin_unit" else table_text(name))
         for name in table_names()
         if name == "admin_unit" or name != unit_table
     ]
     return tuple(sorted([*types, *tables, (f"pack/{PACK_NAME}", PACK_TEXT)]))
+
+
+def _units(unit_table: str) -> bytes:
+    """Return the units in force, and behind them those of a demonstration; both have one header."""
+    own = table_text("admin_unit")
+    if unit_table == "admin_unit":
+        return own
+    header, _newline, rows = table_text(unit_table).partition(b"\n")
+    assert own.startswith(header + b"\n"), "a table of units has the columns of the units in force"
+    return own + rows

@@ -359,3 +359,14 @@ def test_every_cell_of_every_table_is_text_that_validators_may_see():
 def test_a_damaged_code_table_is_refused(text):
     with pytest.raises(SchemaError):
         parse_code_table(text)
+
+
+def test_a_demonstration_adds_its_units_to_those_in_force():
+    plain = dict(catalogue.genesis_attachments())
+    demonstration = dict(catalogue.genesis_attachments("demonstration_unit"))
+    table = parse_code_table(demonstration["table/admin_unit"].decode())
+    assert table.find("XGB01", TODAY) is not None
+    assert table.find("00070", TODAY) is not None
+    before = parse_code_table(plain["table/admin_unit"].decode())
+    assert len(table.rows) == len(before.rows) + 6
+    assert "table/demonstration_unit" not in demonstration
