@@ -28,9 +28,15 @@ ROWS_MAX: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class CodeTable:
-    """A dated code table: code -> ranges `[from, to)`; one code may mean several units."""
+    """A dated code table: code -> ranges `[from, to)`; one code may mean several units.
+
+    Attributes:
+        ranges: By code.
+        first_date: The first date of which the table knows anything.
+    """
 
     ranges: dict[str, tuple[tuple[str, str | None], ...]]
+    first_date: str
 
     def is_valid(self, code: str, day: str) -> bool:
         """Tell whether a code is in the table on a day."""
@@ -55,7 +61,8 @@ def parse_table(text: bytes) -> CodeTable:
             ranges[code] = (*ranges.get(code, ()), (first, end or None))
     except (UnicodeDecodeError, csv.Error, TypeError) as error:
         raise SchemaError("a code table is no CSV text") from error
-    return CodeTable(ranges)
+    firsts = [first for found in ranges.values() for first, _end in found]
+    return CodeTable(ranges, min(firsts, default=""))
 
 
 def text_pieces(text: bytes) -> tuple[bytes, ...]:

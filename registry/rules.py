@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from registry import parameters
 from registry.authority_errors import NotAliveError, RelativeError
 from registry.civil_calendar import add_days, days_between, deadline
-from registry.code_tables import check_code
+from registry.code_tables import check_code, code_table
 from registry.content_errors import (
     DateOrderError,
     EvidenceError,
@@ -38,6 +38,7 @@ from registry.running import Run
 from registry.state_key_names import notice_key
 
 POTENTIAL_DUPLICATE: Final = "potential-duplicate"
+UNIT_UNVERIFIED: Final = "unit-unverified"
 FATHER_DEAD_DAYS: Final = 300
 
 Rule: TypeAlias = Callable[[Run, tuple[str, ...]], None]
@@ -82,13 +83,19 @@ def event_date_is(run: Run, arguments: tuple[str, ...]) -> None:
 
 
 def unit_valid_on(run: Run, arguments: tuple[str, ...]) -> None:
-    """The code of a field is in its table on a date."""
-    name, day = arguments
+    """The code of a field is in its table on a date; a date older than the table sets a flag."""
+    name, day_name = arguments
     value = run.value(name)
-    if isinstance(value, str):
-        table = _spec(run, name).table
-        assert table is not None, "the field is a code"
-        check_code(run.state, table, value, run.block.height, _date(run, day))
+    if not isinstance(value, str):
+        return
+    table, day = _spec(run, name).table, _date(run, day_name)
+    assert table is not None, "the field is a code"
+    known = code_table(run.state, table, run.block.height)
+    if known is not None and day < known.first_date:
+        run.subject.set_flag(UNIT_UNVERIFIED)
+        run.touched_flags.append(UNIT_UNVERIFIED)
+    else:
+        check_code(run.state, table, value, run.block.height, day)
 
 
 def _spec(run: Run, name: str) -> FieldSpec:

@@ -191,14 +191,16 @@ class Run:
 
     @property
     def counted_day(self) -> str:
-        """The day to which duties count: received_on, else of the record's first entry, else now.
+        """The day to which duties count: received_on, else of the declaration, else now.
 
         Source: records.md, section 5.
         """
         if self.head.received_on is not None:
             return self.head.received_on
         before = self.records[0].before if self.records else None
-        return self.day if before is None else before.created[2]
+        if before is None or self.record_type.statuses.get(before.status) != "proposed":
+            return self.day
+        return before.created[2]
 
     def objects(self, kind: str) -> list[ObjectPart]:
         """Return the entry's objects of a kind, in its order."""

@@ -150,9 +150,21 @@ def _check_alternative(run: Run, terms: tuple[Term, ...], signers: list[Signer])
         if term.name == "agency":
             _check_agency(run, signers)
         elif term.name not in OFFICER_TERMS:
-            for need in _NEEDS[term.name](run, term, signers):
-                _fulfil(run, need, signers)
+            _fulfil_all(run, _NEEDS[term.name](run, term, signers), signers)
     _refuse_idle(signers)
+
+
+def _fulfil_all(run: Run, needs: list[Need], signers: list[Signer]) -> None:
+    """Remove the signers that fulfil these needs; who is left over cannot hide who is missing."""
+    refusals = [_fulfil(run, need, signers) for need in needs]
+    if all(refusal is None for refusal in refusals):
+        return
+    again = [
+        _fulfil(run, need, signers)
+        for need, refusal in zip(needs, refusals, strict=True)
+        if refusal is not None
+    ]
+    raise next(refusal for refusal in again if refusal is not None)
 
 
 def _refuse_idle(signers: list[Signer]) -> None:
@@ -178,8 +190,8 @@ def _missing(need: Need, signers: list[Signer]) -> SignerRefusedError:
     return kind(f"a signature as {need.label!r} is missing", term=need.label)
 
 
-def _fulfil(run: Run, need: Need, signers: list[Signer]) -> None:
-    """Remove the signer that fulfils a need; refuse if there is none."""
+def _fulfil(run: Run, need: Need, signers: list[Signer]) -> SignerRefusedError | None:
+    """Remove the signer that fulfils a need; return why if there is none."""
     refusal: SignerRefusedError | None = None
     for at, signer in enumerate(signers):
         if signer.term != need.label or signer.acting_for != need.acting_for:
@@ -190,8 +202,8 @@ def _fulfil(run: Run, need: Need, signers: list[Signer]) -> None:
             refusal = refusal or error
         else:
             signers.pop(at)
-            return
-    raise refusal or _missing(need, signers)
+            return None
+    return refusal or _missing(need, signers)
 
 
 def _check_person(run: Run, need: Need, signer: Signer) -> None:

@@ -1,0 +1,106 @@
+"""The acceptance cases of records.md, section 10, marked (spine): identities (39, 42)."""
+
+import pytest
+
+from keys.signing import KeyId
+from ledger.parts import ObjectPart
+from registry.authority_rows import KeyRow
+from registry.record_checks import companion_id
+from registry.rows import RecordRow
+from registry.state_key_names import key_key, record_key
+from tests.registry.town import CALM, Town, about, by, form, identifier, key, two_officers
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+def test_case_39_three_officers_of_two_agencies_and_proof_of_possession_enrol_a_key(town):
+    anna = town.create_identity()
+    assert town.row(anna).engine["custody"] == "office"
+    town.accept(town.enrol_entry(anna, "anna"))
+    row = town.row(anna)
+    assert row.engine["custody"] == "own"
+    known = [purpose for purpose, _key_id in row.engine["keys"]]
+    assert known == ["sign", "seal"]
+    key_row = town.state.read(key_key(KeyId(key("anna").public.key_id)), KeyRow)
+    assert key_row is not None
+    assert (key_row.holder, key_row.purpose) == (anna, "sign")
+    wraps = ObjectPart("wraps", {"wraps_digest": bytes(32)})
+    custodian = by("custodian", "justice", "custodian")
+    town.accept(town.entry("wrap/add", [custodian], objects=[wraps], about=about(anna, 2)))
+
+
+def test_case_39_the_third_officer_is_of_another_agency(town):
+    anna = town.create_identity()
+    same = town.enrol_entry(anna, "anna", third="justice")
+    assert town.refuse(same) == "registry.officers_not_distinct"
+
+
+def test_case_40_enrolment_without_proof_or_with_another_keys_proof_is_refused(town):
+    anna = town.create_identity()
+    assert town.refuse(town.enrol_entry(anna, "anna", no_proof=True)) == "registry.signer_missing"
+    town.adult("berta")
+    other = town.enrol_entry(anna, "anna", proof="berta")
+    assert town.refuse(other) == "registry.signer_wrong"
+
+
+def test_case_41_a_provisional_key_declares_births_but_sells_nothing_for_fifteen_days():
+    town = Town({**CALM, "key_provisional_days": 15})
+    owner, buyer = town.adult("owner"), town.adult("buyer")
+    title = town.title({owner: "owner"})
+    town.wait(13)
+    sale = {"sellers": ["owner"], "buyers": {buyer: "buyer"}}
+    assert town.refuse(town.sale(title, **sale)) == "registry.key_provisional"
+    hands = [*two_officers(), by("informant", "owner")]
+    town.accept(town.birth(mother=owner, hands=hands))
+    town.wait(2)
+    town.accept(town.sale(title, **sale))
+
+
+def test_case_42_owners_update_their_contact_with_their_own_key_alone(town):
+    anna = town.adult("anna")
+    version = town.row(anna).version
+    for expected in (1, 2):
+        outcome = town.accept(town.contact(anna, by("subject", "anna")))
+        assert len(outcome.changes) == 1
+        companion = companion_id(anna)
+        row = town.state.read(record_key(companion), RecordRow)
+        assert row is not None
+        assert (row.version, row.status, row.type_name) == (expected, "live", "identity_contact")
+    assert town.row(anna).version == version
+
+
+def test_case_42_nobody_elses_key_nor_two_officers_update_a_persons_contact(town):
+    anna = town.adult("anna")
+    town.adult("stranger")
+    by_stranger = town.contact(anna, by("subject", "stranger"))
+    assert town.refuse(by_stranger) == "registry.signer_wrong"
+    by_officers = town.contact(anna, *two_officers())
+    assert town.refuse(by_officers) == "registry.signer_missing"
+    both = town.contact(anna, by("subject", "anna"), *two_officers())
+    assert town.refuse(both) == "registry.signer_idle"
+    attested = town.contact(anna, form("subject", ("justice", "register"), ("justice", "approve")))
+    assert town.refuse(attested) == "registry.custody_form"
+
+
+def test_case_42_a_contact_stands_only_beside_its_own_identity(town):
+    anna, berta = town.adult("anna"), town.adult("berta")
+    part = town.part("identity_contact", companion_id(anna), links={"identity": berta})
+    entry = town.entry("identity/update_contact", [by("subject", "berta")], [part])
+    assert town.refuse(entry) == "registry.wrong_id"
+    nobody = identifier("nobody")
+    part = town.part("identity_contact", companion_id(nobody), links={"identity": nobody})
+    entry = town.entry("identity/update_contact", [by("subject", "berta")], [part])
+    assert town.refuse(entry) in {"registry.record_unknown", "registry.link_wrong"}
+
+
+def test_a_stale_contact_and_a_replayed_one_are_told_apart(town):
+    anna = town.adult("anna")
+    first = town.contact(anna, by("subject", "anna"))
+    also_first = town.contact(anna, by("subject", "anna"))
+    town.accept(first)
+    assert town.refuse(first) == "registry.replayed"
+    refusal = town.refusal(also_first)
+    assert (refusal.code, refusal.details["current"]) == ("registry.stale_version", 1)
