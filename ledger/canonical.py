@@ -18,7 +18,7 @@ memory by false lengths are measured by `_check_shape`, which reserves none.
 Source: formats.md, section 1.
 """
 
-from itertools import chain
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 import msgpack
@@ -32,8 +32,6 @@ Value: TypeAlias = (
 )
 """What the format can say. Decoded arrays are tuples, decoded maps are dicts in key order."""
 
-_CONTAINERS: Final = frozenset({tuple, list, dict})
-_KNOWN: Final = _CONTAINERS | {type(None), bool, int, bytes, str}
 _SHAPE_UNCHECKED_BYTES_MAX: Final = 2_048
 """Up to here false lengths cost at most 8 * 2,048 * 2,048 / 3 bytes, about 11 MB, for a moment."""
 
@@ -126,40 +124,49 @@ def decode_opaque(raw: bytes, bytes_max: int, *, limit: str = "encoded bytes") -
 
 
 def _inspect(value: Value) -> tuple[list[str], bool]:
-    """Check types and nesting level by level; return all texts, and whether keys are in order."""
+    """Check types and nesting; return all texts, and whether the keys of every map are in order."""
     texts: list[str] = []
+    return texts, _walk((value,), texts, NESTING_MAX)
+
+
+def _walk(items: Iterable[Value], texts: list[str], depth_left: int) -> bool:
+    """Collect the texts of items and of what they hold; tell whether all map keys are in order.
+
+    This is the hottest loop of the program: most items are bytes, texts and integers, so their
+    exact types come first, and an empty container costs nothing more.
+    """
     in_order = True
-    level: list[Value] = [value]
-    for _depth in range(NESTING_MAX + 1):
-        kinds = set(map(type, level))
-        if not kinds <= _KNOWN:
-            _collect_subclasses(level, texts)
-        if str in kinds:
-            texts += [item for item in level if type(item) is str]
-        if kinds.isdisjoint(_CONTAINERS):
-            return texts, in_order
-        maps = [item for item in level if type(item) is dict]
-        for item in maps:
-            in_order = _collect_keys(item, texts) and in_order
-        containers = [item for item in level if type(item) is tuple or type(item) is list]
-        level = list(chain.from_iterable(containers))
-        level.extend(chain.from_iterable(item.values() for item in maps))
-    raise NotCanonicalError(f"nested deeper than {NESTING_MAX}", maximum=NESTING_MAX)
-
-
-def _collect_subclasses(level: list[Value], texts: list[str]) -> None:
-    """Accept subclasses of scalars, collect the texts among them, refuse every other type."""
-    for item in level:
+    for item in items:
         kind = type(item)
-        if kind not in _KNOWN:
-            if isinstance(item, str):
-                texts.append(item)
-            elif not isinstance(item, int | bytes):
-                raise NotCanonicalError(f"the format has no values of type {kind.__name__}")
+        if kind is bytes or kind is int or item is None or kind is bool:
+            continue
+        if kind is str:
+            texts.append(item)  # type: ignore[arg-type]  # its exact type has just been compared
+        elif kind is tuple or kind is list or kind is dict:
+            if not depth_left:
+                raise NotCanonicalError(f"nested deeper than {NESTING_MAX}", maximum=NESTING_MAX)
+            if kind is dict:
+                in_order = _collect_keys(item, texts) and in_order  # type: ignore[arg-type]
+                item = item.values()  # type: ignore[union-attr, assignment]  # noqa: PLW2901
+            if item:
+                in_order = _walk(item, texts, depth_left - 1) and in_order  # type: ignore[arg-type]
+        else:
+            _collect_subclass(item, texts)
+    return in_order
+
+
+def _collect_subclass(item: Value, texts: list[str]) -> None:
+    """Accept subclasses of scalars, collect a text, refuse every other type."""
+    if isinstance(item, str):
+        texts.append(item)
+    elif not isinstance(item, int | bytes):
+        raise NotCanonicalError(f"the format has no values of type {type(item).__name__}")
 
 
 def _collect_keys(items: dict[str, Value], texts: list[str]) -> bool:
     """Tell whether keys are in order: code points sort as their UTF-8 bytes do."""
+    if not items:
+        return True
     keys = list(items)
     if not set(map(type, keys)) <= {str}:
         raise NotCanonicalError("a map has a key that is no text")

@@ -56,7 +56,16 @@ def root(leaf_hashes: Sequence[Digest]) -> Digest:
 
     Source: RFC 9162, section 2.1.1.
     """
-    return Frontier().extend(leaf_hashes).root()
+    # Pairing row by row, a lonely last node going up as it is, gives the RFC's tree: the largest
+    # power of two below the size is what lies under the left child of the root.
+    row = leaf_hashes
+    while len(row) > 1:
+        pairs = [
+            Digest(hashlib.sha256(b"\x01" + row[at] + row[at + 1]).digest())
+            for at in range(0, len(row) - 1, 2)
+        ]
+        row = [*pairs, row[-1]] if len(row) & 1 else pairs
+    return row[0] if row else EMPTY_ROOT
 
 
 def inclusion_path(leaf_hashes: Sequence[Digest], index: int) -> tuple[Digest, ...]:
@@ -295,8 +304,11 @@ class Frontier:
         """Return the frontier after these leaves, in this order."""
         hashes, size = list(self.hashes), self.size
         for leaf in leaf_hashes:
-            for _level, _index, _digest in _append(hashes, size, leaf):
-                pass
+            digest, ones = leaf, size
+            while ones & 1:
+                digest = Digest(hashlib.sha256(b"\x01" + hashes.pop() + digest).digest())
+                ones >>= 1
+            hashes.append(digest)
             size += 1
         return Frontier(size, tuple(hashes))
 

@@ -63,6 +63,8 @@ def check_text(text: str) -> None:
 
     Source: formats.md, section 1.
     """
+    if text.isascii() and text.isprintable():
+        return  # Of ASCII, exactly U+0020 ... U+007E are printable, in every version of Python.
     if _ALLOWED.fullmatch(text) is None:
         allowed = _ALLOWED.match(text)
         position = allowed.end() if allowed is not None else 0
