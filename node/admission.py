@@ -70,6 +70,7 @@ class Admission:
         self._refusals = Refusals()
         self.waiting = Waiting()
         self.on_refused: Callable[[str], None] = _ignore
+        pool.on_given_up = self._given_up
 
     @property
     def pool(self) -> Mempool:
@@ -94,10 +95,7 @@ class Admission:
         candidates = []
         for submission in submissions:
             candidate = Candidate(submission, sha256(submission.entry_raw))
-            try:
-                self._prepare(candidate)
-            except CivregError as error:
-                candidate.result = error
+            self._guarded(candidate, self._prepare)
             candidates.append(candidate)
         return candidates
 
@@ -156,10 +154,7 @@ class Admission:
         """Check signatures and bodies, and stage the bodies; may run in a worker thread."""
         for candidate in candidates:
             if candidate.result is None:
-                try:
-                    self._verify(candidate)
-                except CivregError as error:
-                    candidate.result = error
+                self._guarded(candidate, self._verify)
         self._stage([one for one in candidates if one.result is None and one.verified is not None])
 
     def _verify(self, candidate: Candidate) -> None:
@@ -195,30 +190,35 @@ class Admission:
         return [self._finish(candidate) for candidate in candidates]
 
     def _finish(self, candidate: Candidate) -> Result:
+        if candidate.result is None:
+            self._guarded(candidate, self._enter)
         result = candidate.result
-        if result is None:
-            try:
-                result = self._enter(candidate)
-            except CivregError as error:
-                result = error
-            except Exception as error:  # noqa: BLE001 - our mistake must not stop the others
-                self._log.error("admission_failed", error=type(error).__name__)
-                result = InternalError("the node failed to examine the entry")
+        assert result is not None, "every way through the door ends with a result"
         if isinstance(result, CivregError):
             self.on_refused(result.code)
             if is_final(result):
                 self._refusals.put(candidate.raw_hash, result)
         return result
 
-    def _enter(self, candidate: Candidate) -> Admitted:
+    def _guarded(self, candidate: Candidate, step: Callable[[Candidate], None]) -> None:
+        """Take one step of one candidate; what goes wrong is its result and stops no other."""
+        try:
+            step(candidate)
+        except CivregError as error:
+            candidate.result = error
+        except Exception as error:  # noqa: BLE001 - our mistake must not stop the others
+            self._log.error("admission_failed", step=step.__name__, error=type(error).__name__)
+            candidate.result = InternalError("the node failed to examine the entry")
+
+    def _enter(self, candidate: Candidate) -> None:
         entry = candidate.known_entry
-        known = self.known(entry.entry_digest)
-        if known is not None:
-            return known
+        candidate.result = self.known(entry.entry_digest)
+        if candidate.result is not None:
+            return
         mentions = Mentions.of(entry)
         self._pool.check_room(entry.head.first_key_id, mentions.writes, len(entry.raw))
         verified = candidate.verified or self._verify_late(candidate)
-        self._check_bodies_held(candidate)
+        self._complete_bodies(candidate)
         self._application.entries.remember(verified)
         trial = None
         if not candidate.submission.trusted:
@@ -238,7 +238,7 @@ class Admission:
         self._pool.add(pooled)
         if trial is not None:
             self._prediction.accept(entry.entry_digest, trial)
-        return Admitted(entry.entry_digest, None, is_new=True)
+        candidate.result = Admitted(entry.entry_digest, None, is_new=True)
 
     def _verify_late(self, candidate: Candidate) -> VerifiedEntry:
         """Verify an entry whose keys an entry before it in the same batch has brought."""
@@ -250,12 +250,21 @@ class Admission:
             raise candidate.result
         return verified
 
-    def _check_bodies_held(self, candidate: Candidate) -> None:
+    def _complete_bodies(self, candidate: Candidate) -> None:
+        """Take bodies that did not come from the vault.
+
+        Raises:
+            NotFoundError: One is not there either.
+        """
         for digest in candidate.body_digests:
-            if digest not in candidate.bodies and self._vault.body(digest) is None:
-                raise NotFoundError(
-                    "a sealed body of the entry was not sent and is not here", digest=digest.hex()
-                )
+            if digest not in candidate.bodies:
+                body = self._vault.body(digest)
+                if body is None:
+                    raise NotFoundError(
+                        "a sealed body of the entry was not sent and is not here",
+                        digest=digest.hex(),
+                    )
+                candidate.bodies[digest] = body
 
     def _context(self) -> BlockContext:
         application = self._application
@@ -270,26 +279,29 @@ class Admission:
 
     def committed(self, committed: Committed) -> None:
         """Answer who waits, and forget what is in the chain or can no longer come into it."""
-        height, time_ms = committed.height, committed.block.header.time_ms
         digests = [outcome.entry_digest for outcome in committed.outcomes]
         self._pool.remove(digests)
         self._prediction.drop(digests)
         for index, outcome in enumerate(committed.outcomes):
-            place = Place(height, index, outcome.registration_number)
+            place = Place(committed.height, index, outcome.registration_number)
             self.waiting.answer(outcome.entry_digest, place)
-        expired = [pooled.entry_digest for pooled in self._pool.drop_expired(time_ms)]
-        self._prediction.drop(expired)
-        self.waiting.answer_all(expired, ExpiredError("the entry expired while it waited"))
+        self.drop_expired(committed.block.header.time_ms)
 
-    def left_out(self, entry_digests: Iterable[Digest]) -> None:
-        """Tell that a proposal had to leave entries out because they do not apply."""
-        dropped = [pooled.entry_digest for pooled in self._pool.drop_failed(entry_digests)]
+    def _given_up(self, given_up: Sequence[PooledEntry]) -> None:
+        """Tell who waits that entries no longer apply; proposals had to leave them out."""
+        dropped = [pooled.entry_digest for pooled in given_up]
         self._prediction.drop(dropped)
         reason = RuleError("the entry no longer fits what others have registered meanwhile")
         self.waiting.answer_all(dropped, reason)
         for digest in dropped:
             self.on_refused(reason.code)
             self._log.info("entry_dropped", entry=digest)
+
+    def drop_expired(self, time_ms: int) -> None:
+        """Drop what no later block can hold, and tell who waits."""
+        expired = [pooled.entry_digest for pooled in self._pool.drop_expired(time_ms)]
+        self._prediction.drop(expired)
+        self.waiting.answer_all(expired, ExpiredError("the entry expired while it waited"))
 
 
 def _ignore(code: str) -> None:

@@ -133,9 +133,9 @@ class AdmissionQueue:
             results += self._admission.finish(some)
             await asyncio.sleep(0)
         new = [
-            submission
-            for submission, result in zip(submissions, results, strict=True)
-            if isinstance(result, Admitted) and result.is_new and not submission.trusted
+            Submission(one.submission.entry_raw, tuple(one.bodies.values()))
+            for one in candidates
+            if isinstance(one.result, Admitted) and one.result.is_new and not one.submission.trusted
         ]
         if new:
             self._spread(new)

@@ -80,6 +80,7 @@ class Mempool:
 
     Attributes:
         on_not_empty: Called when the first entry comes into an empty pool.
+        on_given_up: Called with the entries that `drop_failed` gives up.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -92,6 +93,7 @@ class Mempool:
         self._failures: dict[Digest, int] = {}
         self._bytes = 0
         self.on_not_empty: Callable[[], None] = _nothing
+        self.on_given_up: Callable[[list[PooledEntry]], None] = _nothing_of
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -241,7 +243,10 @@ class Mempool:
                 self._failures[digest] = self._failures.get(digest, 0) + 1
                 if self._failures[digest] >= PATIENCE_BLOCKS:
                     hopeless.append(digest)
-        return self.remove(hopeless)
+        given_up = self.remove(hopeless)
+        if given_up:
+            self.on_given_up(given_up)
+        return given_up
 
     def drop_expired(self, time_ms: int) -> list[PooledEntry]:
         """Drop and return the entries that no block after this time may hold.
@@ -319,4 +324,8 @@ def _limit(name: str, value: int, maximum: int) -> dict[str, int | str]:
 
 
 def _nothing() -> None:
+    """Stand in for a callback that nobody has set."""
+
+
+def _nothing_of(given_up: list[PooledEntry]) -> None:
     """Stand in for a callback that nobody has set."""

@@ -1,0 +1,322 @@
+"""The agency's vault service over HTTP: prepares entries of its offices, and signs them last.
+
+    POST /v1/custodian/prepare   `registry.custodian_messages`: request -> reply
+    POST /v1/custodian/sign      draft signed by all others -> canonical([key_id, signature])
+
+It serves officers of its own agency, and persons for records that are theirs or of those they
+represent. Between the two requests it keeps body and wraps (`node.pending_bodies`), never a data
+key: that it finds again in the wraps with the agency's seal key. What it does is the registry's
+(`registry.custodian`); here are rights, time, disk and the way to the tag services.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Final
+
+from keys.errors import CivregError
+from keys.hashing import Digest
+from keys.signing import KeyId, SoftwareKey
+from ledger.canonical import Value, encode
+from ledger.entries import EntryContent
+from ledger.errors import PurgedError
+from ledger.ids import AgencyId, OfficeId, RecordId
+from ledger.parts import About, CustodySigner, Head, RecordPart
+from ledger.vault import Vault
+from node.access import Access, require_asker
+from node.application import Committed
+from node.call_values import msgpack_reply
+from node.clock import Clock
+from node.logs import Log
+from node.metrics import Metrics
+from node.pending_bodies import PendingBodies
+from node.public_errors import ForbiddenError, NotFoundError
+from node.request_auth import Asker
+from node.routes import Call, Handler, Reply
+from node.tag_service import TagMaker
+from registry.apply import resolve_signatures, verify_entry
+from registry.authority_errors import SignerMissingError
+from registry.code_tables import record_type
+from registry.custodian import Knowledge, check_draft
+from registry.custodian_answers import HeldBody, answer_request, open_request, tag_tasks
+from registry.custodian_messages import CustodianRequest, parse_request, print_reply
+from registry.drafts import Draft, add_signature, custodian_is_next, finish_draft, parse_draft
+from registry.errors import ExpiredError, NotAfterTooFarError, WrongNetworkError
+from registry.object_rows import WrapsRow
+from registry.readers import agency_of_office, readers_of
+from registry.rows import RecordRow
+from registry.schema import RecordType
+from registry.sealed import BodyPlace, open_body
+from registry.state_key_names import wraps_key
+from registry.wraps import open_wraps, parse_wraps, wraps_digest
+
+NOT_AFTER_DAYS_MS: Final = 31 * 24 * 3_600_000
+_PARENTS: Final = ("mother", "father")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustodianKeys:
+    """What a custodian holds: the agency's id, its custodian key and its seal key."""
+
+    agency_id: AgencyId
+    custodian: SoftwareKey
+    seal: SoftwareKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustodianPorts:
+    """What a custodian stands on.
+
+    Attributes:
+        vault: Bodies and wraps.
+        pending: Those of entries in the making.
+        threads: For writes that wait for the disk.
+        clock: What time it is.
+        log: Takes notes: who asked, what kind of act, never content.
+        metrics: Counts.
+    """
+
+    vault: Vault
+    pending: PendingBodies
+    threads: Executor
+    clock: Clock
+    log: Log
+    metrics: Metrics
+
+
+class Custodian:
+    """The handlers of /v1/custodian.
+
+    Args:
+        keys: What it holds.
+        network_id: Of this network.
+        access: The state, and who may ask.
+        tags: Has tags made.
+        height: Returns the height of the next block, for the types in force.
+        ports: What it stands on.
+    """
+
+    def __init__(
+        self,
+        keys: CustodianKeys,
+        network_id: Digest,
+        access: Access,
+        tags: TagMaker,
+        height: Callable[[], int],
+        ports: CustodianPorts,
+    ) -> None:
+        self._keys = keys
+        self._network_id = network_id
+        self._access = access
+        self._tags = tags
+        self._height = height
+        self._ports = ports
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the handlers by the names of their routes."""
+        return {"custodian_prepare": self.prepare, "custodian_sign": self.sign}
+
+    def committed(self, committed: Committed) -> None:
+        """Forget what is in the chain, or can no longer come into it."""
+        self._ports.pending.drop(
+            [
+                record.seal.wraps_digest
+                for entry in committed.block.entries
+                for record in entry.records
+                if record.seal is not None
+            ]
+        )
+        self._ports.pending.drop_expired(committed.block.header.time_ms)
+
+    # --- prepare ---
+
+    async def prepare(self, call: Call) -> Reply:
+        """Give record parts their wraps and tags, and keep what signing will need."""
+        asker = require_asker(call.asker)
+        request = parse_request(call.body)
+        parts = tuple([record.part for record in request.records])
+        office = self._check(asker, request.head, parts)
+        opened = open_request(request, self._find_type, self._keys.seal)
+        tasks = tag_tasks(request, opened)
+        made = await self._tags.make(
+            [(task, parts[task.record].record_id) for task in tasks],
+            _officer_of(request.head),
+            request.head.not_after_ms,
+        )
+        readers = [
+            readers_of(
+                self._access.state,
+                record.record_type,
+                record.part,
+                office,
+                self._access.today,
+                parents=_parents(request),
+            )
+            for record in opened
+        ]
+        tagged = list(zip(tasks, made, strict=True))
+        reply, held = answer_request(request, opened, tagged, readers)
+        for body in held:
+            if body is not None:
+                self._keep(body, request.head.not_after_ms)
+        self._note(asker, "prepared", request.head)
+        return msgpack_reply(print_reply(reply))
+
+    def _keep(self, held: HeldBody, not_after_ms: int) -> None:
+        digest = wraps_digest(held.wraps)
+        self._ports.pending.put(digest, held.body, held.wraps, not_after_ms)
+
+    # --- sign ---
+
+    async def sign(self, call: Call) -> Reply:
+        """Sign a draft, if it is what was prepared and everybody else has signed it."""
+        asker = require_asker(call.asker)
+        draft = parse_draft(call.body)
+        entry = draft.entry
+        self._check(asker, entry.head, entry.records)
+        if not custodian_is_next(draft):
+            raise SignerMissingError(
+                "the custodian signs last, when nobody else's signature is missing",
+                term="custodian",
+            )
+        held = [self._held(entry, part) for part in entry.records]
+        knowledge = Knowledge(
+            custodian_key=self._keys.custodian.public.key_id, previous=self._previous(entry)
+        )
+        check_draft(entry, held, self._find_type, knowledge)
+        signature = self._keys.custodian.sign(entry.sign_message)
+        self._verify(add_signature(draft, self._keys.custodian.public, signature))
+        await self._store_wraps(held)
+        self._note(asker, "signed", entry.head)
+        key_id = self._keys.custodian.public.key_id
+        return msgpack_reply(encode((key_id, signature)))
+
+    def _verify(self, draft: Draft) -> None:
+        """Refuse to give a signature to an entry of which another one is wrong."""
+        entry = finish_draft(draft)
+        verify_entry(entry, resolve_signatures(self._access.state, entry))
+
+    def _held(self, entry: EntryContent, part: RecordPart) -> HeldBody | None:
+        """Return what was prepared for a record, with its data key from the agency's own wrap."""
+        if part.seal is None:
+            return None
+        found = self._ports.pending.get(part.seal.wraps_digest) or self._in_vault(part)
+        if found is None:
+            raise NotFoundError("this custodian has not prepared that record, or too long ago")
+        body, wraps = found
+        place = BodyPlace(entry.head.network_id, part.record_id, part.record_version)
+        data_key = open_wraps(parse_wraps(wraps), place, self._keys.seal, part.seal.key_check)
+        return HeldBody(body, data_key, wraps)
+
+    def _in_vault(self, part: RecordPart) -> tuple[bytes, bytes] | None:
+        assert part.seal is not None, "only sealed records are looked for"
+        body = self._ports.vault.body(part.seal.body_digest)
+        wraps = self._ports.vault.wraps(part.seal.wraps_digest)
+        return None if body is None or wraps is None else (body, wraps)
+
+    async def _store_wraps(self, held: list[HeldBody | None]) -> None:
+        loop = asyncio.get_running_loop()
+        for one in held:
+            if one is not None:
+                digest = wraps_digest(one.wraps)
+                put = self._ports.vault.put_wraps
+                await loop.run_in_executor(self._ports.threads, put, digest, one.wraps)
+
+    def _previous(self, entry: EntryContent) -> Mapping[RecordId, Mapping[str, Value]]:
+        """Return the sealed values of the versions before, as far as this agency can open them."""
+        found: dict[RecordId, Mapping[str, Value]] = {}
+        for part in entry.records:
+            row = self._access.record(part.record_id)
+            values = None if row is None else self._open_current(part.record_id, row)
+            if values is not None:
+                found[part.record_id] = values
+        return found
+
+    def _open_current(self, record_id: RecordId, row: RecordRow) -> Mapping[str, Value] | None:
+        if row.seal is None:
+            return None
+        added = self._access.state.read(wraps_key(record_id, row.version), WrapsRow)
+        digests = (row.seal.wraps_digest, *(() if added is None else added.digests))
+        place = BodyPlace(self._network_id, record_id, row.version)
+        schema = self._access.type_of(row)
+        for digest in digests:
+            try:
+                body = self._ports.vault.body(row.seal.body_digest)
+                wraps = self._ports.vault.wraps(digest)
+                if body is None or wraps is None or schema is None:
+                    continue
+                data_key = open_wraps(
+                    parse_wraps(wraps), place, self._keys.seal, row.seal.key_check
+                )
+                opened = open_body(place, tuple(schema.sealed_paths), body, row.seal, data_key)
+            except (CivregError, PurgedError):
+                continue
+            return opened.values
+        return None
+
+    # --- both ---
+
+    def _check(self, asker: Asker, head: Head, parts: tuple[RecordPart, ...]) -> OfficeId:
+        """Refuse whom this custodian does not serve, and acts that are not of its offices.
+
+        Returns:
+            The office that acts.
+
+        Raises:
+            WrongNetworkError: The act is for another network.
+            ExpiredError: Its time is over.
+            NotAfterTooFarError: Its time is too long.
+            ForbiddenError: Another agency's office, or an asker who may not.
+        """
+        if head.network_id != self._network_id:
+            raise WrongNetworkError("the act is for another network")
+        now_ms = self._ports.clock.now_ms()
+        if head.not_after_ms < now_ms:
+            raise ExpiredError("the act's time is over", not_after_ms=head.not_after_ms)
+        if head.not_after_ms > now_ms + NOT_AFTER_DAYS_MS:
+            raise NotAfterTooFarError("the act's time is too long", not_after_ms=head.not_after_ms)
+        if head.office is None:
+            raise ForbiddenError("the act names no office whose custodian this is")
+        if agency_of_office(self._access.state, head.office) != self._keys.agency_id:
+            raise ForbiddenError("the office is another agency's: ask its custodian")
+        if self._access.agency_of(asker) != self._keys.agency_id:
+            self._check_owner(asker, head.about, parts)
+        return head.office
+
+    def _check_owner(
+        self, asker: Asker, about: About | None, parts: tuple[RecordPart, ...]
+    ) -> None:
+        records = [part.record_id for part in parts]
+        if about is not None:
+            records.append(about.record_id)
+        if not any(self._access.is_owner(asker, record_id) for record_id in records):
+            raise ForbiddenError(
+                "the custodian serves officers of its agency, and owners for their records"
+            )
+
+    def _find_type(self, name: str) -> RecordType:
+        return record_type(self._access.state, name, self._height())
+
+    def _note(self, asker: Asker, what: str, head: Head) -> None:
+        self._ports.metrics.custodian.add(1, answer=what)
+        self._ports.log.info("custodian", answer=what, kind=head.kind, asker=asker.key_id)
+
+
+def _officer_of(head: Head) -> KeyId:
+    """Return the officer for whom tags are made: the first who signs, else the first signer."""
+    for signer in head.signers:
+        if isinstance(signer, CustodySigner):
+            return signer.officers[0]
+        if signer.term.startswith("officer("):
+            return signer.key_id
+    return head.first_key_id
+
+
+def _parents(request: CustodianRequest) -> tuple[RecordId, ...]:
+    """Return who will represent the child of a birth; none for other acts."""
+    if request.head.type_name != "birth" or not request.records:
+        return ()
+    links = request.records[0].part.links
+    found = [links[name] for name in _PARENTS if name in links]
+    return tuple([one for one in found if isinstance(one, bytes)])

@@ -1,0 +1,295 @@
+"""What a node shows to people, programs and operators: admission, public API, custodian, tags.
+
+`open_public_side` is given to `node.app.run_node` as its `extend`. Everything here stands on the
+node that `node.app` has opened; the two meet in four places: the pool, the commit of a block, the
+peers' listener, and gossip.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Final, TypeAlias
+
+from aiohttp import web
+
+from keys.errors import BadSignatureError, CivregError
+from keys.signing import Purpose
+from ledger.errors import DiskRefusedError, InvalidDataError
+from ledger.ids import AgencyId
+from node.access import Access
+from node.admission import Admission
+from node.admission_queue import AdmissionQueue
+from node.app import Node, Side
+from node.application import Committed
+from node.custodian import Custodian, CustodianKeys, CustodianPorts
+from node.drafts import DraftRoutes, DraftShelf, office_agency
+from node.events import Events
+from node.gossip import Gossip, parse_parcel
+from node.http_peer import PEER
+from node.http_public import HttpListener, ListenerPorts
+from node.metrics import Metrics
+from node.overview import Overview
+from node.pending_bodies import PendingBodies
+from node.problems import status_of
+from node.public_chain import ChainRoutes
+from node.public_entries import EntryRoutes
+from node.public_errors import NotFoundError
+from node.public_records import RecordRoutes
+from node.public_state import StateRoutes
+from node.rate_limits import RateLimits
+from node.request_auth import Doorkeeper
+from node.routes import Call, Handler, Json, Reply
+from node.submissions import Result, is_final
+from node.tag_service import (
+    INNER_PATH,
+    OUTER_PATH,
+    SECRET_FILE,
+    TAGS_BYTES_MAX,
+    TagMaker,
+    TagPorts,
+    TagService,
+    create_tag_secret,
+    load_tag_secret,
+)
+
+HOUSEKEEPING_S: Final = 5.0
+TAGS_PER_SECOND: Final = 500
+TAGS_BURST: Final = 20_000
+"""An import asks for thousands of tags; a search of all numbers of a province takes months."""
+
+
+_WebHandler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class PublicSide:
+    """Implements `node.app.Side`.
+
+    Args:
+        node: Opened, not yet started.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.metrics = Metrics()
+        self.access = Access(node.application, node.clock)
+        self.admission = Admission(
+            node.application, node.pool, node.storage.vault, node.clock, node.log
+        )
+        gossip = Gossip(node.network)
+        self.queue = AdmissionQueue(
+            self.admission, node.threads, node.config.verify_threads, gossip.spread
+        )
+        self.events = Events(node.storage.store)
+        self.shelf = DraftShelf(node.config.data_folder / "drafts", office_agency(self.access))
+        self.overview = Overview(node, self.queue, self.admission, self.metrics)
+        self._tags = self._open_tags()
+        self._custodian = self._open_custodian()
+        handlers = self._handlers()
+        doorkeeper = Doorkeeper(node.genesis.network_id, self.access)
+        self.public = HttpListener(handlers, doorkeeper, self.access, self._listener_ports())
+        self.private = HttpListener(
+            handlers, doorkeeper, self.access, self._listener_ports(), private=True
+        )
+        self._tasks: list[asyncio.Future[None]] = []
+        self._connect()
+
+    # --- putting together ---
+
+    def _connect(self) -> None:
+        """Hang this side into the node."""
+        self._node.service.entries_taker = self.take_entries
+        self._node.application.on_committed.append(self._committed)
+        self.admission.on_refused = lambda code: self.metrics.refused.add(1, code=code)
+
+    def _listener_ports(self) -> ListenerPorts:
+        return ListenerPorts(
+            clock=self._node.clock,
+            log=self._node.log,
+            metrics=self.metrics,
+            limits=RateLimits(),
+        )
+
+    def _open_tags(self) -> TagService | None:
+        """Open the tag service; a network that has only begun gets its secret made."""
+        node, own = self._node, self._node.config.agency
+        if own is None:
+            return None
+        path = node.config.keys_folder / SECRET_FILE
+        secret = load_tag_secret(path)
+        if secret is None and node.application.tip_height == 0:
+            secret = create_tag_secret(path)
+        if secret is None:
+            node.log.warning("tag_secret_missing", file=SECRET_FILE)
+        ports = TagPorts(
+            clock=node.clock,
+            log=node.log,
+            metrics=self.metrics,
+            limits=RateLimits(TAGS_PER_SECOND, TAGS_BURST),
+        )
+        signer = node.keys.get(Purpose.TAG)
+        return TagService(own, secret, signer, self.access, node.genesis.network_id, ports)
+
+    def _open_custodian(self) -> Custodian | None:
+        node, own = self._node, self._node.config.agency
+        custodian, seal = node.keys.get(Purpose.CUSTODIAN), node.keys.get(Purpose.SEAL)
+        if own is None or custodian is None or seal is None or self._tags is None:
+            return None
+        return Custodian(
+            CustodianKeys(agency_id=own, custodian=custodian, seal=seal),
+            node.genesis.network_id,
+            self.access,
+            TagMaker(own, self._tags, self.access, node.peers.post),
+            lambda: node.application.tip_height + 1,
+            CustodianPorts(
+                vault=node.storage.vault,
+                pending=PendingBodies(node.config.data_folder / "prepared"),
+                threads=node.threads,
+                clock=node.clock,
+                log=node.log,
+                metrics=self.metrics,
+            ),
+        )
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        node = self._node
+        chain = ChainRoutes(
+            node.application,
+            self.events,
+            self.overview.health,
+            self.metrics,
+            node.clock,
+            self._details,
+        )
+        entries = EntryRoutes(node.application, self.admission, self.queue, self.access)
+        records = RecordRoutes(node.application, node.storage.vault, self.access)
+        drafts = DraftRoutes(
+            self.shelf, node.genesis.network_id, node.config.agency, self.access, node.clock
+        )
+        custodian = (
+            {"custodian_prepare": _no_custodian, "custodian_sign": _no_custodian}
+            if self._custodian is None
+            else self._custodian.handlers()
+        )
+        return {
+            **chain.handlers(),
+            **entries.handlers(),
+            **records.handlers(),
+            **StateRoutes(node.application, self.access).handlers(),
+            **drafts.handlers(),
+            **custodian,
+        }
+
+    # --- Side ---
+
+    def peer_routes(self) -> Iterable[web.RouteDef]:
+        """Return the routes of the tag service for the listener of peers."""
+        if self._tags is None:
+            return ()
+        return (
+            web.post(INNER_PATH, _tag_route(self._tags.inner)),
+            web.post(OUTER_PATH, _tag_route(self._tags.outer)),
+        )
+
+    async def start(self) -> Mapping[str, int]:
+        """Listen and begin to work; return the ports."""
+        for work in (self.queue.run(), self.public.watch(), self._keep_house()):
+            self._begin(work)
+        config = self._node.config
+        return {
+            "public": await self.public.start(config.public.host, config.public.port),
+            "private": await self.private.start(config.private.host, config.private.port),
+        }
+
+    async def stop(self) -> None:
+        """Answer no further requests."""
+        self.events.stop()
+        await self.public.stop()
+        await self.private.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: "asyncio.Future[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._node.fail(error)
+
+    # --- at work ---
+
+    async def take_entries(self, peer: AgencyId, raw: bytes) -> None:
+        """Take what a peer gossips; what no honest peer passes on is held against it.
+
+        Raises:
+            InvalidDataError: Not a parcel of entries.
+            BadSignatureError: A signature in it is wrong: its sender did not check.
+            UnavailableError: Too much waits already.
+        """
+        results = await self.queue.submit(parse_parcel(raw))
+        for result in results:
+            if _is_shameful(result):
+                assert isinstance(result, CivregError)
+                self._node.network.blame(peer, result.code)
+                return
+
+    def _committed(self, committed: Committed) -> None:
+        self.overview.committed(committed)
+        self.admission.committed(committed)
+        self.shelf.drop(entry.entry_digest for entry in committed.block.entries)
+        self.shelf.drop_expired(committed.block.header.time_ms)
+        if self._custodian is not None:
+            self._custodian.committed(committed)
+        self.events.committed()
+
+    def _details(self) -> dict[str, Json]:
+        return {
+            **self.overview.details(),
+            "drafts": len(self.shelf),
+            "listeners": self.events.listeners,
+            "custodian": self._custodian is not None,
+        }
+
+    async def _keep_house(self) -> None:
+        """Drop what is over, now and then."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            now_ms = self._node.clock.now_ms()
+            self.admission.drop_expired(now_ms)
+            self.shelf.drop_expired(now_ms)
+            try:
+                self._node.storage.vault.drop_expired(now_ms)
+            except DiskRefusedError as error:
+                self._node.log.warning("vault_refused", code=error.code)
+
+
+def open_public_side(node: Node) -> Side:
+    """Return the public side of a node; a `node.app.Extend`."""
+    return PublicSide(node)
+
+
+def _is_shameful(result: Result) -> bool:
+    """Tell whether no honest peer passes such an entry on."""
+    return isinstance(result, InvalidDataError | BadSignatureError) and is_final(result)
+
+
+async def _no_custodian(call: Call) -> Reply:  # noqa: ARG001
+    raise NotFoundError("this node has no custodian: it lacks an agency, or its keys")
+
+
+def _tag_route(answer: Callable[[AgencyId, bytes], bytes]) -> _WebHandler:
+    async def handle(request: web.Request) -> web.Response:
+        if (request.content_length or 0) > TAGS_BYTES_MAX:
+            return web.Response(status=413, text="node.body_too_large")
+        raw = await request.read()
+        try:
+            body = answer(request[PEER], raw)
+        except InvalidDataError:
+            raise
+        except CivregError as error:
+            return web.Response(status=status_of(error), text=error.code)
+        return web.Response(body=body, content_type="application/msgpack")
+
+    return handle
