@@ -112,6 +112,7 @@ _BY_CODE: Final = MappingProxyType(
         "registry.certificates_full": ExitCode.CONFLICT,
         "registry.corrupt_state": ExitCode.CHAIN_BROKEN,
         "registry.custodian_missing": ExitCode.NOT_AUTHORISED,
+        "registry.custodian_refused": ExitCode.NOT_AUTHORISED,
         "registry.custody_form": ExitCode.NOT_AUTHORISED,
         "registry.empty_basis": ExitCode.INVALID_INPUT,
         "registry.entry": ExitCode.INVALID_INPUT,
