@@ -10,8 +10,10 @@ import sys
 import pytest
 
 from node.app import EXIT_CHAIN_BROKEN, EXIT_INVALID_INPUT, Options, open_node, run_node
+from node.clock import SystemClock
 from node.errors import ConfigError, GuardMissingError, WrongHomeError
 from tests.node.homes import make_homes
+from tests.node.town_chain import make_town, make_town_homes, pooled
 
 pytestmark = pytest.mark.asyncio
 PATIENCE_S = 60
@@ -49,8 +51,8 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(homes):
-    nodes = [Running(home) for home in homes.folders]
+async def running(folders):
+    nodes = [Running(home) for home in folders]
     try:
         async with asyncio.timeout(PATIENCE_S):
             yield nodes
@@ -73,7 +75,7 @@ def check_agreement(nodes):
 
 
 async def test_four_nodes_over_real_sockets_agree_on_blocks(tmp_path):
-    async with running(make_homes(tmp_path)) as nodes:
+    async with running(make_homes(tmp_path).folders) as nodes:
         await reach(nodes, 3)
         check_agreement(nodes)
         assert {one.node.application.store.state_root for one in nodes} != set()
@@ -81,7 +83,7 @@ async def test_four_nodes_over_real_sockets_agree_on_blocks(tmp_path):
 
 async def test_three_go_on_without_the_fourth_and_it_catches_up_and_votes(tmp_path):
     homes = make_homes(tmp_path)
-    async with running(homes) as nodes:
+    async with running(homes.folders) as nodes:
         await reach(nodes, 2)
         late = nodes.pop()
         await late.stop()
@@ -92,17 +94,44 @@ async def test_three_go_on_without_the_fourth_and_it_catches_up_and_votes(tmp_pa
         check_agreement([*nodes, late])
 
 
+async def test_entries_of_one_pool_and_their_bodies_reach_every_node(tmp_path):
+    """No gossip here: blocks are pulled from their proposer, and bodies before a prevote."""
+    town = make_town(SystemClock().now_ms() - 60_000)
+    entries = [entry for number in range(12) for entry in town_people(town, number)]
+    async with running(make_town_homes(tmp_path, town)) as nodes:
+        first = nodes[0].node
+        for digest, body in town.bodies.items():
+            first.storage.vault.put_body(digest, body)
+        for entry in entries:
+            first.pool.add(pooled(first.application, entry.raw))
+        while any(one.node.application.store.tip.log.size < len(entries) for one in nodes):
+            await reach(nodes, max(one.height for one in nodes) + 1)
+        await reach(nodes, max(one.height for one in nodes) + 2)
+        check_agreement(nodes)
+        for one in nodes:
+            vault = one.node.storage.vault
+            assert {digest: vault.body(digest) for digest in town.bodies} == town.bodies
+            heights = {one.node.application.store.locate(entry.entry_digest) for entry in entries}
+            assert None not in heights
+
+
+def town_people(town, number):
+    before = len(town.blocks)
+    town.adult(f"person {number}")
+    return [entry for _height, _time_ms, entries in town.blocks[before:] for entry in entries]
+
+
 async def test_a_network_of_one_starts_without_waiting_for_anybody(tmp_path):
-    async with running(make_homes(tmp_path, count=1)) as nodes:
+    async with running(make_homes(tmp_path, count=1).folders) as nodes:
         await reach(nodes, 2)
 
 
 async def test_all_nodes_restart_from_their_disks(tmp_path):
     homes = make_homes(tmp_path)
-    async with running(homes) as nodes:
+    async with running(homes.folders) as nodes:
         await reach(nodes, 2)
         before = nodes[0].block_ids
-    async with running(homes) as nodes:
+    async with running(homes.folders) as nodes:
         await reach(nodes, max(before) + 2)
         check_agreement(nodes)
 
