@@ -36,19 +36,11 @@ from ledger.ids import ID_BYTES, ActId, OfficeId, RecordId
 from ledger.parts import CUSTODIAN_TERM
 from registry.acts import Act
 from registry.authority_rows import KeyRow
-from registry.drafting import (
-    Desk,
-    SealedAct,
-    Target,
-    compose_act,
-    custodian_request,
-    draft_of,
-    prepare_act,
-    seal_act,
-)
+from registry.drafting import compose_act, custodian_request, draft_of
 from registry.drafts import Draft, add_signature, finish_draft, missing_keys
 from registry.duplicates import BirthSketch
 from registry.form_kinds import FormKind
+from registry.preparing import Desk, SealedAct, Target, prepare_act, seal_act
 from registry.readers import seal_keys
 from registry.signer_plan import Hands, Scene, plan_signers
 from registry.state_key_names import key_key

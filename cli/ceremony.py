@@ -60,7 +60,6 @@ from ledger.limits import VALIDATORS_MAX
 from ledger.quorum import SIGNATURE_BYTES_MAX
 from ledger.trust import TrustBundle, trust_genesis
 from registry.catalogue import genesis_attachments
-from registry.rule_pack import PACK_NAME, PACK_TEXT
 
 TRUST_VALID_MS: Final = 180 * 86_400_000
 UNIT_TABLES: Final = ("admin_unit", "demonstration_unit")
@@ -91,17 +90,10 @@ def make_template(agreed: Path) -> tuple[bytes, bytes]:
             namespaces=tuple(_namespace(row, ids) for row in _tables(table, "namespaces")),
             attachments=(),
         )
-        raw = compose_template(template, attachments_of(_text(table, "unit_table", UNIT_TABLES[0])))
+        raw = compose_template(template, _attachments(_text(table, "unit_table", UNIT_TABLES[0])))
     except (KeyError, TypeError, ValueError, InvalidDataError) as error:
         raise _wrong(agreed, error) from error
     return raw, template_digest(raw)
-
-
-def attachments_of(unit_table: str) -> dict[str, bytes]:
-    """Return what a genesis document attaches: record types, code tables, the office rules."""
-    attachments = dict(genesis_attachments(unit_table))
-    attachments[f"pack/{PACK_NAME}"] = PACK_TEXT
-    return attachments
 
 
 def make_part(context: Context, template_raw: bytes, own: Path, signers: Sequence[str]) -> bytes:
@@ -138,7 +130,7 @@ def merge_parts(
     """
     read = [_read_part(raw) for raw in parts]
     unit_table = _unit_table(template_raw)
-    genesis = merge_genesis(template_raw, read, attachments_of(unit_table))
+    genesis = merge_genesis(template_raw, read, _attachments(unit_table))
     bundle = trust_genesis(genesis, genesis.time_ms + TRUST_VALID_MS)
     agencies = {agency.agency_id: agency for agency in genesis.template.agencies}
     described = NetworkFile(
@@ -157,11 +149,15 @@ def merge_parts(
     return genesis, bundle, render_network(described)
 
 
+def _attachments(unit_table: str) -> dict[str, bytes]:
+    return dict(genesis_attachments(unit_table))
+
+
 def _unit_table(template_raw: bytes) -> str:
     """Return which shipped table of units the template names by its digest."""
     wanted = dict(parse_template(template_raw).attachments)
     for name in UNIT_TABLES:
-        attached = attachments_of(name)
+        attached = _attachments(name)
         digests = {each: attachment_digest(content) for each, content in attached.items()}
         if digests == wanted:
             return name

@@ -29,6 +29,7 @@ NOUNS: Final[dict[str, str]] = {
     "completion": "cli.version:completion",
     "key": "cli.key:key",
     "network": "cli.network:network",
+    "node": "cli.operate:node",
     "version": "cli.version:version",
 }
 

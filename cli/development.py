@@ -50,9 +50,10 @@ from ledger.trust import trust_genesis
 from node.config import CONFIG_FILE, Address, Config, render_config
 from node.signer import create_guard
 from node.storage import GUARD_FILE
+from node.tag_service import SECRET_FILE
 from registry.catalogue import genesis_attachments
 from registry.civil_calendar import civil_date
-from registry.rule_pack import PACK_NAME, PACK_TEXT
+from registry.tags import TAG_KEY_BYTES
 
 GOVERNANCE_KEYS: Final = 3
 GOVERNANCE_NEEDED: Final = 2
@@ -84,7 +85,6 @@ _SERVICE_KEYS: Final = {
     Purpose.TAG: Algorithm.P256,
     Purpose.CHECKPOINT: Algorithm.ED25519,
 }
-_TAG_SECRET_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,6 @@ def make_development(folder: Path, wish: Wish) -> tuple[NetworkFile, Genesis]:
     _write_people(network, agencies, wish.passphrase)
     for number, keys in enumerate(agencies):
         _write_node(folder / f"node-{number}", keys, ports[number], genesis, wish)
-    _write_secrets(folder, agencies, genesis)
     _write(folder / GENESIS_FILE, genesis.raw)
     bundle = trust_genesis(genesis, wish.time_ms + TRUST_VALID_MS)
     _write(folder / TRUST_FILE, bundle.to_bytes())
@@ -215,7 +214,6 @@ def _make_genesis(
 ) -> Genesis:
     day = civil_date(wish.time_ms)
     attachments = dict(genesis_attachments(wish.unit_table))
-    attachments[f"pack/{PACK_NAME}"] = PACK_TEXT
     police, justice = agencies[1].agency_id, agencies[0].agency_id
     template = Template(
         name=wish.name,
@@ -329,26 +327,13 @@ def _write_node(
     )
     for purpose, key in keys.services.items():
         _write_key(config.keys_folder / f"{purpose}.pem", key, wish.passphrase)
+    _write(config.keys_folder / SECRET_FILE, secrets.token_bytes(TAG_KEY_BYTES))
     if wish.passphrase is not None:
         _write(config.keys_folder / "passphrase", wish.passphrase + b"\n")
     _write(home / CONFIG_FILE, render_config(config).encode())
     _write(config.genesis_file, genesis.raw)
     config.data_folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     create_guard(config.data_folder / GUARD_FILE, keys.services[Purpose.CONSENSUS].public.key_id)
-
-
-def _write_secrets(folder: Path, agencies: Sequence[AgencyKeys], genesis: Genesis) -> None:
-    """Give each of the two agencies of a namespace a secret of its own."""
-    for namespace in genesis.template.namespaces:
-        for number, one in enumerate(agencies):
-            if one.agency_id in {namespace.first, namespace.second}:
-                path = folder / f"node-{number}" / "keys" / tag_secret_file(namespace.name)
-                _write(path, secrets.token_bytes(_TAG_SECRET_BYTES))
-
-
-def tag_secret_file(namespace: str) -> str:
-    """Return the name, in a node's `keys`, of the secret of a namespace of tags."""
-    return f"tag.{namespace}.secret"
 
 
 def _write_key(path: Path, key: SoftwareKey, passphrase: bytes | None) -> None:

@@ -69,14 +69,19 @@ class NodePlace:
     @property
     def address(self) -> str:
         """The base address that a running node wrote down, else the one of the file."""
-        if self.home is not None:
-            path = self.home / PORTS_FILE
-            try:
-                ports = json.loads(path.read_text(encoding="utf-8"))
-                return f"http://127.0.0.1:{int(ports['public'])}"
-            except (OSError, ValueError, KeyError, TypeError):
-                pass
-        return self.public
+        port = self.ports.get("public")
+        return self.public if port is None else f"http://127.0.0.1:{port}"
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports on which a node of this machine listens; empty while none runs there."""
+        if self.home is None:
+            return {}
+        try:
+            found = json.loads((self.home / PORTS_FILE).read_text(encoding="utf-8"))
+            return {str(name): int(port) for name, port in found.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
 
 
 @dataclass(frozen=True, slots=True)

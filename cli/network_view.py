@@ -18,9 +18,9 @@ from ledger.genesis import Genesis, parse_genesis
 from ledger.ids import AgencyId, RecordId
 from registry.civil_calendar import civil_date
 from registry.code_names import FindTable, find_in
-from registry.drafting import Target
 from registry.errors import RecordUnknownError, UnknownKindError
 from registry.form_kinds import FormKind, find_form
+from registry.preparing import Target
 from registry.record_checks import companion_id
 from registry.rows import RecordRow
 from registry.schema import RecordType

@@ -22,7 +22,7 @@ from ledger.canonical import Value, encode
 from ledger.entries import Entry, RecordPart
 from ledger.ids import RecordId
 from ledger.limits import REQUEST_BODY_BYTES_MAX
-from registry.drafting import Target
+from registry.preparing import Target
 from registry.rows import RecordRow
 
 REQUEST_ENTRIES_MAX: Final = 256

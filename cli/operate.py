@@ -1,0 +1,180 @@
+"""`civreg node`: run a node, see how it is, find out what is wrong, mend its log, copy it.
+
+A node is a home folder with config.toml; `node/` does the work. `network init` and the ceremony
+make such folders.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+import click
+
+from cli.client import Call, Client
+from cli.commands import Command, Group
+from cli.errors import FileTakenError, NoNetworkError
+from cli.health_checks import examine
+from cli.network_file import NodePlace
+from cli.output import Context, accepted, confirm, note
+from ledger.ids import AgencyId
+from ledger.store import ChainStore
+from ledger.vault import Vault
+from ledger.wal import repair
+from node.config import CONFIG_FILE, load_config
+from node.storage import VAULT_FOLDER, WAL_FILE
+
+_HOME = click.Path(path_type=Path, file_okay=False)
+STATUS_TRIES_S: Final = 0.0
+
+
+@click.group(cls=Group, name="node")
+def node() -> None:
+    """Run a node and look after it.
+
+    \b
+    Example:
+        civreg node run net/node-0
+        civreg node doctor net/node-0
+    """
+
+
+@node.command(cls=Command)
+@click.argument("folder", metavar="[NODE]", type=_HOME, required=False)
+@click.option(
+    "--new-guard",
+    is_flag=True,
+    help="This consensus key has never signed: start without its guard file.",
+)
+@click.option(
+    "--end-wait", is_flag=True, help="Vote without waiting for what the peers say of this key."
+)
+@click.pass_obj
+def run(context: Context, folder: Path | None, *, new_guard: bool, end_wait: bool) -> int:
+    """Run the node of the folder NODE (default: the home folder) until it is stopped.
+
+    Its log goes to stderr, one JSON object a line. SIGTERM and Ctrl-C stop it gracefully.
+
+    \b
+    Example:
+        civreg node run net/node-0
+    """
+    # aiohttp and the whole node: only who runs one pays for importing it.
+    from node.app import Options, run_node  # noqa: PLC0415
+    from node.public_side import open_public_side  # noqa: PLC0415
+
+    options = Options(new_guard=new_guard, end_wait=end_wait)
+    return run_node(folder or context.home, options, open_public_side)
+
+
+@node.command(cls=Command)
+@click.argument("folder", metavar="[NODE]", type=_HOME, required=False)
+@click.pass_obj
+def status(context: Context, folder: Path | None) -> None:
+    """Say how the running node of a folder is: height, peers, findings with causes and cures.
+
+    \b
+    Example:
+        civreg node status net/node-0
+    """
+    folder = folder or context.home
+    config = load_config(folder)
+    place = NodePlace("", config.agency or AgencyId(bytes(16)), "", folder)
+    ports = place.ports
+    if "private" not in ports:
+        raise NoNetworkError(f"no node runs in {folder}", address=str(folder))
+    with Client(bytes(32)) as client:
+        address = f"http://127.0.0.1:{ports['private']}"
+        answer = client.send(Call(address=address, path="/status", tries_s=STATUS_TRIES_S))
+        accepted(answer.json, context)
+
+
+@node.command(cls=Command)
+@click.argument("folder", metavar="[NODE]", type=_HOME, required=False)
+@click.pass_obj
+def doctor(context: Context, folder: Path | None) -> int:
+    """Examine the folder of a node, running or not, and say all that is wrong and what helps.
+
+    \b
+    Example:
+        civreg node doctor net/node-0
+    """
+    folder = folder or context.home
+    findings = examine(folder)
+    for finding in findings:
+        lines = [
+            context.say(f"node.{finding.level}", what=finding.what),
+            f"  {context.say(finding.cure)}",
+        ]
+        result = {"level": finding.level, "what": finding.what, "cure": context.say(finding.cure)}
+        accepted(result, context, lines=lines)
+    if not findings:
+        accepted({"level": "ok"}, context, lines=context.say("node.healthy", folder=folder))
+    return 1 if any(finding.level == "bad" for finding in findings) else 0
+
+
+@node.command("repair-wal", cls=Command, changes=True)
+@click.argument("folder", metavar="[NODE]", type=_HOME, required=False)
+@click.pass_obj
+def repair_wal(context: Context, folder: Path | None) -> None:
+    """Cut a damaged write-ahead log at the first damage; a copy of the whole stays beside it.
+
+    Only while the node is stopped. The guard of signatures is another file and stays as it is.
+
+    \b
+    Example:
+        civreg node repair-wal net/node-0 --yes
+    """
+    folder = folder or context.home
+    path = load_config(folder).data_folder / WAL_FILE
+    if context.dry_run:
+        accepted({"would_repair": path}, context)
+        return
+    confirm(context.say("node.repair", path=path), context)
+    report = repair(path)
+    result = {
+        "frames": report.frames,
+        "cut_bytes": report.cut_bytes,
+        "copy": None if report.copy is None else str(report.copy),
+    }
+    said = "node.repaired" if report.cut_bytes else "node.nothing_to_repair"
+    lines = context.say(said, frames=report.frames, bytes=report.cut_bytes, copy=report.copy)
+    accepted(result, context, lines=lines, next_command=f"civreg node doctor {folder}")
+
+
+@node.command(cls=Command, changes=True)
+@click.argument("stopped", metavar="NODE", type=_HOME)
+@click.argument("out", metavar="DIR", type=_HOME)
+@click.pass_obj
+def backup(context: Context, stopped: Path, out: Path) -> None:
+    """Copy a stopped node's genesis, settings, key files, chain and vault to the new folder DIR.
+
+    The guard of signatures and the log of votes are left out on purpose: an old guard would let the
+    key contradict itself. A restored node starts with --new-guard only after its peers were asked.
+
+    \b
+    Example:
+        civreg node backup net/node-0 backup-2026-03-15
+    """
+    if out.exists():
+        raise FileTakenError("the folder exists already", name=str(out))
+    config = load_config(stopped)
+    with ChainStore.open(config.data_folder) as store:
+        height = store.height
+        Vault.open(config.data_folder / VAULT_FOLDER).close()
+    if context.dry_run:
+        accepted({"would_write": out, "height": height}, context)
+        return
+    out.mkdir(mode=0o700, parents=True)
+    for name in (CONFIG_FILE, config.genesis_file.name):
+        shutil.copy2(stopped / name, out / name)
+    shutil.copytree(config.keys_folder, out / "keys")
+    for part in sorted(config.data_folder.iterdir()):
+        if part.is_dir():
+            note(context.say("node.copying", name=part.name), context)
+            shutil.copytree(part, out / "data" / part.name)
+    (out / "data").chmod(0o700)
+    with ChainStore.open(out / "data", read_only=True) as store:
+        copied = store.height
+    result = {"backup": out, "height": copied}
+    lines = context.say("node.copied", folder=out, height=copied)
+    accepted(result, context, lines=lines, next_command=f"civreg node doctor {out}")
