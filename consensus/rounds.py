@@ -59,7 +59,8 @@ def start_round(state: State, number: int) -> Transition:
                 signed = held.proposal.signed
                 state, more = ask_for_block(state, signed.block_id, signed.proposer)
                 effects += more
-    return state, effects
+    state, more = ask_for_named(state, number, VoteType.PREVOTE)
+    return state, (*effects, *more)
 
 
 def apply_rule(state: State, rule: machine.Rule) -> Transition:

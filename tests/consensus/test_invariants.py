@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from consensus import engine
@@ -67,6 +67,7 @@ def proposals(draw):
     pol_round = draw(st.integers(-1, number - 1))
     block_id = draw(st.sampled_from(BLOCKS))
     made = proposal(block_id, number, pol_round=pol_round, height=draw(heights))
+    assume(made.signed.proposer != OWN)  # nobody else has our key
     return ProposalReceived(made, TIME_MS)
 
 

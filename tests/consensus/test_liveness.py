@@ -230,6 +230,15 @@ def test_a_block_of_a_far_round_is_asked_for_when_its_round_comes():
     assert node.all(CheckBlock) == [CheckBlock(1, A, 2)]
 
 
+def test_a_block_that_only_a_polka_names_is_asked_for_when_its_round_comes():
+    node = Node.of(0)
+    node.votes(PREVOTE, (1, A), round_number=2)
+    assert node.all(CheckBlock) == []
+    node.give(PolkaProofReceived(quorum(PREVOTE, A, 2)))
+    assert node.state.round == 2
+    assert node.all(CheckBlock) == [CheckBlock(1, A, None)]
+
+
 def test_messages_of_the_next_two_heights_are_kept_and_counted_when_the_height_begins():
     node = Node.of(0)
     early = [VoteReceived(vote(index, PREVOTE, A, height=2)) for index in (1, 2, 3)]
