@@ -168,6 +168,8 @@ class Nonces:
             ReplayedRequestError: It was used.
             UnavailableError: Too many are remembered; a minute later there is room.
         """
+        if (key_id, nonce) in self._seen:
+            raise ReplayedRequestError("the nonce of this signed request was used before")
         if len(self._seen) >= self._nonces_max:
             oldest_s = now_s - CREATED_TOLERANCE_S
             self._seen = {used: at_s for used, at_s in self._seen.items() if at_s >= oldest_s}
@@ -178,8 +180,6 @@ class Nonces:
                     value=len(self._seen),
                     maximum=self._nonces_max,
                 )
-        if (key_id, nonce) in self._seen:
-            raise ReplayedRequestError("the nonce of this signed request was used before")
         self._seen[key_id, nonce] = created_s
 
 
