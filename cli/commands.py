@@ -30,6 +30,7 @@ NOUNS: Final[dict[str, str]] = {
     "key": "cli.key:key",
     "network": "cli.network:network",
     "node": "cli.operate:node",
+    "verify": "cli.verify:verify",
     "version": "cli.version:version",
 }
 

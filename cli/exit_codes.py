@@ -137,6 +137,7 @@ _BY_CODE: Final = MappingProxyType(
         "registry.office_not_in_force": ExitCode.NOT_AUTHORISED,
         "registry.officer_identity": ExitCode.NOT_AUTHORISED,
         "registry.officers_not_distinct": ExitCode.NOT_AUTHORISED,
+        "registry.openings_wrong": ExitCode.FORGED,
         "registry.parameter": ExitCode.INVALID_INPUT,
         "registry.personal_number_in_clear": ExitCode.INVALID_INPUT,
         "registry.potential_duplicate": ExitCode.CONFLICT,

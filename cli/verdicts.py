@@ -76,6 +76,20 @@ class Judgement:
         return EXIT_OF_WORD[self.word]
 
 
+def read_receipt_of(raw: bytes, *, is_certificate: bool) -> Receipt:
+    """Return the receipt of a document's bytes; nothing is verified but shapes.
+
+    Raises:
+        InvalidDataError: They are no document.
+    """
+    if is_certificate:
+        # Certificates need half the registry; most documents are receipts.
+        from registry.certificates import parse_certificate  # noqa: PLC0415
+
+        return parse_certificate(raw).receipt
+    return parse_receipt(raw)
+
+
 def judge_receipt(raw: bytes, trust: TrustBundle, now_ms: int) -> Judgement:
     """Return the answer about the bytes of a receipt.
 
@@ -94,7 +108,6 @@ def judge_receipt(raw: bytes, trust: TrustBundle, now_ms: int) -> Judgement:
 
 def judge_certificate(raw: bytes, trust: TrustBundle, now_ms: int) -> Judgement:
     """Return the answer about the bytes of a certificate: its receipt, and its openings."""
-    # Certificates need half the registry; most documents are receipts.
     from registry.certificates import WrongOpeningsError, parse_certificate  # noqa: PLC0415
 
     try:

@@ -1,0 +1,262 @@
+"""`civreg verify`: is this document genuine? Offline; no server, no database, no account.
+
+It loads only what checking needs, so that it starts at once.
+"""
+
+import base64
+import binascii
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Final
+
+import click
+
+from cli.commands import Command
+from cli.document_status import (
+    Currency,
+    currency_of_certificate,
+    currency_of_state,
+    facts_of,
+)
+from cli.errors import InvalidInputError, NoSuchFileError
+from cli.exit_codes import ExitCode, exit_code_of
+from cli.languages import error_text
+from cli.output import Context, accepted
+from cli.verdicts import (
+    EXIT_OF_WORD,
+    Judgement,
+    Word,
+    judge_certificate,
+    judge_receipt,
+    read_receipt_of,
+)
+from keys.errors import CivregError
+from ledger.errors import InvalidDataError
+from ledger.receipt_form import RECEIPT_BYTES_MAX
+from ledger.trust import TRUST_BYTES_MAX, TrustBundle, UnknownValidatorsError, parse_trust
+
+TRUST_FILE: Final = "trust.civreg"
+DOCUMENT_BYTES_MAX: Final = 2 * RECEIPT_BYTES_MAX
+
+_CERTIFICATE_PREFIX: Final = b"\x94\x01\xabcertificate"
+_RECEIPT_PREFIX: Final = b"\x9b\x01\xa7receipt"
+_TEXT_CHARS: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_= \t\r\n"
+)
+_CIVIL_TIME: Final = timezone(timedelta(hours=7))
+_PATH_MARKS: Final = ("/", "\\", ".")
+
+
+@click.command(cls=Command)
+@click.argument("document", metavar="FILE|-|TEXT")
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Trust bundle of the network; by default trust.civreg of the home folder.",
+)
+@click.option(
+    "--status",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="State proof from a node: is what the document shows still in force?",
+)
+@click.pass_obj
+def verify(context: Context, document: str, trust: Path | None, status: Path | None) -> int:
+    """Check a receipt or certificate offline and answer in one word, with every check.
+
+    The document is a file, `-` for standard input, or its text in base64url. The exit status is 0
+    only for GENUINE.
+
+    \b
+    Example:
+        civreg verify birth-0042.receipt --trust trust.civreg
+        civreg verify - --json < birth-0042.receipt
+    """
+    raw = read_document(document)
+    now_ms = time.time_ns() // 1_000_000
+    bundle_path = trust or context.home / TRUST_FILE
+    is_certificate = raw.startswith(_CERTIFICATE_PREFIX)
+    if trust is None and not bundle_path.is_file():
+        return _without_bundle(context, raw, is_certificate=is_certificate)
+    bundle = parse_trust(read_bounded(bundle_path, TRUST_BYTES_MAX))
+    judge = judge_certificate if is_certificate else judge_receipt
+    judgement = judge(raw, bundle, now_ms)
+    currency = None
+    if judgement.word is Word.GENUINE:
+        assert judgement.receipt is not None, "a document that holds has a receipt"
+        if status is not None:
+            proof = read_bounded(status, TRUST_BYTES_MAX)
+            currency = currency_of_state(judgement.receipt, proof, bundle, now_ms)
+        elif is_certificate:
+            currency = currency_of_certificate(judgement, now_ms)
+    return _answer(context, judgement, bundle, currency)
+
+
+def read_document(document: str) -> bytes:
+    """Return the bytes of a document: of a file, of standard input, or of base64url text.
+
+    Raises:
+        NoSuchFileError: It looks like the name of a file, and there is none.
+        InvalidInputError: Over 2 MiB.
+    """
+    if document == "-":
+        return _plain(_bounded(sys.stdin.buffer.read(DOCUMENT_BYTES_MAX + 1), "-"))
+    path = Path(document)
+    if _is_file(path):
+        return _plain(read_bounded(path, DOCUMENT_BYTES_MAX))
+    if any(mark in document for mark in _PATH_MARKS):
+        raise NoSuchFileError("there is no such file", name=document)
+    return _plain(_bounded(document.encode("utf-8", "surrogateescape"), "TEXT"))
+
+
+def read_bounded(path: Path, bytes_max: int) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        NoSuchFileError: There is none.
+        InvalidInputError: It is longer than allowed.
+    """
+    try:
+        with path.open("rb") as file:
+            return _bounded(file.read(bytes_max + 1), str(path), bytes_max)
+    except FileNotFoundError as error:
+        raise NoSuchFileError("there is no such file", name=str(path)) from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # Text too long, or impossible, as the name of a file.
+        return False
+
+
+def _bounded(raw: bytes, name: str, bytes_max: int = DOCUMENT_BYTES_MAX) -> bytes:
+    if len(raw) > bytes_max:
+        raise InvalidInputError(f"over {bytes_max} bytes", name=name)
+    return raw
+
+
+def _plain(raw: bytes) -> bytes:
+    """Return the bytes that base64url text stands for; other bytes as they are."""
+    if raw.startswith((_CERTIFICATE_PREFIX, _RECEIPT_PREFIX)) or not _TEXT_CHARS.issuperset(raw):
+        return raw
+    text = b"".join(raw.split()).rstrip(b"=")
+    try:
+        return base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        return raw
+
+
+def _without_bundle(context: Context, raw: bytes, *, is_certificate: bool) -> int:
+    """Say that nothing can be checked, or that there is nothing to check."""
+    error: CivregError = UnknownValidatorsError("no trust bundle", height=0, newest_height=0)
+    word, name = Word.CANNOT_CHECK, "trust"
+    try:
+        read_receipt_of(raw, is_certificate=is_certificate)
+    except InvalidDataError as refusal:
+        word, name, error = Word.UNREADABLE, "form", refusal
+    return _print(context, word, EXIT_OF_WORD[word], {}, [(name, error)])
+
+
+def _answer(
+    context: Context, judgement: Judgement, bundle: TrustBundle, currency: Currency | None
+) -> int:
+    word, status = judgement.word, judgement.exit_code
+    shown: dict[str, object] = {}
+    if judgement.word is Word.GENUINE:
+        shown = facts_of(judgement, bundle) | {"fields": dict(judgement.fields)}
+        if currency is not None:
+            shown |= {"in_force": currency.word, "as_of": currency.as_of}
+            word, status = currency.word, EXIT_OF_WORD[currency.word]
+    shown["network"] = bundle.network_id
+    shown["trust_fingerprint"] = bundle.fingerprint
+    shown["trust_newest_height"] = bundle.newest_height
+    shown["trust_valid_until_ms"] = bundle.valid_until_ms
+    return _print(context, word, status, shown, judgement.checks)
+
+
+def _print(
+    context: Context,
+    word: Word,
+    status: ExitCode,
+    shown: Mapping[str, object],
+    checks: Sequence[tuple[str, CivregError | None]],
+) -> int:
+    result = {
+        "word": word,
+        "exit": int(status),
+        **shown,
+        "checks": [_check_value(context, name, error) for name, error in checks],
+    }
+    accepted(result, context, lines=[*_lines(context, word, shown), *_check_lines(context, checks)])
+    return int(status)
+
+
+def _check_value(context: Context, name: str, error: CivregError | None) -> dict[str, object]:
+    if error is None:
+        return {"name": name, "passed": True}
+    words = error_text(context.lang, error.code, error.details)
+    return {
+        "name": name,
+        "passed": False,
+        "code": error.code,
+        "exit": int(exit_code_of(error.code)),
+        "sentence": words.sentence,
+        "message": str(error),
+    }
+
+
+def _lines(context: Context, word: Word, shown: Mapping[str, object]) -> list[str]:
+    lines = [context.say(f"verify.word.{word.name.lower()}")]
+    if "height" in shown:
+        lines += _fact_lines(context, shown)
+        if shown.get("fields") or "in_force" in shown:
+            lines.append(context.say("verify.compare"))
+        if "in_force" in shown and shown["in_force"] is not Word.GENUINE:
+            lines.append(context.say("verify.was_genuine", date=shown["as_of"]))
+    return lines
+
+
+def _fact_lines(context: Context, shown: Mapping[str, object]) -> list[str]:
+    moment = datetime.fromtimestamp(int(str(shown["time_ms"])) / 1000, UTC).astimezone(_CIVIL_TIME)
+    names = shown["signed_by"]
+    assert isinstance(names, list), "made by facts_of"
+    lines = [
+        context.say(
+            "verify.registered", time=moment.strftime("%Y-%m-%d %H:%M"), height=shown["height"]
+        ),
+        context.say(
+            "verify.signed",
+            signed=shown["agencies_signed"],
+            agencies=shown["agencies"],
+            names=", ".join(names),
+        ),
+    ]
+    office = shown["office_name"] or shown["office"]
+    for key, value in (
+        ("verify.act", shown["act"]),
+        ("verify.number", shown["registration_no"]),
+        ("verify.office", office),
+        ("verify.event_date", shown["event_date"]),
+    ):
+        if value is not None:
+            lines.append(context.say(key, value=value))
+    fields = shown["fields"]
+    assert isinstance(fields, dict), "made by the judgement"
+    return lines + [f"  {name}: {value}" for name, value in fields.items()]
+
+
+def _check_lines(context: Context, checks: Sequence[tuple[str, CivregError | None]]) -> list[str]:
+    lines = [context.say("verify.checks")]
+    for name, error in checks:
+        title = context.say(f"verify.check.{name}")
+        if error is None:
+            lines.append(context.say("verify.passed", title=title))
+        else:
+            words = error_text(context.lang, error.code, error.details)
+            lines.append(
+                context.say("verify.failed", title=title, sentence=words.sentence, code=error.code)
+            )
+    return lines

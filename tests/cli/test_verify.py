@@ -1,0 +1,237 @@
+"""`civreg verify`: one word, each check by its name, and the exit status of users.md."""
+
+import base64
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import program
+from ledger import merkle, state_tree
+from ledger.blocks import outcomes_root
+from ledger.receipts import build_receipt, print_receipt
+from ledger.state_keys import key_hash, stored_value, stored_value_hash
+from ledger.trust import CertifiedHeader, make_trust
+from registry.certificates import print_certificate
+from registry.sealed import OpenedBody, OpenedField, show_openings
+from registry.state_documents import StateDocument, print_state_document
+from tests.agreement.documents import (
+    high_s,
+    p256_network,
+    sealed_entry,
+    small_world,
+)
+from tests.networks import ChainBuilder, seed
+from tests.registry.small_world import record_row
+
+NOW_MS = time.time_ns() // 1_000_000
+
+
+@pytest.fixture(scope="module")
+def world():
+    return small_world()
+
+
+@pytest.fixture
+def verify(tmp_path, world, monkeypatch):
+    """Run `verify` on a document with the young bundle; its end lies in the future."""
+    monkeypatch.setenv("LANG", "en_GB.UTF-8")
+    monkeypatch.delenv("LC_ALL", raising=False)
+    bundle = replace(world.young_trust, valid_until_ms=NOW_MS * 2)
+    (tmp_path / "trust.civreg").write_bytes(bundle.to_bytes())
+
+    def run(document, *words, stdin=None):
+        if isinstance(document, bytes):
+            (tmp_path / "document").write_bytes(document)
+            document = str(tmp_path / "document")
+        arguments = ["verify", document, "--home", str(tmp_path), *words]
+        return CliRunner().invoke(program, arguments, input=stdin)
+
+    return run
+
+
+def test_a_good_receipt_is_genuine_and_says_when_where_and_by_how_many(verify, world):
+    result = verify(world.raw("whole"), "--json")
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert answer["word"] == "GENUINE"
+    assert answer["height"] == 1
+    assert answer["act"] == "birth/register"
+    assert answer["registration_no"] == "00001/2026/3"
+    assert answer["office_name"] == "Office of a"
+    assert (answer["agencies_signed"], answer["agencies"]) == (3, 4)
+    assert [check["name"] for check in answer["checks"]] == [
+        "network", "entry", "inclusion", "outcome", "quorum", "trust",
+    ]  # fmt: skip
+
+
+def test_both_languages_name_each_check(verify, world):
+    english = verify(world.raw("whole")).stdout
+    vietnamese = verify(world.raw("whole"), "--lang", "vi").stdout
+    assert english.startswith("GENUINE\nregistered: 2026-01-01 07:00 (UTC+7), block 1\n")
+    assert vietnamese.startswith("THẬT (GENUINE)\n")
+    assert english.count("  passed  ") == vietnamese.count("  đạt  ") == 6
+
+
+def test_a_receipt_may_come_as_text_or_on_standard_input(verify, world):
+    raw = world.raw("whole")
+    text = base64.urlsafe_b64encode(raw).decode()
+    assert verify(text).exit_code == 0
+    assert verify(text.rstrip("=")).exit_code == 0
+    assert verify("-", stdin=raw).exit_code == 0
+    assert verify("-", stdin=text).exit_code == 0
+
+
+def other_certificate(world, change):
+    receipt = world.receipts["whole"]
+    certificate = change(receipt.certified.quorum_certificate)
+    return print_receipt(replace(receipt, certified=CertifiedHeader(receipt.header, certificate)))
+
+
+def test_each_kind_of_damage_has_its_word_and_exit_status(verify, world):
+    whole = world.receipts["whole"]
+    other = world.receipts["partly hidden"]
+    cases = {
+        ("FORGED", 18): print_receipt(replace(whole, outcome=other.outcome)),
+        ("FORGED", 11): other_certificate(world, high_s),
+        ("FORGED", 14): other_certificate(
+            world, lambda one: replace(one, signatures=one.signatures[:-1])
+        ),
+        ("UNREADABLE", 6): world.raw("whole")[:-1],
+        ("CANNOT CHECK NOW", 19): print_receipt(receipt_of_another_network()),
+    }
+    for (word, status), raw in cases.items():
+        result = verify(raw, "--json")
+        assert (json.loads(result.stdout)["word"], result.exit_code) == (word, status)
+
+
+def receipt_of_another_network():
+    network = p256_network("efgh")
+    chain = ChainBuilder(network)
+    block, certificate = chain.next_block([sealed_entry(network, COMMITMENT)])
+    return build_receipt(block, [chain.outcomes[0][0].to_bytes()], 0, certificate)
+
+
+def test_without_a_bundle_nothing_can_be_checked_now(tmp_path, world):
+    (tmp_path / "document").write_bytes(world.raw("whole"))
+    arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path), "--json"]
+    result = CliRunner().invoke(program, arguments)
+    assert (json.loads(result.stdout)["word"], result.exit_code) == ("CANNOT CHECK NOW", 19)
+
+
+def test_a_file_that_is_not_there_is_not_found(verify):
+    assert verify("birth-0042.receipt").exit_code == 3
+
+
+def test_text_that_is_no_document_is_unreadable(verify):
+    assert verify("hello").exit_code == 6
+    assert verify(b"").exit_code == 6
+    assert verify("x" * 3_000_000).exit_code == 6
+
+
+def test_verify_starts_without_server_database_or_progress_bars():
+    code = (
+        "import sys; import cli.main, cli.verify; "
+        "sys.exit(bool({'aiohttp', 'plyvel', 'rich', 'asyncio', 'node'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- certificates, and what is still in force ----------------------------------------------------
+
+FIELDS = tuple(
+    OpenedField(path, bytes(16), value) for path, value in (("name", "Ân"), ("sex", "m"))
+)
+COMMITMENT = merkle.root([one.leaf for one in FIELDS])
+RECORD = ("record", seed("record", "sealed", 0)[:16])
+
+
+@pytest.fixture
+def issue(tmp_path):
+    """Make a certificate that was registered some days ago, with its bundle in the home folder."""
+
+    def make(days_ago, state=None):
+        network = p256_network()
+        chain = ChainBuilder(network)
+        start = chain.network.genesis.time_ms
+        chain.skip_ms = NOW_MS - days_ago * 86_400_000 - start
+        pages: dict[bytes, bytes] = {}
+        hashes: dict[bytes, bytes | None] = {
+            key_hash(key): stored_value_hash(raw) for key, raw in (state or {}).items()
+        }
+        update = state_tree.update(pages.get, hashes)
+        pages.update({key: page for key, page in update.pages.items() if page is not None})
+        block, quorum_certificate = chain.next_block(
+            [sealed_entry(network, COMMITMENT)], state_root=update.root
+        )
+        outcomes = [one.to_bytes() for one in chain.outcomes[0]]
+        assert block.header.outcomes_root == outcomes_root(chain.outcomes[0])
+        certified = CertifiedHeader(block.header, quorum_certificate)
+        bundle = make_trust(network.genesis.charter, [], certified, NOW_MS * 2)
+        (tmp_path / "trust.civreg").write_bytes(bundle.to_bytes())
+        receipt = build_receipt(block, outcomes, 0, quorum_certificate)
+        opened = OpenedBody(fields=FIELDS, leaves=tuple(one.leaf for one in FIELDS))
+        raw = print_certificate(receipt, show_openings(opened, {"name"}))
+        (tmp_path / "document").write_bytes(raw)
+        return receipt, lambda key: print_state_document(
+            StateDocument(
+                key, (state or {}).get(key), state_tree.prove(pages.get, key_hash(key)), certified
+            )
+        )
+
+    return make
+
+
+def answer_of(tmp_path, *words):
+    arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path), "--json", *words]
+    result = CliRunner().invoke(program, arguments)
+    return json.loads(result.stdout), result.exit_code
+
+
+def test_a_birth_certificate_counts_as_current_for_180_days(issue, tmp_path):
+    issue(179)
+    answer, status = answer_of(tmp_path)
+    assert (answer["word"], status, answer["fields"]) == ("GENUINE", 0, {"name": "Ân"})
+    issue(180)
+    answer, status = answer_of(tmp_path)
+    assert (answer["word"], status) == ("CANNOT CHECK NOW", 19)
+    assert answer["as_of"]
+
+
+@pytest.mark.parametrize(
+    ("row", "word", "status"),
+    [
+        ({"version": 1}, "GENUINE", 0),
+        ({"version": 2}, "CHANGED", 17),
+        ({"version": 2, "status": "revoked"}, "REVOKED", 15),
+        (None, "NOT FOUND", 3),
+    ],
+)
+def test_a_state_proof_says_whether_the_record_is_still_so(issue, tmp_path, row, word, status):
+    state = {}
+    if row is not None:
+        state[RECORD] = stored_value(bytes(16), record_row("birth", **row).to_value())
+    _, prove = issue(0, state)
+    (tmp_path / "proof").write_bytes(prove(RECORD))
+    answer, code = answer_of(tmp_path, "--status", str(tmp_path / "proof"))
+    assert (answer["word"], code) == (word, status)
+
+
+def test_a_state_proof_of_yesterday_says_nothing_about_today(issue, tmp_path):
+    row = stored_value(bytes(16), record_row("birth").to_value())
+    _, prove = issue(2, {RECORD: row})
+    (tmp_path / "proof").write_bytes(prove(RECORD))
+    assert answer_of(tmp_path, "--status", str(tmp_path / "proof"))[1] == 19
+
+
+def test_a_state_proof_about_something_else_or_damaged_is_refused(issue, tmp_path):
+    _, prove = issue(0, {RECORD: stored_value(bytes(16), record_row("birth").to_value())})
+    for raw in (prove(("record", bytes(16))), prove(RECORD)[:-1], b""):
+        (tmp_path / "proof").write_bytes(raw)
+        arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path)]
+        result = CliRunner().invoke(program, [*arguments, "--status", str(tmp_path / "proof")])
+        assert result.exit_code == 6
