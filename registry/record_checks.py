@@ -111,7 +111,10 @@ def _set_target(run: Run) -> None:
     subject = run.subject
     if run.operation.writes[0].kind == "companion":
         (owner,) = subject.linked(subject.record_type.subject) or (RecordId(b""),)
-        if subject.part.record_id != companion_id(owner):
+        known = (
+            None if subject.before is None else subject.before.linked(subject.record_type.subject)
+        )
+        if known != (owner,) and subject.part.record_id != companion_id(owner):
             raise WrongIdError("the companion is not beside this record")
         run.target = run.state.read(record_key(owner), RecordRow)
         run.target_id = owner

@@ -112,18 +112,20 @@ class RecordRow:
     officers: tuple[RecordId, ...]
 
     def to_value(self) -> Value:
-        """Return the fields as an array."""
+        """Return the fields as an array; what is empty is nil, for most of it mostly is."""
         seal = self.seal
+        holders = [(item.parties, item.numerator, item.denominator) for item in self.holders]
         return (
             *(self.type_name, self.schema_version, self.version, self.last_entry),
-            *(self.first_entry, self.status, self.flags, self.office, self.member),
-            tuple([(item.parties, item.numerator, item.denominator) for item in self.holders]),
-            cast("dict[str, Value]", self.links),
+            *(self.first_entry, self.status, self.flags or None, self.office, self.member or None),
+            tuple(holders) or None,
+            cast("dict[str, Value] | None", self.links or None),
             None
             if seal is None
             else (seal.body_digest, seal.key_check, seal.commitment, seal.wraps_digest),
-            *(self.engine, self.claims, tuple([item.to_value() for item in self.encumbrances])),
-            *(self.registration_number, self.created, self.registered, self.officers),
+            *(self.engine or None, self.claims or None),
+            tuple([item.to_value() for item in self.encumbrances]) or None,
+            *(self.registration_number, self.created, self.registered, self.officers or None),
         )
 
     @classmethod
@@ -136,9 +138,13 @@ class RecordRow:
         if type(value) is not tuple or len(value) != len(cls.__match_args__):
             raise CorruptStateError("a stored state value is no RecordRow")
         given = dict(zip(cls.__match_args__, cast("Any", value), strict=True))
-        given["holders"] = tuple(Holder(*holder) for holder in given["holders"])
+        for name in ("flags", "claims", "officers"):
+            given[name] = given[name] or ()
+        for name in ("member", "links", "engine"):
+            given[name] = given[name] or {}
+        given["holders"] = tuple(Holder(*holder) for holder in given["holders"] or ())
         given["seal"] = None if given["seal"] is None else Seal(*given["seal"])
-        given["encumbrances"] = tuple(map(Encumbrance.from_value, given["encumbrances"]))
+        given["encumbrances"] = tuple(map(Encumbrance.from_value, given["encumbrances"] or ()))
         return cls(**given)
 
     def linked(self, name: str) -> tuple[RecordId, ...]:

@@ -64,6 +64,10 @@ class Cell:
     value_hash: Digest | None
 
 
+_UNKNOWN: Final = object()
+"""Says that a layer does not know a key, which is not the same as knowing that it is absent."""
+
+
 class _Source:
     """Where the lowest state comes from: stored bytes, decoded once; positions hashed once."""
 
@@ -119,12 +123,11 @@ class State:
             CorruptStateError: The stored bytes are no value of this kind.
         """
         for rows in self._layers:
-            if key in rows:
-                return cast("R | None", rows[key])
-        known = self._source.rows
-        if key in known:
-            return cast("R | None", known[key])
-        return self._source.load(key, kind)
+            found = rows.get(key, _UNKNOWN)
+            if found is not _UNKNOWN:
+                return cast("R | None", found)
+        found = self._source.rows.get(key, _UNKNOWN)
+        return self._source.load(key, kind) if found is _UNKNOWN else cast("R | None", found)
 
     def write(self, key: StateKey, row: Row) -> None:
         """Set the row of a key.
