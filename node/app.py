@@ -27,6 +27,7 @@ from ledger.errors import CorruptStoreError
 from ledger.genesis import Genesis
 from ledger.ids import AgencyId
 from node.application import Application
+from node.body_backlog import MARK_FILE, BodyBacklog
 from node.clock import SystemClock
 from node.conduct import Conduct
 from node.config import Config, load_config
@@ -150,6 +151,13 @@ class Node:
         self.world = NodeWorld(self.application, self.pool, self.driver, self._ports())
         self.world.on_failure = self.fail
         self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
+        self._backlog = BodyBacklog(
+            config.data_folder / MARK_FILE,
+            self.application,
+            self.world.bodies,
+            self.timers,
+            self.log,
+        )
         self.service = NodeService(self.world, storage.vault.body)
         self._listener: PeerListener | None = None
         self._side: Side | None = None
@@ -252,6 +260,7 @@ class Node:
         self.log.info("begins", from_height=permission.from_height)
         try:
             self.world.start(permission, tuple(self.storage.wal.frames))
+            self._backlog.start()
         except CivregError as error:
             self.fail(error)
 
@@ -268,6 +277,7 @@ class Node:
         await self._transport.close()
         if self._listener is not None:
             await self._listener.stop()
+        self._backlog.stop()
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.storage.close()
         self.log.info("stopped", height=self.application.tip_height)

@@ -70,7 +70,7 @@ def make_homes(folder: Path, count: int = 4, parameters: Parameters = FAST) -> H
 
 
 def make_home(folder: Path, name, keys, port, document) -> Path:
-    home = folder / name
+    home: Path = folder / name
     (home / "keys").mkdir(parents=True)
     (home / "data").mkdir()
     for purpose in PURPOSES:

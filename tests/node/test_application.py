@@ -9,6 +9,7 @@ from consensus.messages import SignedVote, VoteType, vote_message
 from consensus.wire import print_message
 from keys.hashing import Digest
 from ledger.blocks import Block, build_block, parse_block
+from ledger.entries import Entry
 from ledger.store import ChainStore
 from node.application import Turn
 from node.errors import InconsistentError, InvalidProposalError
@@ -74,7 +75,8 @@ def town_entries(town, people=3):
 
 def test_what_one_builds_another_accepts_and_both_reach_the_same_state(town, proposer, validator):
     entries = town_entries(town)
-    for part in (entries[:4], entries[4:], []):
+    parts: list[list[Entry]] = [entries[:4], entries[4:], []]
+    for part in parts:
         block = build(proposer, part)
         received = parse_block(block.raw, validator.entries.parse)
         validator.check(received)

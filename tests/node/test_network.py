@@ -68,7 +68,7 @@ async def reach(nodes, height):
 
 def check_agreement(nodes):
     """Invariant: one block for each height, over all nodes."""
-    found = {}
+    found: dict[int, bytes] = {}
     for one in nodes:
         for height, block_id in one.block_ids.items():
             assert found.setdefault(height, block_id) == block_id
@@ -182,9 +182,13 @@ class Process:
         )
         return self
 
+    async def line(self):
+        assert self.process.stderr is not None
+        return await self.process.stderr.readline()
+
     async def reach(self, height):
         while self.height < height:
-            line = await self.process.stderr.readline()
+            line = await self.line()
             assert line, "the node ended"
             entry = json.loads(line)
             if entry["event"] == "committed":
@@ -193,7 +197,7 @@ class Process:
 
     async def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        while line := await self.process.stderr.readline():
+        while line := await self.line():
             entry = json.loads(line)
             if entry["event"] == "committed":
                 self.blocks[entry["height"]] = entry["block"]

@@ -1,0 +1,92 @@
+"""Bodies of stored blocks that were still missing when the node stopped: looked for after a start.
+
+A block is stored without waiting for its bodies, so a kill may come before they did. Up to the
+*mark*, a height in a small file, all bodies are known to be here; after a start the blocks above it
+are looked through, one now and then, so that voting does not wait. The mark is a hint: if the file
+is lost, every block is looked through again, and nothing else happens.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from node.application import Application, Committed
+from node.bodies import Bodies, bodies_of
+from node.logs import Log
+from node.ports import Timers
+
+MARK_FILE: Final = "bodies"
+MARK_EVERY: Final = 100
+"""Heights after which the mark is written anew."""
+PAUSE_MS: Final = 50
+_MARK_CHARS_MAX: Final = 20
+
+
+class BodyBacklog:
+    """Looks through old blocks for missing bodies, and remembers how far that need not be done.
+
+    Args:
+        path: The file of the mark.
+        application: The chain.
+        bodies: Who fetches.
+        timers: For pauses.
+        log: Takes notes.
+    """
+
+    def __init__(
+        self, path: Path, application: Application, bodies: Bodies, timers: Timers, log: Log
+    ) -> None:
+        self._path = path
+        self._application = application
+        self._bodies = bodies
+        self._timers = timers
+        self._log = log
+        self._mark = min(read_mark(path), application.tip_height)
+        self._next = self._mark + 1
+        self._last = application.tip_height
+        application.on_committed.append(self._committed)
+
+    @property
+    def mark(self) -> int:
+        """The height up to which all bodies are known to be here."""
+        return self._mark
+
+    def start(self) -> None:
+        """Begin to look through the blocks that were stored when the node started."""
+        if self._next <= self._last:
+            self._log.info("body_backlog", from_height=self._next, to_height=self._last)
+        self._look()
+
+    def stop(self) -> None:
+        """Write the mark a last time."""
+        self._advance()
+
+    def _look(self) -> None:
+        if self._next > self._last:
+            return
+        block = self._application.store.block(self._next)
+        self._bodies.keep(bodies_of(block.entries))
+        self._next += 1
+        self._timers.after(PAUSE_MS, self._look)
+
+    def _committed(self, committed: Committed) -> None:
+        if committed.height >= self._mark + MARK_EVERY:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Move the mark to the tip if every block was looked through and nothing is missing."""
+        tip = self._application.tip_height
+        if self._next > self._last and self._bodies.missing == 0 and tip > self._mark:
+            self._mark = tip
+            beside = self._path.with_name(f"{self._path.name}.new")
+            beside.write_text(f"{tip}\n")
+            beside.replace(self._path)
+
+
+def read_mark(path: Path) -> int:
+    """Return the height in a mark file; 0 if there is none or it does not read."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MARK_CHARS_MAX
+    return int(text) if is_number else 0
