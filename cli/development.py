@@ -135,7 +135,17 @@ class AgencyKeys:
     office_id: OfficeId
     services: dict[Purpose, SoftwareKey]
     governance: tuple[SoftwareKey, ...]
-    officers: tuple[tuple[RecordId, SoftwareKey, SoftwareKey], ...]
+    officers: tuple["OfficerKeys", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfficerKeys:
+    """A founding officer: the identity, and keys to sign, to ask, and to read drafts."""
+
+    identity: RecordId
+    sign: SoftwareKey
+    auth: SoftwareKey
+    seal: SoftwareKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +209,9 @@ def _make_keys(plan: AgencyPlan) -> AgencyKeys:
         },
         governance=tuple(SoftwareKey.generate() for _ in range(GOVERNANCE_KEYS)),
         officers=tuple(
-            (
+            OfficerKeys(
                 RecordId(secrets.token_bytes(ID_BYTES)),
+                SoftwareKey.generate(),
                 SoftwareKey.generate(),
                 SoftwareKey.generate(),
             )
@@ -248,12 +259,12 @@ def _mandates(plan: AgencyPlan, day: str) -> tuple[Mandate, ...]:
 def _part(one: AgencyKeys, address: str, unit: tuple[str, str], day: str) -> FoundingPart:
     officers = [
         FoundingOfficer(
-            identity,
+            keys.identity,
             tuple(Role(role, ("*",), day, None) for role in roles),
-            sign.public,
-            auth.public,
+            keys.sign.public,
+            keys.auth.public,
         )
-        for (identity, sign, auth), roles in zip(one.officers, one.plan.roles, strict=True)
+        for keys, roles in zip(one.officers, one.plan.roles, strict=True)
     ]
     return FoundingPart(
         agency_id=one.agency_id,
@@ -282,11 +293,22 @@ def _network_of(
         short = one.plan.name
         nodes.append(NodePlace(short, one.agency_id, "", folder / f"node-{number}"))
         offices.append(OfficePlace(short, short, one.office_id))
-        for at, (identity, _sign, _auth) in enumerate(one.officers, start=1):
-            files = [folder / "officers" / f"{short}-{at}-{use}.pem" for use in ("sign", "auth")]
-            officers.append(OfficerPlace(f"{short}-{at}", short, identity, *files))
-        keys = [folder / "governance" / f"{short}-{at}.pem" for at in range(1, GOVERNANCE_KEYS + 1)]
-        governance.append(GovernancePlace(short, GOVERNANCE_NEEDED, tuple(keys)))
+        for at, keys in enumerate(one.officers, start=1):
+            files = folder / "officers"
+            officers.append(
+                OfficerPlace(
+                    f"{short}-{at}",
+                    short,
+                    keys.identity,
+                    files / f"{short}-{at}-sign.pem",
+                    files / f"{short}-{at}-auth.pem",
+                    keys.seal.public,
+                )
+            )
+        decides = [
+            folder / "governance" / f"{short}-{at}.pem" for at in range(1, GOVERNANCE_KEYS + 1)
+        ]
+        governance.append(GovernancePlace(short, GOVERNANCE_NEEDED, tuple(decides)))
     return NetworkFile(
         folder=folder,
         name=name,
@@ -301,11 +323,11 @@ def _network_of(
 def _write_people(
     network: NetworkFile, agencies: Sequence[AgencyKeys], passphrase: bytes | None
 ) -> None:
-    for place, (_identity, sign, auth) in zip(
-        network.officers, [each for one in agencies for each in one.officers], strict=True
-    ):
-        _write_key(place.sign, sign, passphrase)
-        _write_key(place.auth, auth, passphrase)
+    people = [each for one in agencies for each in one.officers]
+    for place, keys in zip(network.officers, people, strict=True):
+        _write_key(place.sign, keys.sign, passphrase)
+        _write_key(place.auth, keys.auth, passphrase)
+        _write_key(place.sign.with_name(f"{place.name}-seal.pem"), keys.seal, passphrase)
     for one, decides in zip(agencies, network.governance, strict=True):
         for path, key in zip(decides.keys, one.governance, strict=True):
             _write_key(path, key, passphrase)

@@ -23,6 +23,7 @@ names and addresses are for people; who may do what stands in the state. Paths a
     identity = "…"
     sign = "officers/justice-1-sign.pem"
     auth = "officers/justice-1-auth.pem"
+    seal = "did:key:…"             # drafts are sealed to it, so that the officer sees them
 
     [[governance]]
     agency = "justice"
@@ -38,6 +39,9 @@ from pathlib import Path
 from typing import Final, cast
 
 from cli.errors import InvalidInputError, NotFoundError
+from keys.did import parse_did, print_did
+from keys.errors import InvalidKeyError
+from keys.signing import PublicKey
 from ledger.errors import InvalidDataError
 from ledger.ids import ID_BYTES, AgencyId, OfficeId, RecordId, parse_id, print_id
 
@@ -102,6 +106,7 @@ class OfficerPlace:
     identity: RecordId
     sign: Path
     auth: Path
+    seal: PublicKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,10 @@ def load_network(folder: Path) -> NetworkFile:
         if len(raw) > FILE_BYTES_MAX:
             raise InvalidInputError(f"over {FILE_BYTES_MAX} bytes", name=str(path))
         return _read(tomllib.loads(raw.decode()), folder)
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidDataError) as error:
+    except (InvalidDataError, InvalidKeyError) as error:
+        reason = f"{NETWORK_FILE} names an id or key that is none: {error}"
+        raise InvalidInputError(reason, name=str(path)) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{NETWORK_FILE} cannot be read: {type(error).__name__} {error}"
         raise InvalidInputError(reason, name=str(path)) from error
 
@@ -215,6 +223,7 @@ def _read(table: Mapping[str, object], folder: Path) -> NetworkFile:
                 RecordId(parse_id(_text(row, "identity"))),
                 folder / _text(row, "sign"),
                 folder / _text(row, "auth"),
+                parse_did(_text(row, "seal")) if "seal" in row else None,
             )
             for row in _rows(table, "officers")
         ),
@@ -274,6 +283,7 @@ def render_network(network: NetworkFile) -> str:
         lines += [f'identity = "{print_id(officer.identity)}"']
         lines += [f"sign = {_quoted(_relative(officer.sign, network.folder))}"]
         lines += [f"auth = {_quoted(_relative(officer.auth, network.folder))}"]
+        lines += [] if officer.seal is None else [f'seal = "{print_did(officer.seal)}"']
     for one in network.governance:
         names = ", ".join(_quoted(_relative(key, network.folder)) for key in one.keys)
         lines += ["", "[[governance]]", f"agency = {_quoted(one.agency)}"]
