@@ -182,9 +182,8 @@ def has_valid_proposal(state: State, round_number: int, block_id: BlockId) -> bo
 
 def has_own(state: State, vote_type: VoteType, round_number: int) -> bool:
     """Tell whether an own vote of this type and round was already seen: then never another."""
-    if state.own_index is None:
-        return False
-    return state.own_index in state.tally.count(round_number, vote_type).effective()
+    votes = state.tally.count(round_number, vote_type).effective()
+    return state.own_index is not None and state.own_index in votes
 
 
 _UNKNOWN = BlockFacts()

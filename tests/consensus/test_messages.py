@@ -211,6 +211,20 @@ def test_wire_values_are_fixed_element_by_element():
     assert [tag.value for tag in MessageTag] == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_a_round_proof_names_each_validator_once_and_in_order():
+    one, other = signed_vote(0, PREVOTE, A, 4), signed_vote(1, PREVOTE, A, 4)
+    for wrong in ((other, one), (one, one)):
+        with pytest.raises(InvalidDataError):
+            parse_message(print_message(SignedRoundProof(1, 4, wrong)))
+
+
+def test_evidence_holds_two_messages_and_nothing_else():
+    vote = signed_vote(0, PREVOTE, A).to_value()
+    for wrong in ((1, 7, None, vote), (1, 7, vote, 5), (1, 7, (), vote)):
+        with pytest.raises(InvalidDataError):
+            parse_message(encode(wrong))
+
+
 # --- opening ---
 
 
