@@ -45,6 +45,7 @@ from registry.drafts import Draft, add_signature, custodian_is_next, finish_draf
 from registry.errors import ExpiredError, NotAfterTooFarError, WrongNetworkError
 from registry.object_rows import WrapsRow
 from registry.readers import agency_of_office, readers_of
+from registry.record_checks import companion_id
 from registry.rows import RecordRow
 from registry.schema import RecordType
 from registry.sealed import BodyPlace, open_body
@@ -288,6 +289,7 @@ class Custodian:
         self, asker: Asker, about: About | None, parts: tuple[RecordPart, ...]
     ) -> None:
         records = [part.record_id for part in parts]
+        records += [owner for part in parts for owner in _beside(part)]
         if about is not None:
             records.append(about.record_id)
         if not any(self._access.is_owner(asker, record_id) for record_id in records):
@@ -311,6 +313,12 @@ def _officer_of(head: Head) -> KeyId:
         if signer.term.startswith("officer("):
             return signer.key_id
     return head.first_key_id
+
+
+def _beside(part: RecordPart) -> list[RecordId]:
+    """Return the records beside which a part is the companion; it may not be in the state yet."""
+    linked = [one for one in part.links.values() if isinstance(one, bytes)]
+    return [one for one in linked if companion_id(one) == part.record_id]
 
 
 def _parents(request: CustodianRequest) -> tuple[RecordId, ...]:
