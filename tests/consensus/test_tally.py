@@ -47,10 +47,15 @@ class NaiveTally:
         return sum(self.weights[i] for i, v in chosen.items() if value is ... or v == value)
 
     def add(self, event):
-        """Quorums that are there stay, even if a contradicting one comes later."""
-        (self.wholes if isinstance(event, Quorum) else self.votes).append(event)
+        """Quorums that are there stay; a second whole of the same value adds nothing."""
         if isinstance(event, Quorum):
-            self.reached.add((event.round, event.type, event.block_id))
+            place = (event.round, event.type, event.block_id)
+            if place in [(whole.round, whole.type, whole.block_id) for whole in self.wholes]:
+                return
+            self.wholes.append(event)
+            self.reached.add(place)
+        else:
+            self.votes.append(event)
         for value in VALUES:
             if 3 * self.weight(event.round, event.type, value) > 2 * sum(self.weights):
                 self.reached.add((event.round, event.type, value))
@@ -168,6 +173,16 @@ def test_evidence_is_found_against_whole_quorums_and_in_them():
 def test_a_second_whole_of_the_same_value_changes_nothing():
     tally, _ = add_quorum(Tally(FOUR), quorum(PREVOTE, A))
     assert add_quorum(tally, quorum(PREVOTE, A, signers=(0, 1, 2, 3))) == (tally, ())
+
+
+def test_the_votes_of_a_far_quorum_are_not_forgotten():
+    tally = Tally(FOUR)
+    for index in (1, 2, 3):
+        tally, _, _ = add_vote(tally, vote(index, PRECOMMIT, A, 5).signed, 0)
+    for index in (1, 2, 3):
+        tally, _, _ = add_vote(tally, vote(index, PRECOMMIT, A, 6).signed, 0)
+    for number in (5, 6):
+        assert len(quorum_certificate(tally, 1, number, A).signatures) == 3
 
 
 def test_forgetting_a_lower_far_vote_keeps_the_others_of_its_round():
