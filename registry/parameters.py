@@ -24,7 +24,6 @@ NUMBERS: Final[Mapping[str, int]] = MappingProxyType(
         "governance_wait_days": 1,
         "import_wait_days": 60,
         "key_provisional_days": 15,
-        "not_after_hours_draft": 720,
         "officer_number_claim": 1,
         "proposed_days": 60,
         "received_days": 7,
