@@ -360,6 +360,30 @@ def test_proofs_are_known_when_all_that_they_show_is():
     assert _known(node, vote(1, PRECOMMIT, A, 1).signed), "a part of the whole"
 
 
+def test_proofs_of_a_past_height_mean_nothing():
+    node = Node.of(0)
+    node.give(start(2))
+    before = node.state
+    assert node.give(PolkaProofReceived(quorum(PREVOTE, A))) == ()
+    assert node.give(QuorumCertificateReceived(quorum(PRECOMMIT, A))) == ()
+    assert node.state == before
+
+
+def test_a_round_for_which_too_little_is_known_is_entered_without_a_proof():
+    node = Node.of(0)
+    node.votes(PRECOMMIT, (1, None))
+    node.give(TimerFired(TimerKind.PRECOMMIT, 1, 0))
+    assert node.state.round == 1
+    assert sent(node.effects, SignedRoundProof) == []
+
+
+def test_an_own_proposal_of_an_earlier_life_is_never_contradicted():
+    """The log was lost, a peer sends our proposal of round 0 back, then the new build is ready."""
+    node = Node.of(1)
+    node.give(ProposalReceived(proposal(A), TIME_MS))
+    assert node.give(ValueBuilt(1, 0, B, TIME_MS)) == ()
+
+
 # --- starting again ---
 
 
