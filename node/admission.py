@@ -23,7 +23,7 @@ from ledger.outcomes import parse_outcome
 from ledger.vault import StagedBody, Vault
 from node.application import Application, Committed
 from node.clock import Clock
-from node.logs import Log
+from node.logs import Log, place_of
 from node.mempool import Mempool, Mentions, PooledEntry
 from node.prediction import Prediction
 from node.public_errors import InternalError, NotFoundError
@@ -207,7 +207,8 @@ class Admission:
         except CivregError as error:
             candidate.result = error
         except Exception as error:  # noqa: BLE001 - our mistake must not stop the others
-            self._log.error("admission_failed", step=step.__name__, error=type(error).__name__)
+            name, place = type(error).__name__, place_of(error)
+            self._log.warning("admission_failed", step=step.__name__, error=name, place=place)
             candidate.result = InternalError("the node failed to examine the entry")
 
     def _enter(self, candidate: Candidate) -> None:

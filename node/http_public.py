@@ -8,7 +8,7 @@ request in time are closed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from keys.errors import CivregError
 from ledger.limits import REQUEST_HEADER_BYTES_MAX, REQUEST_READ_TIMEOUT_MS
 from node.access import Access, require_asker
 from node.clock import Clock
-from node.logs import Log
+from node.logs import Log, place_of
 from node.metrics import Metrics
 from node.problems import PROBLEM_TYPE, Problem, problem_of
 from node.public_errors import (
@@ -34,6 +34,7 @@ from node.public_errors import (
 from node.rate_limits import RateLimits
 from node.request_auth import Asker, Doorkeeper, Request
 from node.routes import ROUTES, Call, Handler, Reply, Rights, Route
+from node.routing import Router, Server
 
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -44,8 +45,13 @@ SECURITY_HEADERS: Final = {
 }
 CONNECTIONS_MAX: Final = 2_048
 WATCH_EVERY_S: Final = 2.0
-KEEPALIVE_S: Final = 75.0
-LINE_BYTES_MAX: Final = 4_096
+SERVER_OPTIONS: Final = {
+    "access_log": None,
+    "keepalive_timeout": 75.0,
+    "max_line_size": 4_096,
+    "max_field_size": REQUEST_HEADER_BYTES_MAX,
+    "lingering_time": 2.0,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +80,7 @@ class HttpListener:
         access: Says what rights they have.
         ports: What it stands on.
         private: Which of the two listeners this is.
+        routes: The table.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class HttpListener:
         ports: ListenerPorts,
         *,
         private: bool = False,
+        routes: Iterable[Route] = ROUTES,
     ) -> None:
         self._handlers = handlers
         self._doorkeeper = doorkeeper
@@ -92,43 +100,18 @@ class HttpListener:
         self._log = ports.log
         self._metrics = ports.metrics
         self._limits = ports.limits
-        self._runner: web.AppRunner | None = None
+        self._router = Router([route for route in routes if route.private == private])
+        self._runner: web.ServerRunner | None = None
+        self._server: Server | None = None
         self._served: set[asyncio.BaseProtocol] = set()
         self._young: dict[asyncio.BaseProtocol, int] = {}
-
-        @web.middleware
-        async def door(request: web.Request, handler: object) -> web.StreamResponse:  # noqa: ARG001
-            return await self._door(request)
-
-        self.application = web.Application(middlewares=[door])
-        self._routes: dict[web.AbstractResource, dict[str, Route]] = {}
-        for route in ROUTES:
-            if route.private == private:
-                resource = self._resource(route.path)
-                self._routes.setdefault(resource, {})[route.method] = route
-        for resource, routes in self._routes.items():
-            assert isinstance(resource, web.Resource)
-            for method in routes:
-                resource.add_route(method, _never)
-
-    def _resource(self, path: str) -> web.AbstractResource:
-        for resource in self._routes:
-            if resource.canonical == path:
-                return resource
-        return self.application.router.add_resource(path)
 
     # --- starting and stopping ---
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port, which is chosen freely where `port` is 0."""
-        self._runner = web.AppRunner(
-            self.application,
-            access_log=None,
-            keepalive_timeout=KEEPALIVE_S,
-            shutdown_timeout=1,
-            max_line_size=LINE_BYTES_MAX,
-            max_field_size=REQUEST_HEADER_BYTES_MAX,
-        )
+        self._server = Server(self._door, SERVER_OPTIONS)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, backlog=CONNECTIONS_MAX)
         await site.start()
@@ -138,7 +121,7 @@ class HttpListener:
         """Stop listening and close what is open."""
         if self._runner is not None:
             await self._runner.cleanup()
-            self._runner = None
+            self._runner = self._server = None
 
     async def watch(self) -> None:
         """Close connections that send no request in time, until cancelled."""
@@ -151,8 +134,7 @@ class HttpListener:
 
         A later request that does not come whole is cut off by the keep-alive time.
         """
-        server = None if self._runner is None else self._runner.server
-        connections = [] if server is None else server.connections
+        connections = [] if self._server is None else self._server.connections
         self._served.intersection_update(connections)
         young = {one: self._young.get(one, now_ms) for one in connections}
         self._young = {one: since for one, since in young.items() if one not in self._served}
@@ -164,44 +146,41 @@ class HttpListener:
 
     # --- one request ---
 
-    async def _door(self, request: web.Request) -> web.StreamResponse:
-        route = self._route_of(request)
-        name = "none" if route is None else route.name
+    async def _door(self, request: web.BaseRequest) -> web.StreamResponse:
         self._served.add(request.protocol)
+        found = self._router.match(request.path)
+        methods, names = ({}, {}) if found is None else found
+        route = methods.get(request.method)
+        name = "none" if route is None else route.name
         try:
-            response = await self._answer(request, route)
+            if route is None:
+                response = self._answer_none(request, methods)
+            else:
+                response = await self._answer(request, route, names)
         except CivregError as error:
-            response = self._refuse(request, problem_of(error), route)
-            if problem_of(error).status >= _SERVER_ERRORS:
-                self._log.warning("request_refused", route=name, code=error.code)
-        except web.HTTPException as error:
-            problem = _problem_of_http(error)
+            problem = problem_of(error)
             response = self._refuse(request, problem, route)
+            if problem.status >= _SERVER_ERRORS:
+                self._log.warning("request_refused", route=name, code=error.code)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - nobody outside sees what broke
-            self._log.error("request_failed", route=name, error=type(error).__name__)
+            self._log.warning(
+                "request_failed", route=name, error=type(error).__name__, place=place_of(error)
+            )
             problem = problem_of(InternalError("the node failed to answer"))
             response = self._refuse(request, problem, route)
         self._metrics.requests.add(1, route=name, status=str(response.status))
         return response
 
-    def _route_of(self, request: web.Request) -> Route | None:
-        resource = request.match_info.route.resource
-        return None if resource is None else self._routes[resource].get(request.method)
-
-    async def _answer(self, request: web.Request, route: Route | None) -> web.StreamResponse:
-        if request.method == "OPTIONS":
-            return self._preflight(request)
-        if route is None:
-            raise NotFoundError("there is nothing at this address")
+    async def _answer(
+        self, request: web.BaseRequest, route: Route, names: Mapping[str, str]
+    ) -> web.StreamResponse:
         self._check_rate(request)
         body = await _read_body(request, route)
         asker = self._asker(request, body)
         self._check_rights(route, asker)
-        call = Call(
-            path=dict(request.match_info), query=_query(request, route), body=body, asker=asker
-        )
+        call = Call(path=names, query=_query(request, route), body=body, asker=asker)
         reply = await self._handlers[route.name](call)
         if reply.stream is not None:
             return await _stream(request, reply, reply.stream, self._headers(route))
@@ -210,7 +189,29 @@ class HttpListener:
             status=reply.status, body=reply.body, content_type=reply.media, headers=headers
         )
 
-    def _check_rate(self, request: web.Request) -> None:
+    def _answer_none(
+        self, request: web.BaseRequest, methods: Mapping[str, Route]
+    ) -> web.StreamResponse:
+        """Answer a request without a route: a question of another origin, or a refusal.
+
+        Raises:
+            NotFoundError: There is nothing here.
+            WrongMethodError: There is something, for another method.
+        """
+        if not methods:
+            raise NotFoundError("there is nothing at this address")
+        read = methods.get("GET")
+        if request.method != "OPTIONS" or read is None or not read.cors:
+            raise WrongMethodError("this address does not take this method")
+        headers = {
+            **self._headers(read),
+            "Access-Control-Allow-Methods": "GET",
+            "Access-Control-Allow-Headers": "Civreg-Network, Signature, Signature-Input",
+            "Access-Control-Max-Age": "600",
+        }
+        return web.Response(status=204, headers=headers)
+
+    def _check_rate(self, request: web.BaseRequest) -> None:
         address = request.remote or ""
         wait_ms = self._limits.take(address, self._clock.monotonic_ms())
         if wait_ms:
@@ -218,7 +219,7 @@ class HttpListener:
                 "too many requests from this address", retry_after_s=wait_ms // 1_000 + 1
             )
 
-    def _asker(self, request: web.Request, body: bytes) -> Asker | None:
+    def _asker(self, request: web.BaseRequest, body: bytes) -> Asker | None:
         signed = Request(
             method=request.method,
             authority=request.host.lower(),
@@ -235,20 +236,6 @@ class HttpListener:
         elif route.rights is Rights.MEMBER:
             self._access.require_member(asker)
 
-    def _preflight(self, request: web.Request) -> web.Response:
-        resource = request.match_info.route.resource
-        routes = {} if resource is None else self._routes[resource]
-        read = routes.get("GET")
-        if read is None or not read.cors:
-            raise NotFoundError("pages of other origins may not ask here")
-        headers = {
-            **self._headers(read),
-            "Access-Control-Allow-Methods": "GET",
-            "Access-Control-Allow-Headers": "Civreg-Network, Signature, Signature-Input",
-            "Access-Control-Max-Age": "600",
-        }
-        return web.Response(status=204, headers=headers)
-
     def _headers(self, route: Route | None) -> dict[str, str]:
         if route is None or not route.cors:
             return dict(SECURITY_HEADERS)
@@ -259,7 +246,7 @@ class HttpListener:
         return {**SECURITY_HEADERS, **shared}
 
     def _refuse(
-        self, request: web.Request, problem: Problem, route: Route | None
+        self, request: web.BaseRequest, problem: Problem, route: Route | None
     ) -> web.StreamResponse:
         response = web.Response(
             status=problem.status,
@@ -272,12 +259,7 @@ class HttpListener:
         return response
 
 
-async def _never(request: web.Request) -> web.StreamResponse:
-    """Stand in for a handler: the door answers every request itself."""
-    raise AssertionError(f"{request.path} went past the door")
-
-
-async def _read_body(request: web.Request, route: Route) -> bytes:
+async def _read_body(request: web.BaseRequest, route: Route) -> bytes:
     """Return the whole body, within the bounds of the route.
 
     Raises:
@@ -319,7 +301,7 @@ def _too_large(route: Route, size: int) -> BodyTooLargeError:
     )
 
 
-def _query(request: web.Request, route: Route) -> dict[str, str]:
+def _query(request: web.BaseRequest, route: Route) -> dict[str, str]:
     for name in request.query:
         if name not in route.query:
             raise MalformedRequestError("the address has no such parameter")
@@ -329,7 +311,7 @@ def _query(request: web.Request, route: Route) -> dict[str, str]:
 
 
 async def _stream(
-    request: web.Request, reply: Reply, pieces: AsyncIterator[bytes], headers: Mapping[str, str]
+    request: web.BaseRequest, reply: Reply, pieces: AsyncIterator[bytes], headers: Mapping[str, str]
 ) -> web.StreamResponse:
     response = web.StreamResponse(status=reply.status, headers={**headers, **reply.headers})
     response.content_type = reply.media
@@ -339,18 +321,4 @@ async def _stream(
     return response
 
 
-def _problem_of_http(error: web.HTTPException) -> Problem:
-    """Return the problem document of what aiohttp refused by itself."""
-    if error.status == _NOT_FOUND:
-        return problem_of(NotFoundError("there is nothing at this address"))
-    if error.status == _WRONG_METHOD:
-        return problem_of(WrongMethodError("this address does not take this method"))
-    if error.status == _TOO_LARGE:
-        return problem_of(BodyTooLargeError("the body is too large"))
-    return problem_of(MalformedRequestError("the request is malformed"))
-
-
-_NOT_FOUND: Final = 404
-_WRONG_METHOD: Final = 405
-_TOO_LARGE: Final = 413
 _SERVER_ERRORS: Final = 500

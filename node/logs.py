@@ -9,6 +9,8 @@ came from outside. Bytes are shown as hexadecimal.
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
+from traceback import extract_tb
 from typing import Final, Protocol, TextIO
 
 from node.clock import Clock, SystemClock
@@ -83,6 +85,12 @@ class JsonLog:
         }
         self._stream.write(json.dumps(line | {"event": event} | shown) + "\n")
         self._stream.flush()
+
+
+def place_of(error: BaseException) -> str:
+    """Return where an error was raised, as `file:line`, for the log; never what it says."""
+    frames = extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 class SilentLog:

@@ -21,6 +21,7 @@ from node.metrics import Metrics
 from node.peers import Lane
 from node.routes import Json
 
+QUEUED: Final = (Lane.VOTES, Lane.BLOCKS, Lane.BULK)
 IDLE_MS_MIN: Final = 2_000
 """A network that makes blocks faster is still not watched more closely than this."""
 
@@ -101,7 +102,7 @@ class Overview:
         metrics.disk_free.set(self._disk_free())
         for agency, health in node.peers.health.items():
             metrics.peers.set(health.failures, peer=agency.hex())
-            for lane in Lane:
+            for lane in QUEUED:
                 metrics.peer_queue.set(
                     node.peers.queued(agency, lane), peer=agency.hex(), lane=lane
                 )

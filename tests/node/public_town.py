@@ -1,6 +1,7 @@
 """A node of the town with its public side, and blocks made by hand: no consensus is needed here."""
 
 import contextlib
+import io
 import json
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from ledger.canonical import encode
 from node.admission import Admission
 from node.app import Node, Options, open_node
 from node.application import Application, Turn
+from node.clock import SystemClock
 from node.logs import SilentLog
 from node.mempool import Mempool
 from node.public_side import PublicSide
@@ -113,7 +115,7 @@ class Served:
         if signer is not None:
             headers |= self.signed(method, path, body, signer)
         async with self.session.request(
-            method, self.url(path, port), data=body or None, headers=headers
+            method, self.url(path, port), data=io.BytesIO(body) if body else None, headers=headers
         ) as answer:
             return Answer(answer.status, await answer.read(), dict(answer.headers))
 
@@ -162,12 +164,11 @@ def submission(*entries, bodies=None):
 
 
 @contextlib.asynccontextmanager
-async def served(folder, now_ms=None):
+async def served(folder):
     """Serve the public API of one of the town's nodes; nobody else runs."""
-    town = make_town(now_ms)
+    town = make_town(SystemClock().now_ms())
     home = make_town_homes(folder, town)[0]
     node = open_node(home, Options())
-    town.own = node.config.name
     side = PublicSide(node)
     ports = dict(await side.start())
     session = aiohttp.ClientSession(auto_decompress=False)
