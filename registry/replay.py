@@ -6,7 +6,7 @@ first difference stops with height, index, rule, and what was expected and found
 Source: the design's architecture.md, promises 5 to 7.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from keys.hashing import Digest
@@ -16,8 +16,15 @@ from ledger.chain import VerifiedBlock
 from ledger.entries import Entry
 from ledger.genesis import Genesis
 from ledger.outcomes import Outcome, outcomes_root
+from ledger.state_keys import key_bytes_hash, stored_value_hash
 from ledger.validators import ValidatorSet
-from registry.apply import VerifiedEntry, apply, resolve_signatures, verify_entry
+from registry.apply import (
+    SignatureCheck,
+    VerifiedEntry,
+    apply,
+    resolve_signatures,
+    verify_entry,
+)
 from registry.authority_errors import SignatureWrongError
 from registry.ballots import validator_set_at
 from registry.content_errors import TagUnsignedError
@@ -31,6 +38,9 @@ from registry.errors import (
 from registry.genesis_state import initial_state
 from registry.running import BlockContext
 from registry.state import State
+
+Verify = Callable[[Entry, Sequence[SignatureCheck]], VerifiedEntry]
+"""Verifies an entry's signatures; an auditor hands in one that does it elsewhere, and waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +63,28 @@ class Replayer:
 
     Args:
         genesis: The genesis document.
+        rows: Begin with these rows instead, `rows` of another replayer; the caller compares
+            `state_root` with a header that it believes.
+        verify: How signatures are verified.
     """
 
-    def __init__(self, genesis: Genesis) -> None:
-        first = initial_state(genesis)
+    def __init__(
+        self,
+        genesis: Genesis,
+        rows: Mapping[bytes, bytes] | None = None,
+        verify: Verify = verify_entry,
+    ) -> None:
         self._stored: dict[bytes, bytes] = {}
         self._pages: dict[bytes, bytes] = {}
         self._network_id = genesis.network_id
+        self._verify = verify
         self._state = State(self._stored.get)
-        self._root = self._store(first)
+        self._root = self._store(initial_state(genesis)) if rows is None else self._restore(rows)
+
+    @property
+    def rows(self) -> Mapping[bytes, bytes]:
+        """All rows of the state: key bytes to stored bytes."""
+        return self._stored
 
     @property
     def state(self) -> State:
@@ -94,7 +117,7 @@ class Replayer:
         for index, entry in enumerate(block.entries):
             context = BlockContext(header.height, index, header.time_ms, self._network_id)
             given = None if verified is None else verified[index]
-            outcomes.append(_apply_one(fork, entry, given, context))
+            outcomes.append(_apply_one(fork, entry, given, context, self._verify))
         found = outcomes_root(outcomes)
         if found != header.outcomes_root:
             raise OutcomesDifferError(
@@ -116,6 +139,16 @@ class Replayer:
         return ReplayedBlock(
             block, tuple(outcomes), validator_set_at(self._state, header.height + 1)
         )
+
+    def _restore(self, rows: Mapping[bytes, bytes]) -> Digest:
+        """Take over rows, and return their root."""
+        self._stored.update(rows)
+        hashes: dict[bytes, bytes | None] = {
+            key_bytes_hash(key): stored_value_hash(stored) for key, stored in rows.items()
+        }
+        update = state_tree.update(self._pages.get, hashes)
+        _write(self._pages, update.pages)
+        return update.root
 
     def _store(self, state: State) -> Digest:
         """Keep the changes of a state, and return the root after them."""
@@ -143,11 +176,15 @@ def replay(blocks: Iterable[VerifiedBlock], genesis: Genesis) -> Iterator[Replay
 
 
 def _apply_one(
-    state: State, entry: Entry, verified: VerifiedEntry | None, context: BlockContext
+    state: State,
+    entry: Entry,
+    verified: VerifiedEntry | None,
+    context: BlockContext,
+    verify: Verify,
 ) -> Outcome:
     try:
         if verified is None:
-            verified = verify_entry(entry, resolve_signatures(state, entry))
+            verified = verify(entry, resolve_signatures(state, entry))
         return apply(state, verified, context)
     except (SignatureWrongError, TagUnsignedError) as error:
         raise ReplaySignatureError(
