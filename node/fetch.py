@@ -13,7 +13,7 @@ from typing import Final
 from keys.errors import CivregError
 from keys.hashing import Digest
 from ledger.ids import AgencyId
-from node.ports import Network, Timers
+from node.ports import Network, Question, Timers
 
 OPEN_MAX: Final = 16
 """Questions that are open at once."""
@@ -75,6 +75,10 @@ class Fetcher:
         """Tell whether something is wanted."""
         return digest in self._wishes
 
+    def wanted(self) -> tuple[Digest, ...]:
+        """Return all that is wanted, in the order in which it was asked for."""
+        return tuple(self._wishes)
+
     def want(self, digest: Digest, first: AgencyId | None, done: Callable[[], None]) -> None:
         """Fetch a thing and call `done`; asking twice for one thing asks the network once."""
         wish = self._wishes.get(digest)
@@ -125,7 +129,7 @@ class Fetcher:
             self._ask_more()
 
         path = f"{self._path}{wish.digest.hex()}"
-        self._network.ask(peer, path, self._bytes_max, answer)
+        self._network.ask(peer, Question(path, self._bytes_max), answer)
 
     def _in_order(self, wish: Wish) -> list[AgencyId]:
         """Return all peers, the likeliest first, the others from a place that the digest names."""

@@ -11,6 +11,7 @@ the peer. The answer 202 means "arrived", never "believed".
     GET  /peer/v1/block-bytes/{digest}  a block by its header digest, proposed or committed
     GET  /peer/v1/blocks/{height}       canonical [block bin, quorum_certificate bin]
     GET  /peer/v1/sealed/{digest}       a sealed body by its digest
+    POST /peer/v1/sealed                many of them, see node.bodies
     GET  /peer/v1/status                what `node.startup` asks
 """
 
@@ -29,6 +30,7 @@ from ledger.errors import InvalidDataError
 from ledger.fields import INTEGER_MAX, read_array, read_bytes_up_to
 from ledger.ids import AgencyId
 from ledger.limits import BLOCK_BYTES_MAX, MESSAGE_BYTES_MAX
+from node.bodies import QUESTION_BYTES_MAX
 from node.clock import Clock
 from node.conduct import Conduct
 from node.errors import NodeError, PeerUnknownError
@@ -67,6 +69,9 @@ class PeerService(Protocol):
 
     def sealed_body(self, peer: AgencyId, digest: Digest) -> bytes | None:
         """Return a sealed body; None also where it was purged or is not this peer's to have."""
+
+    def sealed_bodies(self, peer: AgencyId, question: bytes) -> bytes:
+        """Return many sealed bodies, see `node.bodies`."""
 
     def status(self) -> bytes:
         """Return what a starting peer wants to know, see `node.startup`."""
@@ -114,6 +119,7 @@ class PeerListener:
                 web.get("/peer/v1/block-bytes/{digest}", self._block_bytes),
                 web.get("/peer/v1/blocks/{height}", self._certified_block),
                 web.get("/peer/v1/sealed/{digest}", self._sealed_body),
+                web.post("/peer/v1/sealed", self._sealed_bodies),
                 web.get("/peer/v1/status", self._status),
                 *routes,
             ]
@@ -199,6 +205,10 @@ class PeerListener:
 
     async def _sealed_body(self, request: web.Request) -> web.Response:
         return _answer(self._service.sealed_body(request[PEER], _digest(request)))
+
+    async def _sealed_bodies(self, request: web.Request) -> web.Response:
+        question = await _body(request, QUESTION_BYTES_MAX)
+        return _answer(self._service.sealed_bodies(request[PEER], question))
 
     async def _status(self, request: web.Request) -> web.Response:  # noqa: ARG002
         return _answer(self._service.status())

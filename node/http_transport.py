@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 import aiohttp
 
 from node.errors import PeerMisbehavedError, PeerUnreachableError
-from node.peers import Lane, PeerNode
+from node.peers import ANSWER_BYTES_MAX, Lane, PeerNode
 from node.tls import PeerTls
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ TIMEOUT_MS: Final = {
     Lane.BULK: 20_000,
     Lane.FETCH: 10_000,
 }
-ANSWER_BYTES_MAX: Final = 64 * 1024
 _CONNECTIONS: Final = {Lane.VOTES: 1, Lane.BLOCKS: 1, Lane.BULK: 1, Lane.FETCH: 4}
 _CHUNK_BYTES: Final = 256 * 1024
 _OK: Final = 200
@@ -61,14 +60,16 @@ class HttpTransport:
         for session in sessions:
             await session.close()
 
-    async def post(self, peer: PeerNode, lane: Lane, path: str, body: bytes) -> bytes:
+    async def post(
+        self, peer: PeerNode, lane: Lane, path: str, body: bytes, bytes_max: int = ANSWER_BYTES_MAX
+    ) -> bytes:
         """Send and return the answer's bytes.
 
         Raises:
             PeerUnreachableError: No connection, not the pinned key, too slow, or an error status.
             PeerMisbehavedError: The answer is too long.
         """
-        answer = await self._request(peer, lane, "POST", path, body, ANSWER_BYTES_MAX)
+        answer = await self._request(peer, lane, "POST", path, body, bytes_max)
         return b"" if answer is None else answer
 
     async def get(self, peer: PeerNode, lane: Lane, path: str, bytes_max: int) -> bytes | None:

@@ -14,6 +14,7 @@ from node.conduct import Conduct
 from node.errors import PeerError, PeerMisbehavedError
 from node.logs import Log
 from node.peers import Lane, Peers
+from node.ports import Question
 
 OnFailure = Callable[[BaseException], None]
 QUESTIONS_MAX: Final = 256
@@ -94,7 +95,7 @@ class LoopNetwork:
         self._peers.broadcast(Lane.BLOCKS if path == BLOCK_PATH else Lane.BULK, path, body)
 
     def ask(
-        self, peer: AgencyId, path: str, bytes_max: int, answer: Callable[[bytes | None], None]
+        self, peer: AgencyId, question: Question, answer: Callable[[bytes | None], None]
     ) -> None:
         """Ask a peer; `answer` is called once."""
         if len(self._tasks) >= QUESTIONS_MAX:
@@ -102,7 +103,7 @@ class LoopNetwork:
                 lambda: protect(lambda: answer(None), self._on_failure)
             )
             return
-        self._start(self._ask(peer, path, bytes_max, answer))
+        self._start(self._ask(peer, question, answer))
 
     def blame(self, peer: AgencyId, reason: str) -> None:
         """Hold something against a peer."""
@@ -118,17 +119,17 @@ class LoopNetwork:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self, question: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(question)
+    def _start(self, asking: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(asking)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _ask(
-        self, peer: AgencyId, path: str, bytes_max: int, answer: Callable[[bytes | None], None]
+        self, peer: AgencyId, question: Question, answer: Callable[[bytes | None], None]
     ) -> None:
         raw: bytes | None = None
         try:
-            raw = await self._peers.get(peer, path, bytes_max)
+            raw = await self._peers.ask(peer, question)
         except PeerMisbehavedError as error:
             self.blame(peer, error.code)
         except PeerError:

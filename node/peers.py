@@ -22,6 +22,7 @@ from ledger.ids import AgencyId
 from node.config import Address
 from node.errors import PeerError, PeerUnknownError
 from node.logs import Log
+from node.ports import Question
 
 COALESCE_MS: Final = 2
 BATCH_BYTES_MAX: Final = 1024 * 1024
@@ -32,6 +33,8 @@ BULK_QUEUE_BYTES_MAX: Final = 32 * 1024 * 1024
 BACKOFF_START_MS: Final = 50
 BACKOFF_MS_MAX: Final = 2_000
 MESSAGES_PATH: Final = "/peer/v1/messages"
+ANSWER_BYTES_MAX: Final = 64 * 1024
+"""Bytes of the answer to a POST, where nothing else is said."""
 
 
 @unique
@@ -62,7 +65,9 @@ class PeerNode:
 class Transport(Protocol):
     """Carries bytes to a peer and its answer back."""
 
-    async def post(self, peer: PeerNode, lane: Lane, path: str, body: bytes) -> bytes:
+    async def post(
+        self, peer: PeerNode, lane: Lane, path: str, body: bytes, bytes_max: int = ANSWER_BYTES_MAX
+    ) -> bytes:
         """Send and return the answer's bytes.
 
         Raises:
@@ -208,13 +213,16 @@ class Peers:
         for agency in self._nodes:
             self._outboxes[agency, lane].put(Parcel(path, body))
 
-    async def get(self, agency: AgencyId, path: str, bytes_max: int) -> bytes | None:
-        """Ask one peer for something, on the lane for fetching.
+    async def ask(self, agency: AgencyId, question: Question) -> bytes | None:
+        """Ask one peer for something, on the lane for fetching; None if it has none.
 
         Raises:
-            PeerError: As `Transport.get`.
+            PeerError: As `Transport.get` and `Transport.post`.
         """
-        return await self._transport.get(self._nodes[agency], Lane.FETCH, path, bytes_max)
+        node, path, bytes_max = self._nodes[agency], question.path, question.bytes_max
+        if question.body is None:
+            return await self._transport.get(node, Lane.FETCH, path, bytes_max)
+        return await self._transport.post(node, Lane.FETCH, path, question.body, bytes_max)
 
     async def post(self, agency: AgencyId, path: str, body: bytes) -> bytes:
         """Send something small to one peer and return its answer, on the lane for fetching.

@@ -5,9 +5,25 @@ and in the same thread, never from within the call that asked.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from ledger.ids import AgencyId
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a peer is asked for.
+
+    Attributes:
+        path: Under /peer/v1.
+        bytes_max: The longest answer that is read.
+        body: Sent along; None for a question that its path says whole.
+    """
+
+    path: str
+    bytes_max: int
+    body: bytes | None = None
 
 
 class Network(Protocol):
@@ -24,7 +40,7 @@ class Network(Protocol):
         """Send something large to every peer."""
 
     def ask(
-        self, peer: AgencyId, path: str, bytes_max: int, answer: Callable[[bytes | None], None]
+        self, peer: AgencyId, question: Question, answer: Callable[[bytes | None], None]
     ) -> None:
         """Ask a peer; `answer` is called once, with None where nothing came or it has none."""
 

@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 
 from keys.hashing import Digest
 from ledger.canonical import encode
-from ledger.errors import PurgedError
 from ledger.ids import AgencyId
+from node.bodies import answer_question, readable_bodies
 from node.errors import AdmissionError
 from node.world import NodeWorld
 
@@ -29,7 +29,7 @@ class NodeService:
 
     def __init__(self, world: NodeWorld, read_body: ReadBody) -> None:
         self._world = world
-        self._read_body = read_body
+        self._read_body = readable_bodies(read_body)
         self.entries_taker: TakeEntries = _not_yet
 
     def take_messages(self, peer: AgencyId, messages: tuple[bytes, ...]) -> None:
@@ -41,8 +41,9 @@ class NodeService:
         self._world.exchange.take_short(peer, raw)
 
     async def take_entries(self, peer: AgencyId, raw: bytes) -> None:
-        """Take gossiped entries with their bodies."""
+        """Take gossiped entries with their bodies; a block may be waiting for these."""
         await self.entries_taker(peer, raw)
+        self._world.bodies.recheck()
 
     def block_bytes(self, block_id: Digest) -> bytes | None:
         """Return a proposed block, or one of the newest stored ones, by its id."""
@@ -62,13 +63,16 @@ class NodeService:
 
     def sealed_body(self, peer: AgencyId, digest: Digest) -> bytes | None:
         """Return a sealed body to a validator of the present set."""
+        return self._read_body(digest) if self._is_validator(peer) else None
+
+    def sealed_bodies(self, peer: AgencyId, question: bytes) -> bytes:
+        """Return many sealed bodies to a validator of the present set, see `node.bodies`."""
+        may_have = self._is_validator(peer)
+        return answer_question(question, lambda one: self._read_body(one) if may_have else None)
+
+    def _is_validator(self, peer: AgencyId) -> bool:
         application = self._world.application
-        if application.validators_at(application.tip_height + 1).index_of(peer) is None:
-            return None
-        try:
-            return self._read_body(digest)
-        except PurgedError:
-            return None
+        return application.validators_at(application.tip_height + 1).index_of(peer) is not None
 
     def status(self) -> bytes:
         """Return what a starting peer wants to know, see `node.startup`."""

@@ -30,11 +30,12 @@ from ledger.limits import MESSAGE_BYTES_MAX, VALIDATORS_MAX
 from ledger.validators import ValidatorSet
 from node.errors import PeerMisbehavedError
 from node.logs import Log
-from node.ports import Network, Timers
+from node.ports import Network, Question, Timers
 from node.signer import Place, SignedKind
 
 STATUS_PATH: Final = "/peer/v1/status"
 STATUS_BYTES_MAX: Final = 8 * MESSAGE_BYTES_MAX
+STATUS: Final = Question(STATUS_PATH, STATUS_BYTES_MAX)
 ASK_AGAIN_MS: Final = 500
 OLD_GUARD_DISTANCE: Final = 2
 """Heights after the highest certified one in which a node with an older guard stays silent."""
@@ -203,7 +204,7 @@ class Interrogation:
             return
         for peer in self._network.peers:
             if peer not in self._answers and self._validators.index_of(peer) is not None:
-                self._network.ask(peer, STATUS_PATH, STATUS_BYTES_MAX, self._taker(peer))
+                self._network.ask(peer, STATUS, self._taker(peer))
         self._timers.after(ASK_AGAIN_MS, self._ask)
 
     def _taker(self, peer: AgencyId) -> Callable[[bytes | None], None]:

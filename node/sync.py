@@ -25,7 +25,7 @@ from ledger.quorum import QUORUM_CERTIFICATE_BYTES_MAX, QuorumCertificate, parse
 from ledger.validators import ValidatorSet
 from node.errors import InvalidProposalError
 from node.logs import Log
-from node.ports import Network, Timers
+from node.ports import Network, Question, Timers
 
 BLOCKS_PATH: Final = "/peer/v1/blocks/"
 CERTIFIED_BLOCK_BYTES_MAX: Final = BLOCK_BYTES_MAX + QUORUM_CERTIFICATE_BYTES_MAX + 64
@@ -131,7 +131,7 @@ class Sync:
             if certificate.height == claimed:
                 self._consider(claimed)
 
-        self._network.ask(peer, f"{BLOCKS_PATH}{claimed}", CERTIFIED_BLOCK_BYTES_MAX, take)
+        self._network.ask(peer, question_for(claimed), take)
 
     def _honest_height(self) -> int:
         validators = self._target.validators_at(self._target.tip_height + 1)
@@ -182,9 +182,7 @@ class Sync:
             self._timers.after(PAUSE_MS, self._advance)
             return
         self._asked[height] = peer
-        self._network.ask(
-            peer, f"{BLOCKS_PATH}{height}", CERTIFIED_BLOCK_BYTES_MAX, self._taker(height, peer)
-        )
+        self._network.ask(peer, question_for(height), self._taker(height, peer))
 
     def _choose(self, height: int) -> AgencyId | None:
         """Return a peer that says it has the height and has not failed on it, in turn."""
@@ -232,6 +230,11 @@ class Sync:
         self._log.info("sync_done", tip=self._target.tip_height)
         self._target.return_to_voting()
         self._consider(self._honest_height())
+
+
+def question_for(height: int) -> Question:
+    """Return what a peer is asked for a stored block with its certificate."""
+    return Question(f"{BLOCKS_PATH}{height}", CERTIFIED_BLOCK_BYTES_MAX)
 
 
 def parse_certified_block(raw: bytes) -> tuple[bytes, QuorumCertificate]:

@@ -268,6 +268,7 @@ class NodeWorld:
         if self._driver.height != effect.height or state is None or state.own_index is None:
             return
         time_ms = max(self._ports.clock.now_ms(), effect.not_before_ms)
+        started_ms = self._ports.clock.monotonic_ms()
         turn = Turn(
             round=effect.round,
             proposer=state.own_index,
@@ -290,6 +291,7 @@ class NodeWorld:
                 round=effect.round,
                 entries=len(block.entries),
                 left_out=len(proposed.failed),
+                took_ms=self._ports.clock.monotonic_ms() - started_ms,
             )
             self.exchange.push(block)
             value = ValueBuilt(effect.height, effect.round, block.header.digest, time_ms)
@@ -301,12 +303,15 @@ class NodeWorld:
         if block is None or self._driver.height != height or self.sync.is_active:
             return
         is_valid = True
+        started_ms = self._ports.clock.monotonic_ms()
         try:
             self._application.check(block)
         except InvalidProposalError as error:
             is_valid = False
             reason = str(error.details.get("reason", error.code))
             self._ports.log.warning("block_refused", height=height, reason=reason)
+        checked_ms = self._ports.clock.monotonic_ms() - started_ms
+        self._ports.log.debug("checked", height=height, block=block_id, took_ms=checked_ms)
         header = block.header
         verdict = BlockVerdict(
             height=height,

@@ -31,7 +31,7 @@ class InventedNetwork:
         self.blamed: list[tuple[AgencyId, str]] = []
         self.questions: deque[Any] = deque()
         self.asked: list[tuple[AgencyId, str]] = []
-        self.served: dict[tuple[AgencyId, str], bytes] = {}
+        self.served: dict[tuple[AgencyId, str], Any] = {}
 
     def broadcast_messages(self, messages):
         self.messages += messages
@@ -39,9 +39,9 @@ class InventedNetwork:
     def broadcast_bulk(self, path, body):
         self.bulk.append((path, body))
 
-    def ask(self, peer, path, bytes_max, answer):
-        self.asked.append((peer, path))
-        self.questions.append((peer, path, bytes_max, answer))
+    def ask(self, peer, question, answer):
+        self.asked.append((peer, question.path))
+        self.questions.append((peer, question, answer))
 
     def blame(self, peer, reason):
         self.blamed.append((peer, reason))
@@ -50,5 +50,6 @@ class InventedNetwork:
         """Answer what is asked, and what is asked because of that."""
         while self.questions and rounds:
             rounds -= 1
-            peer, path, _bytes_max, answer = self.questions.popleft()
-            answer(self.served.get((peer, path)))
+            peer, question, answer = self.questions.popleft()
+            served = self.served.get((peer, question.path))
+            answer(served(question.body) if callable(served) else served)

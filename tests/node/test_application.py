@@ -1,6 +1,7 @@
 """Blocks built by one application and checked, executed and committed by another, on LevelDB."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,7 +10,6 @@ from consensus.messages import SignedVote, VoteType, vote_message
 from consensus.wire import print_message
 from keys.hashing import Digest
 from ledger.blocks import Block, build_block, parse_block
-from ledger.entries import Entry
 from ledger.store import ChainStore
 from node.application import Turn
 from node.errors import InconsistentError, InvalidProposalError
@@ -24,6 +24,9 @@ from tests.node.town_chain import (
     make_town,
     pooled,
 )
+
+if TYPE_CHECKING:
+    from ledger.entries import Entry
 
 
 @pytest.fixture

@@ -1,10 +1,16 @@
 """Sealed bodies before a prevote and after a decision, on a real vault."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keys.hashing import domain, hash_with
+from ledger.canonical import encode
+from ledger.errors import InvalidDataError
 from ledger.vault import Vault
-from node.bodies import SEALED_PATH, Bodies
+from node.bodies import BATCH_MAX, SEALED_PATH, Bodies, answer_question, parse_answer
 from node.body_backlog import read_mark
 from tests.node.invented_ports import InventedNetwork, InventedTimers
 from tests.node.invented_world import AGENCIES
@@ -24,8 +30,12 @@ def vault(tmp_path):
 def make(vault, served=()):
     network, timers = InventedNetwork(AGENCIES), InventedTimers()
     for peer, body in served:
-        network.served[peer, f"{SEALED_PATH}{digest_of(body).hex()}"] = body
+        serve(network, peer, {digest_of(body): body})
     return Bodies(vault, network, timers), network, timers
+
+
+def serve(network, peer, bodies):
+    network.served[peer, SEALED_PATH] = lambda question: answer_question(question, bodies.get)
 
 
 def test_bodies_that_are_here_are_held_at_once(vault):
@@ -44,10 +54,12 @@ def test_a_block_waits_for_the_last_of_its_bodies(vault):
     done = []
     digests = [digest_of(b"one"), digest_of(b"two")]
     bodies.want(digests, owner, lambda: done.append(1))
+    assert network.asked == []
+    timers.fire_all()
     network.answer_all()
     assert done == []
     assert bodies.missing == 1
-    network.served[AGENCIES[0], f"{SEALED_PATH}{digest_of(b'two').hex()}"] = b"two"
+    serve(network, AGENCIES[0], {digest_of(b"two"): b"two"})
     timers.fire_all()
     network.answer_all()
     assert done == [1]
@@ -56,9 +68,10 @@ def test_a_block_waits_for_the_last_of_its_bodies(vault):
 
 def test_a_body_with_another_digest_is_blamed_and_not_kept(vault):
     digest = digest_of(b"one")
-    bodies, network, _timers = make(vault)
-    network.served[AGENCIES[0], f"{SEALED_PATH}{digest.hex()}"] = b"lie"
+    bodies, network, timers = make(vault)
+    serve(network, AGENCIES[0], {digest: b"lie"})
     bodies.want([digest], AGENCIES[0], lambda: None)
+    timers.fire_all()
     network.answer_all()
     assert [peer for peer, _reason in network.blamed] == [AGENCIES[0]]
     assert vault.body(digest) is None
@@ -76,11 +89,57 @@ def test_a_purged_body_is_not_waited_for(vault):
 
 
 def test_what_is_missing_after_a_decision_is_fetched(vault):
-    bodies, network, _timers = make(vault, [(AGENCIES[1], b"one")])
+    bodies, network, timers = make(vault, [(AGENCIES[1], b"one")])
     bodies.keep([digest_of(b"one")])
+    timers.fire_all()
     network.answer_all()
     assert vault.body(digest_of(b"one")) == b"one"
     assert bodies.missing == 0
+
+
+def test_a_thousand_missing_bodies_take_a_few_questions(vault):
+    bodies, network, timers = make(vault)
+    named = {digest_of(b"%d" % number): b"%d" % number for number in range(1_000)}
+    serve(network, AGENCIES[1], named)
+    done = []
+    bodies.want(named, AGENCIES[1], lambda: done.append(1))
+    timers.fire_all()
+    network.answer_all()
+    assert done == [1]
+    assert len(network.asked) == -(-1_000 // BATCH_MAX)
+    assert all(vault.body(digest) == body for digest, body in named.items())
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_question_or_an_answer_or_refused(raw):
+    for read in (lambda: answer_question(raw, lambda _digest: None), lambda: parse_answer(raw, 2)):
+        with contextlib.suppress(InvalidDataError):
+            assert read()
+
+
+def test_an_answer_stops_when_it_is_full():
+    large = bytes(250_000)
+    raw = answer_question(encode((bytes(32),) * 100), lambda _digest: large)
+    answer = parse_answer(raw, 100)
+    assert answer[0] == large
+    assert answer[-1] is None
+
+
+@pytest.mark.parametrize("is_asked_for", [False, True])
+def test_a_body_that_gossip_brings_meanwhile_is_enough(is_asked_for, vault):
+    bodies, network, timers = make(vault)
+    done = []
+    bodies.want([digest_of(b"one")], None, lambda: done.append(1))
+    if is_asked_for:
+        timers.fire_all()
+    vault.put_body(digest_of(b"one"), b"one")
+    bodies.recheck()
+    assert done == [1]
+    assert bodies.missing == 0
+    asked = len(network.asked)
+    timers.fire_all()
+    network.answer_all()
+    assert len(network.asked) == asked or is_asked_for
 
 
 @pytest.mark.parametrize("raw", [b"", b"x", b"-4", b"1.5", b"\xff", b"9" * 30])

@@ -14,6 +14,7 @@ from keys.signing import Algorithm, SoftwareKey
 from ledger.canonical import encode
 from ledger.errors import InvalidDataError
 from ledger.ids import AgencyId
+from node.bodies import SEALED_PATH, answer_question, parse_answer
 from node.clock import SystemClock
 from node.conduct import MARKS_MAX, Conduct
 from node.config import Address
@@ -32,6 +33,7 @@ from node.peers import (
     backoff_ms,
     encode_batch,
 )
+from node.ports import Question
 from node.tls import PeerTls
 
 pytestmark = pytest.mark.asyncio
@@ -72,6 +74,9 @@ class Service:
     def sealed_body(self, peer, digest):
         return peer if digest == DIGEST else None
 
+    def sealed_bodies(self, peer, question):
+        return answer_question(question, lambda digest: digest + peer)
+
     def status(self):
         return b"status"
 
@@ -100,6 +105,16 @@ async def test_the_pinned_key_is_let_in_and_known_by_name():
         assert await transport.get(node, Lane.FETCH, "/peer/v1/blocks/7", 100) == b"block"
         assert await transport.get(node, Lane.FETCH, "/peer/v1/blocks/8", 100) is None
     assert service.messages == [(FRIEND_ID, b"a"), (FRIEND_ID, b"b")]
+
+
+async def test_many_bodies_come_in_one_answer():
+    digests = tuple(bytes([number]) * 32 for number in range(3))
+    async with listening(Service()) as node, HttpTransport(PeerTls(FRIEND)) as transport:
+        peers = Peers([node], transport, SilentLog())
+        question = Question(SEALED_PATH, 1_000, encode(digests))
+        raw = await peers.ask(SERVER_ID, question)
+    assert raw is not None
+    assert parse_answer(raw, 3) == tuple(digest + FRIEND_ID for digest in digests)
 
 
 async def test_another_key_is_refused_before_http():
@@ -197,8 +212,8 @@ async def test_messages_put_together_leave_as_one_post_in_order():
     posts: list[Any] = []
 
     class Recorder(HttpTransport):
-        async def post(self, peer, lane, path, body):
-            posts.append((peer.agency_id, lane, path, parse_batch(body)))
+        async def post(self, peer, lane, path, body, bytes_max=0):
+            posts.append((peer.agency_id, lane, path, parse_batch(body), bytes_max))
             done.set()
             return b""
 
@@ -210,7 +225,7 @@ async def test_messages_put_together_leave_as_one_post_in_order():
     peers.broadcast_messages([b"b", b"c"])
     await asyncio.wait_for(done.wait(), 5)
     running.cancel()
-    assert posts == [(SERVER_ID, Lane.VOTES, MESSAGES_PATH, (b"a", b"b", b"c"))]
+    assert posts == [(SERVER_ID, Lane.VOTES, MESSAGES_PATH, (b"a", b"b", b"c"), 0)]
 
 
 async def test_an_outbox_drops_the_oldest_and_keeps_the_newest():
