@@ -53,7 +53,7 @@ def check_signers(run: Run, policy: Policy) -> None:
     labels = {signer.term for signer in signers}
     candidates = [terms for terms in policy.alternatives if _may_fit(terms, labels)]
     if not candidates:
-        candidates = [_nearest(policy, labels)]
+        raise _by_label(policy, labels)
     refusal: SignerRefusedError | None = None
     for terms in candidates:
         run.officers.clear()
@@ -108,9 +108,18 @@ def _may_fit(terms: tuple[Term, ...], labels: set[str]) -> bool:
     return must <= labels <= allowed
 
 
-def _nearest(policy: Policy, labels: set[str]) -> tuple[Term, ...]:
-    """Return the alternative that shares most labels with the entry, for a helpful refusal."""
-    return max(policy.alternatives, key=lambda terms: len({t.label for t in terms} & labels))
+def _by_label(policy: Policy, labels: set[str]) -> SignerRefusedError:
+    """Return why no alternative fits: what the one that comes nearest lacks, or has too much."""
+
+    def difference(terms: tuple[Term, ...]) -> int:
+        return len({term.label for term in terms} ^ labels)
+
+    nearest = min(policy.alternatives, key=difference)
+    for term in nearest:
+        if term.name not in _MAYBE and term.label not in labels:
+            return SignerMissingError(f"a signature as {term.label!r} is missing", term=term.label)
+    idle = min(labels - {term.label for term in nearest})
+    return SignerIdleError(f"the signature as {idle!r} is not needed", term=idle)
 
 
 def _check_alternative(run: Run, terms: tuple[Term, ...], signers: list[Signer]) -> None:
