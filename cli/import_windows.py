@@ -2,8 +2,8 @@
 
     ballot/open    by the governance keys of one agency: `import_window` for an office and a source
     ballot/vote    by those of others, until more than two thirds of the weight agree
-    <type>/notice  by an officer of the office: the digest of what will come. A window is in force two
-                   heights after the ballot, and this is the block between
+    <type>/notice  by an officer of the office: a digest of what will come. A window is in force
+                   two heights after the ballot, and this is the block between
     import/open    by two officers of the office: how many records will come, and the root of scans
 
 In a real network the three take days and happen on several machines; where all keys are at hand, as
@@ -13,7 +13,7 @@ in a development network, one call does it. A window that is open already is lef
 import datetime as dt
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cli.acting import Actor, Order
 from cli.errors import InvalidInputError
@@ -29,6 +29,9 @@ from registry.acts import Act
 from registry.object_rows import ImportRow
 from registry.signer_plan import Hands
 from registry.state_key_names import import_key
+
+if TYPE_CHECKING:
+    from ledger.canonical import Value
 
 WINDOW_DAYS: Final = 365
 _SALT_BYTES: Final = 16
@@ -86,18 +89,16 @@ def open_window(actor: Actor, staff: Staff, wish: WindowWish) -> ImportRow:
 def _hold_ballot(actor: Actor, office: OfficeId, wish: WindowWish) -> None:
     """Open the ballot and have all agencies vote whose keys are at hand, until it passes."""
     today = dt.date.fromisoformat(actor.today)
-    fields = {
-        "action": "import_window",
-        "fields": {
-            "office": office,
-            "source": wish.source,
-            "type": wish.type_name,
-            "from_date": actor.today,
-            "to_date": (today + dt.timedelta(days=WINDOW_DAYS)).isoformat(),
-        },
+    window: dict[str, Value] = {
+        "office": office,
+        "source": wish.source,
+        "type": wish.type_name,
+        "from_date": actor.today,
+        "to_date": (today + dt.timedelta(days=WINDOW_DAYS)).isoformat(),
     }
+    ballot = ObjectPart("ballot", {"action": "import_window", "fields": window})
     first, *others = actor.network.governance
-    opened = _governed(actor, "ballot/open", ObjectPart("ballot", fields), first)
+    opened = _governed(actor, "ballot/open", ballot, first)
     ballot_id = opened.entry.created_record_id
     for agency in others:
         if window_of(actor, office, wish.source) is not None:
@@ -131,7 +132,11 @@ def _give_notice(actor: Actor, staff: Staff, wish: WindowWish) -> None:
 
 
 def _announce(actor: Actor, staff: Staff, wish: WindowWish) -> None:
-    fields = {"source": wish.source, "scans_root": wish.scans_root, "count": wish.count}
+    fields: dict[str, Value] = {
+        "source": wish.source,
+        "scans_root": wish.scans_root,
+        "count": wish.count,
+    }
     _by_office(actor, staff, "import/open", ObjectPart("opening", fields))
 
 

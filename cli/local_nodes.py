@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from cli.client import Call, Client
 from cli.errors import NoNetworkError, RemoteRefusalError
-from cli.network_file import NetworkFile, NodePlace
+from cli.network_file import NetworkFile
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
@@ -60,13 +60,24 @@ class LocalNodes:
         """Return the base address of a running node."""
         return self._network.node_of(agency).address
 
+    def home(self, agency: str) -> Path:
+        """Return the folder of a node.
+
+        Raises:
+            NoNetworkError: It is not on this machine.
+        """
+        place = self._network.node_of(agency)
+        if place.home is None:
+            raise NoNetworkError("the node is not on this machine", address=place.public)
+        return place.home
+
     def start(self, agency: str) -> None:
         """Start a node; returns at once.
 
         Raises:
             NoNetworkError: The network has no node of that agency on this machine.
         """
-        home = _home(self._network.node_of(agency))
+        home = self.home(agency)
         with (home / LOG_FILE).open("ab") as log:
             self._processes[agency] = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-m", "cli.main", "node", "run", str(home)],
@@ -151,15 +162,8 @@ class LocalNodes:
 
     def log_tail(self, agency: str) -> str:
         """Return the end of a node's log."""
-        path = _home(self._network.node_of(agency)) / LOG_FILE
-        raw = path.read_bytes()[-LOG_TAIL_BYTES:]
+        raw = (self.home(agency) / LOG_FILE).read_bytes()[-LOG_TAIL_BYTES:]
         return raw.decode("utf-8", "replace")
-
-
-def _home(place: NodePlace) -> Path:
-    if place.home is None:
-        raise NoNetworkError("the node is not on this machine", address=place.public)
-    return place.home
 
 
 _LIBC: Final = ctypes.CDLL(None)
