@@ -16,7 +16,7 @@ are sealed meanwhile; several hundred entries a second pass through one process.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -30,6 +30,7 @@ from cli.network_view import NetworkView
 from cli.packages import Package, Result, Way, submit_all
 from keys.errors import CivregError
 from keys.signing import KeyId
+from ledger.canonical import Value
 from ledger.entries import KeySigner, Signer, sort_signers
 from ledger.genesis import Genesis
 from ledger.ids import ID_BYTES, ActId, OfficeId, RecordId
@@ -68,6 +69,7 @@ class Order:
         births: Births to compare with, for `duplicate_search`; None leaves it unverified.
         asker: Key id of the auth key that asks the custodian; None takes one that is at hand.
         readable: Whether the draft carries wraps for its signers, so that they see what they sign.
+        readers: Further seal keys for which it carries wraps.
     """
 
     act: Act
@@ -79,6 +81,22 @@ class Order:
     births: tuple[BirthSketch, ...] | None = None
     asker: KeyId | None = None
     readable: bool = False
+    readers: tuple[Reader, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A draft with what was sealed in it, for the person who made it.
+
+    Attributes:
+        draft: Without signatures.
+        opened: Record id -> sealed values by path.
+        target: The record that is changed, as it was.
+    """
+
+    draft: Draft
+    opened: Mapping[RecordId, Mapping[str, Value]] = field(repr=False)
+    target: Target | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,7 @@ class _Sealed:
     act: SealedAct
     desk: custodians.Desk | None
     readers: tuple[Reader, ...]
+    target: Target | None
 
 
 class Actor(NetworkView):
@@ -116,7 +135,18 @@ class Actor(NetworkView):
         Raises:
             CivregError: A rule refuses, a record is unknown, or no node answers.
         """
-        return self.client.run(self._compose(self._seal(order)))
+        return self.prepare(order).draft
+
+    def prepare(self, order: Order) -> Drafted:
+        """As `draft`, with what was sealed, so that it can be shown before anybody signs."""
+        sealed = self._seal(order)
+        draft = self.client.run(self._compose(sealed))
+        opened = {
+            record.part.record_id: record.sealed
+            for record in sealed.act.prepared.records
+            if record.record_type.sealed_paths
+        }
+        return Drafted(draft, opened, sealed.target)
 
     def sign(self, draft: Draft) -> Draft:
         """Add the signatures of all keys at hand.
@@ -189,8 +219,8 @@ class Actor(NetworkView):
         if sealed.needs_custodian:
             assert order.office is not None, "the custodian was planned as a signer"
             service = self._desk(order.office, order.asker)
-        readers = self._readers(signers) if order.readable else ()
-        return _Sealed(sealed, service, readers)
+        readers = (*self._readers(signers), *order.readers) if order.readable else ()
+        return _Sealed(sealed, service, readers, target)
 
     def _target_of(self, order: Order, form_kind: FormKind) -> Target | None:
         if order.target is None or isinstance(order.target, Target):
@@ -219,13 +249,25 @@ class Actor(NetworkView):
         return plan_signers(scene, replace(order.hands, custodian=custodian))
 
     def _readers(self, signers: Sequence[Signer]) -> tuple[Reader, ...]:
-        """Return the seal keys of the people who sign, so that each program can open the draft."""
+        """Return the seal keys of the people who sign, so that each program can open the draft.
+
+        Those of citizens stand in the state, those of officers in `network.toml`.
+        """
+        key_ids = [signer.key_id for signer in signers if isinstance(signer, KeySigner)]
+        self.remote.prefetch([key_key(key_id) for key_id in key_ids])
         found: list[Reader] = []
-        for key_id in (signer.key_id for signer in signers if isinstance(signer, KeySigner)):
+        for key_id in key_ids:
             row = self.state.read(key_key(key_id), KeyRow)
-            if row is not None and row.holder_kind == "identity":
+            if row is None:
+                continue
+            if row.holder_kind == "identity":
                 keys = seal_keys(self.state, RecordId(row.holder), self.today)
                 found += [Reader(key, "owner") for key in keys]
+            found += [
+                Reader(officer.seal, "representative")
+                for officer in self.network.officers
+                if officer.seal is not None and officer.identity == row.holder
+            ]
         return tuple(found)
 
     async def _compose(self, sealed: _Sealed) -> Draft:

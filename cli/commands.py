@@ -26,10 +26,25 @@ from cli.output import Context
 # noun -> "module:attribute". The attribute is a click command, or a function that makes one from
 # the noun, as for the record types, which come from their schemas.
 NOUNS: Final[dict[str, str]] = {
+    "ballot": "cli.governance:noun",
+    "birth": "cli.record_nouns:noun",
+    "competence": "cli.governance:noun",
     "completion": "cli.version:completion",
+    "demo": "cli.demo:demo",
+    "draft": "cli.draft:draft",
+    "form": "cli.form:form",
+    "identity": "cli.record_nouns:noun",
     "key": "cli.key:key",
+    "land-title": "cli.record_nouns:noun",
     "network": "cli.network:network",
     "node": "cli.operate:node",
+    "notice": "cli.notice:notice",
+    "office": "cli.governance:noun",
+    "officer": "cli.governance:noun",
+    "record": "cli.show:record",
+    "show": "cli.show:show",
+    "status": "cli.show:status",
+    "text": "cli.governance:noun",
     "verify": "cli.verify:verify",
     "version": "cli.version:version",
 }

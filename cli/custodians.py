@@ -7,7 +7,7 @@ an entry, and signs last, after opening every body and running the office rules 
 from dataclasses import dataclass
 
 from cli.client import MSGPACK, Call, Client
-from cli.errors import InvalidInputError, NotFoundError
+from cli.errors import InvalidInputError, NoNetworkError, NotFoundError
 from cli.network_file import NetworkFile
 from keys.signing import KEY_ID_BYTES, PublicKey, Purpose
 from keys.signing import Signer as KeyHolder
@@ -73,12 +73,14 @@ def node_address(network: NetworkFile, agency_id: AgencyId) -> str:
     """Return the base address of an agency's node.
 
     Raises:
-        NotFoundError: network.toml does not tell it.
+        NoNetworkError: network.toml does not tell it, or no node runs in its folder.
     """
     for node in network.nodes:
-        if node.agency_id == agency_id and node.address:
-            return node.address
-    raise NotFoundError("no address is known of the agency's node", name=agency_id.hex())
+        if node.agency_id == agency_id:
+            if node.address:
+                return node.address
+            raise NoNetworkError(f"the node of {node.agency} does not run", address=node.agency)
+    raise NoNetworkError("network.toml does not tell where the agency's node is", address="-")
 
 
 @dataclass(frozen=True, slots=True)

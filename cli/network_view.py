@@ -4,10 +4,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from cli.client import MSGPACK, Call, Client
-from cli.errors import InvalidInputError, KeyNeededError, NotFoundError
+from cli.errors import (
+    InvalidInputError,
+    KeyNeededError,
+    NoNetworkError,
+    NotFoundError,
+    RemoteRefusalError,
+)
 from cli.key_ring import AskPassphrase, KeyRing, nobody_to_ask
 from cli.network_file import GENESIS_FILE, NetworkFile, load_network
 from cli.remote_state import RemoteState
@@ -27,6 +33,9 @@ from registry.schema import RecordType
 from registry.schema_reader import read_record_type
 from registry.state import State
 from registry.state_key_names import record_key
+
+FORBIDDEN: Final = "node.forbidden"
+"""The code with which a node refuses what is another's."""
 
 
 class NetworkView:
@@ -164,11 +173,20 @@ class NetworkView:
         row = self.state.read(record_key(record_id), RecordRow)
         if row is None:
             raise RecordUnknownError("there is no such record")
-        beside = None
-        if companion:
-            beside_id = companion_id(record_id)
-            beside = self.state.read(record_key(beside_id), RecordRow)
-        return Target(record_id, row, beside)
+        return Target(record_id, row, self._companion(record_id) if companion else None)
+
+    def _companion(self, record_id: RecordId) -> RecordRow | None:
+        """Return the companion of a record; None before its first version.
+
+        A node tells nobody but members that a record does not exist, so to its owner a companion
+        that was never written is forbidden.
+        """
+        try:
+            return self.state.read(record_key(companion_id(record_id)), RecordRow)
+        except RemoteRefusalError as error:
+            if error.remote_code != FORBIDDEN:
+                raise
+            return None
 
     def use_asker(self, key_id: KeyId | None) -> None:
         """Sign requests with this auth key from now on; None: with any officer's at hand."""
@@ -181,11 +199,11 @@ class NetworkView:
         """Base addresses of all nodes that are known.
 
         Raises:
-            NotFoundError: network.toml names none.
+            NoNetworkError: network.toml names none, or none of them runs on this machine.
         """
         found = [node.address for node in self.network.nodes if node.address]
         if not found:
-            raise NotFoundError("network.toml names no node", name="nodes")
+            raise NoNetworkError("no node of the network runs", address="network.toml")
         return found
 
     def _ask_state(self, body: bytes) -> bytes:

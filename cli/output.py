@@ -89,6 +89,7 @@ def refused(error: CivregError, context: Context) -> ExitCode:
     status = exit_code_of(code)
     words = error_text(context.lang, code, error.details)
     message = str(error)
+    problems = _problems(error, context.lang)
     if context.as_json:
         body = {
             "code": code,
@@ -97,15 +98,27 @@ def refused(error: CivregError, context: Context) -> ExitCode:
             "hint": words.hint,
             "message": message,
             "details": error.details,
+            **({"problems": problems} if problems else {}),
         }
         click.echo(json.dumps({"error": body}, ensure_ascii=False, default=_plain), err=True)
         return status
+    for problem in problems:
+        _to_stderr(f"- {problem}")
     label = click.style(context.say("frame.error"), fg="red", bold=True)
     _to_stderr(f"{label} {words.sentence} [{code}]")
     if message and message != words.sentence:
         _to_stderr(f"{context.say('frame.detail')} {message}")
     _to_stderr(f"{context.say('frame.hint')} {words.hint}")
     return status
+
+
+def _problems(error: CivregError, language: Language) -> list[str]:
+    """Return one line for each thing that is wrong, of an error that has several."""
+    found = getattr(error, "problems", ())
+    return [
+        problem.explain(language) if hasattr(problem, "explain") else str(problem)
+        for problem in found
+    ]
 
 
 def note(message: str, context: Context) -> None:

@@ -1,0 +1,142 @@
+"""What a person may write in a form beyond what the registry reads: names of offices, shown ids.
+
+    --set path=value          over the form: --set phone=0901234567, --set act.sufficient=true
+                              --set objects.certificate.form=copy
+
+Where a field of an object holds 16 bytes (an office, a ballot, an agency), an office's or agency's
+name of network.toml or an id as shown may stand instead of 32 hexadecimal digits. In the `fields`
+of a ballot, which are plain values, these stand as `office:NAME`, `agency:NAME`, `id:ID` or
+`hex:DIGITS`.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from cli.errors import BadParameterError
+from cli.network_view import NetworkView
+from ledger.errors import InvalidDataError
+from ledger.ids import ID_BYTES, parse_id
+from registry.field_specs import FieldSpec
+from registry.form_kinds import FormKind
+
+PATH_PARTS_MAX: Final = 8
+_WORDS: Final[Mapping[str, object]] = {"true": True, "false": False}
+
+
+def prepare_form(
+    raw: Mapping[str, object], settings: Sequence[str], form_kind: FormKind, view: NetworkView
+) -> dict[str, Any]:
+    """Return a form with settings put in and names turned into what the registry reads.
+
+    Args:
+        raw: As `registry.forms.parse_form_text` gives it; not changed.
+        settings: `path=value` words.
+        form_kind: Which form.
+        view: For names of offices and agencies.
+
+    Raises:
+        BadParameterError: A word is malformed.
+    """
+    form: dict[str, Any] = copy.deepcopy(dict(raw))
+    kinds = {use.kind: use for use in form_kind.operation.objects}
+    for word in settings:
+        path, equals, value = word.partition("=")
+        if not equals or not path or path.count(".") >= PATH_PARTS_MAX:
+            raise BadParameterError(f"--set {word!r} is not PATH=VALUE", name="--set")
+        _put(form, path.split("."), _WORDS.get(value, value))
+    if len(kinds) == 1 and "objects" not in form and not form_kind.operation.writes:
+        _lift(form, next(iter(kinds)))
+    objects = form.get("objects")
+    if isinstance(objects, dict):
+        for kind, listed in objects.items():
+            specs = form_kind.objects.get(kind, {})
+            for item in listed if isinstance(listed, list) else [listed]:
+                if isinstance(item, dict):
+                    _name_bytes(item, specs, view)
+    return form
+
+
+def _put(form: dict[str, Any], path: Sequence[str], value: object) -> None:
+    table = form
+    for name in path[:-1]:
+        below = table.setdefault(name, {})
+        if not isinstance(below, dict):
+            raise BadParameterError(f"--set: {name} is no group", name="--set")
+        table = below
+    table[path[-1]] = value
+
+
+def _lift(form: dict[str, Any], kind: str) -> None:
+    """Put the fields of an act that only makes one object where the registry looks for them."""
+    own = {name: form.pop(name) for name in list(form) if name != "act"}
+    if own:
+        form["objects"] = {kind: [own]}
+
+
+def _name_bytes(item: dict[str, Any], specs: Mapping[str, FieldSpec], view: NetworkView) -> None:
+    for name, value in item.items():
+        spec = specs.get(name)
+        if spec is None:
+            continue
+        if spec.kind == "map":
+            item[name] = _plain(value, view)
+        elif spec.kind == "bytes" and spec.chars_max == ID_BYTES and isinstance(value, str):
+            item[name] = _hexadecimal(value, view)
+        elif spec.kind == "list" and spec.item is not None and spec.item.kind == "bytes":
+            listed = value if isinstance(value, list) else [value]
+            item[name] = [_hexadecimal(str(each), view) for each in listed]
+
+
+def _hexadecimal(text: str, view: NetworkView) -> str:
+    found = _identifier(text, view)
+    return text if found is None else found.hex()
+
+
+def _identifier(text: str, view: NetworkView) -> bytes | None:
+    """Return the id that a name or a shown id means, or None."""
+    for office in view.network.offices:
+        if office.name == text:
+            return office.office_id
+    for node in view.network.nodes:
+        if node.agency == text:
+            return node.agency_id
+    try:
+        return parse_id(text)
+    except InvalidDataError:
+        return None
+
+
+def _plain(value: object, view: NetworkView) -> object:
+    """Return a plain value of the format: lists as tuples, `hex:`, `id:`, `office:` as bytes."""
+    match value:
+        case dict():
+            return {str(name): _plain(below, view) for name, below in value.items()}
+        case list():
+            return tuple([_plain(below, view) for below in value])
+        case str():
+            return _word(value, view)
+        case bool() | int() | bytes() | None:
+            return value
+        case _:
+            return str(value)  # a date of TOML
+
+
+def _word(text: str, view: NetworkView) -> str | bytes:
+    mark, colon, rest = text.partition(":")
+    if not colon:
+        return text
+    match mark:
+        case "hex":
+            try:
+                return bytes.fromhex(rest)
+            except ValueError as error:
+                raise BadParameterError(f"{text!r} is no hexadecimal", name="fields") from error
+        case "id":
+            return parse_id(rest)
+        case "office":
+            return view.network.office(rest).office_id
+        case "agency":
+            return view.network.node_of(rest).agency_id
+        case _:
+            return text

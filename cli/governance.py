@@ -1,0 +1,97 @@
+"""`civreg office`, `officer`, `ballot`, `competence`, `text`: what agencies decide; lists of it.
+
+The verbs that change something come from the record types, as for records; `list` shows the rows of
+the state as a node tells them to members.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+from cli.act_flow import open_actor
+from cli.client import Call
+from cli.commands import Command, context_of
+from cli.hands import who_is
+from cli.network_view import NetworkView
+from cli.output import accepted
+from cli.passphrases import passphrase_options
+from cli.record_nouns import noun as record_noun
+from ledger.ids import ID_BYTES, print_id
+from registry.authority_rows import CompetenceRow, OfficeRow
+from registry.object_rows import BallotRow
+
+LISTED: Final[Mapping[str, Sequence[str]]] = {
+    "ballot": BallotRow.__match_args__,
+    "competence": CompetenceRow.__match_args__,
+    "office": OfficeRow.__match_args__,
+    "officer": ("roles", "founding_until"),
+}
+_ROLE: Final = ("role", "types", "office", "key", "from_date", "to_date")
+
+
+def noun(name: str) -> click.Command:
+    """Return the command of a class of acts of governance, with its list."""
+    group = record_noun(name)
+    assert isinstance(group, click.Group), "a noun has verbs"
+    if name in LISTED:
+        group.add_command(_list_command(name))
+    return group
+
+
+def _list_command(name: str) -> click.Command:
+    @click.pass_context
+    def show(ctx: click.Context, asker: str) -> None:
+        context = context_of(ctx)
+        with open_actor(context, asker) as actor:
+            call = Call(
+                address=actor.addresses[0], path=f"/v1/state/{name}", signer=actor.auth_key()
+            )
+            document = actor.client.send(call).json
+            for row in document["rows"]:
+                shown = _row(name, row, actor)
+                lines = [f"{shown['id']}", *(f"  {k}: {v}" for k, v in shown.items() if k != "id")]
+                accepted(shown, context, lines=lines)
+
+    command = Command(
+        name="list",
+        params=[
+            click.Option(["--auth", "asker"], metavar="NAME", default="",
+                         help="Whose auth key signs the requests to nodes."),
+        ],
+        callback=show,
+        help=(
+            f"List what the state has of the kind {name}.\n\n"
+            f"\b\nExample:\n    civreg {name} list --json\n"
+        ),
+    )  # fmt: skip
+    return passphrase_options(command)
+
+
+def _row(name: str, row: Mapping[str, Any], view: NetworkView) -> dict[str, object]:
+    key, value = row["key"], row["value"]
+    shown: dict[str, object] = {"id": _shown(key[1], view)}
+    if len(key) > 2:  # noqa: PLR2004 - kind, id, number
+        shown["number"] = key[2]
+    fields = dict(zip(LISTED[name], value, strict=True))
+    if name == "officer":
+        fields["roles"] = [
+            {what: _shown(each, view) for what, each in zip(_ROLE, role, strict=True)}
+            for role in fields["roles"]
+        ]
+        return {**shown, **fields}
+    return {**shown, **{what: _shown(each, view) for what, each in fields.items()}}
+
+
+def _shown(value: object, view: NetworkView) -> object:
+    """Return a value for people: ids as they are shown, with names where they have one."""
+    if isinstance(value, list):
+        return [_shown(item, view) for item in value]
+    if not isinstance(value, str) or len(value) != 2 * ID_BYTES:
+        return value
+    try:
+        raw = bytes.fromhex(value)
+    except ValueError:
+        return value
+    name = who_is(view, raw)
+    return print_id(raw) if name is None else f"{name} ({print_id(raw)})"

@@ -1,0 +1,270 @@
+"""`civreg birth`, `civreg identity`, `civreg land-title` ...: a verb for each operation of a type.
+
+The verbs come from the record types that ship with the program, so a new operation needs no code
+here. `_` is written `-`. A verb takes the id of a record where the operation is about one, then a
+form file (TOML or JSON, `-` for stdin); single values can be given by --set.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from cli.act_flow import Wanted, carry_out, record_id_of
+from cli.commands import Command, Group, context_of
+from cli.errors import FileAccessError
+from cli.hands import Wishes
+from cli.passphrases import passphrase_options
+from ledger.limits import check_limit
+from registry.catalogue import type_text
+from registry.form_values import EXAMPLE_ID
+from registry.forms import FORM_BYTES_MAX
+from registry.problems import Text, in_language
+from registry.schema import NOTHING, Operation, RecordType
+from registry.schema_reader import read_record_type
+
+STDIN: Final = "-"
+_SIDE: Final = "side"
+_EXAMPLE_ID: Final = EXAMPLE_ID
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class _VerbCommand(Command):
+    """A verb whose words come from the record type, in both languages."""
+
+    def __init__(self, *args: Any, words: Text, text_vi: str, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **settings)
+        self.words, self.text_vi = words, text_vi
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the description in the language of the person."""
+        if context_of(ctx).lang == "en":
+            super().format_help_text(ctx, formatter)
+            return
+        _, mark, examples = (self.help or "").partition("\b\nExample")
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(f"{self.text_vi}\n\n{mark}{examples}".rstrip())
+
+
+class _NounGroup(Group):
+    """A record type; its verbs are called what the record type calls them."""
+
+    def __init__(self, *args: Any, words: Text, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **settings)
+        self.words = words
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the description in the language of the person."""
+        if context_of(ctx).lang == "en":
+            super().format_help_text(ctx, formatter)
+            return
+        _, mark, examples = (self.help or "").partition("\b\nExample")
+        formatter.write_paragraph()
+        with formatter.indentation():
+            said = f"{self.words[0]}: mỗi nghiệp vụ của loại hồ sơ là một lệnh."
+            formatter.write_text(f"{said}\n\n{mark}{examples}".rstrip())
+
+    def short_help_of(self, ctx: click.Context, name: str) -> str:
+        """Return what the record type calls an operation."""
+        command = self.get_command(ctx, name)
+        if isinstance(command, _VerbCommand):
+            return in_language(command.words, context_of(ctx).lang)
+        return super().short_help_of(ctx, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a verb takes.
+
+    Attributes:
+        kind: `type/operation`.
+        needs_record: Whether the id of a record comes first.
+        may_record: Whether an id may be given by --record.
+        enrols: Whether keys are enrolled.
+        governs: Whether governance keys decide.
+    """
+
+    kind: str
+    needs_record: bool
+    may_record: bool
+    enrols: bool
+    governs: bool
+
+
+def noun(name: str) -> click.Command:
+    """Return the command of a record type or class of acts, such as `land-title`."""
+    record_type = read_record_type(type_text(name.replace("-", "_")))
+    verbs: dict[str, click.Command] = {}
+    operations = dict(record_type.operations)
+    if record_type.role == "record":
+        side = read_record_type(type_text(_SIDE))
+        operations = {**side.operations, **operations}
+    for operation in operations.values():
+        if operation.signers.text != "custodian":
+            verb = operation.name.replace("_", "-")
+            verbs[verb] = _verb(name, verb, record_type, operation)
+    first = next(iter(verbs))
+    return _NounGroup(
+        name=name,
+        commands=verbs,
+        words=record_type.title,
+        help=_group_help(name, first, record_type, verbs),
+    )
+
+
+def _group_help(
+    name: str, first: str, record_type: RecordType, verbs: Mapping[str, click.Command]
+) -> str:
+    verb = next((verb for verb in ("register", "first-register", "create") if verb in verbs), first)
+    return (
+        f"{record_type.title[1]}: a verb for each operation that the record type has.\n\n"
+        f"\b\nExample:\n    civreg {name} {verb} form.toml --dry-run\n"
+    )
+
+
+def _verb(
+    type_name: str, verb: str, record_type: RecordType, operation: Operation
+) -> click.Command:
+    kind = f"{record_type.name}/{operation.name}"
+    creates = NOTHING in operation.from_statuses
+    about = operation.about == "record" if operation.side else not creates
+    shape = _Shape(
+        kind=kind,
+        needs_record=about,
+        may_record=not about and (len(operation.from_statuses) > 1 or operation.about != "none"),
+        enrols=any(use.kind == "key" for use in operation.objects),
+        governs="agency" in operation.signers.labels,
+    )
+    parameters: list[click.Parameter] = []
+    if shape.needs_record:
+        parameters.append(click.Argument(["record"], metavar="ID"))
+    parameters.append(click.Argument(["form"], metavar="[FORM]", required=False))
+    parameters += _options(shape)
+    title = operation.title
+    command = _VerbCommand(
+        name=verb,
+        words=(title[0] or operation.name, title[1] or operation.name),
+        text_vi=_help_vi(type_name, verb, operation),
+        params=parameters,
+        callback=_callback(shape),
+        help=_help(type_name, verb, operation, shape),
+        short_help=operation.title[1] or operation.name,
+        changes=True,
+    )
+    return passphrase_options(command)
+
+
+def _options(shape: _Shape) -> list[click.Parameter]:
+    found: list[click.Parameter] = [
+        click.Option(["--set", "settings"], multiple=True, metavar="PATH=VALUE",
+                     help="A value over the form; may be given several times."),
+        click.Option(["--as", "terms"], multiple=True, metavar="TERM=WHO",
+                     help="Who signs for a term, such as second_officer=justice-2."),
+        click.Option(["--auth", "asker"], metavar="NAME", default="",
+                     help="Whose auth key signs the requests to nodes."),
+        click.Option(["--draft"], type=_FILE,
+                     help="Write a draft here when signatures are missing."),
+    ]  # fmt: skip
+    if shape.may_record:
+        found.append(
+            click.Option(["--record"], metavar="ID", help="The record that the act continues.")
+        )
+    if shape.enrols:
+        found.append(
+            click.Option(["--enrol"], metavar="NAME", default="",
+                         help="Enrol the keys NAME-sign, NAME-auth and NAME-seal.")
+        )  # fmt: skip
+    if shape.governs:
+        found.append(
+            click.Option(["--agency"], metavar="NAME", default="",
+                         help="Whose governance keys decide.")
+        )  # fmt: skip
+        return found
+    return [
+        *found,
+        click.Option(["--office"], metavar="NAME", default="", help="The office that acts."),
+        click.Option(["--person", "persons"], multiple=True, metavar="ID=WHO",
+                     help="With which key a person of the ledger signs."),
+        click.Option(["--custody"], multiple=True, metavar="ID=OFFICER,OFFICER",
+                     help="Two officers attest the paper of a person without a key."),
+        click.Option(["--paper"], type=click.Path(path_type=Path, dir_okay=False, exists=True),
+                     help="The scan of the paper behind --custody."),
+    ]  # fmt: skip
+
+
+def _callback(shape: _Shape) -> Callable[..., None]:
+    @click.pass_context
+    def act(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own types
+        record = given.get("record")
+        wanted = Wanted(
+            kind=shape.kind,
+            form=read_form_file(given["form"]),
+            settings=given["settings"],
+            record_id=None if not record else record_id_of(record),
+            office=given.get("office") or "",
+            wishes=Wishes(
+                terms=given["terms"],
+                persons=given.get("persons") or (),
+                custody=given.get("custody") or (),
+                paper=given.get("paper"),
+                agency=given.get("agency") or "",
+            ),
+            asker=given["asker"],
+            draft=given["draft"],
+            enrol=given.get("enrol") or "",
+        )
+        carry_out(context_of(ctx), wanted)
+
+    return act
+
+
+def read_form_file(name: str | None) -> str:
+    """Return the text of a form file, of stdin for `-`, empty for none.
+
+    Raises:
+        FileAccessError: It is no UTF-8.
+        LimitExceededError: It is over 256 KiB.
+    """
+    if name is None:
+        return ""
+    with click.open_file(name, "rb") as stream:
+        raw: bytes = stream.read(FORM_BYTES_MAX + 1)
+    check_limit("form bytes", len(raw), FORM_BYTES_MAX)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        reason = "the form is no UTF-8 text"
+        raise FileAccessError(reason, name=name, reason=reason) from error
+
+
+def _help(type_name: str, verb: str, operation: Operation, shape: _Shape) -> str:
+    title = operation.title[1] or operation.name
+    words = [f"civreg {type_name} {verb}"]
+    if shape.needs_record:
+        words.append(_EXAMPLE_ID)
+    if shape.enrols:
+        words.append("--enrol lan")
+    elif _takes_form(operation):
+        words.append("form.toml")
+    example = " ".join(words)
+    return (
+        f"{title}.\n\n"
+        f"Signers: {operation.signers.text}. Basis: {'; '.join(operation.basis)}.\n\n"
+        f"`civreg form {type_name} {verb}` prints an empty form.\n\n"
+        f"\b\nExample:\n    {example} --dry-run\n"
+    )
+
+
+def _help_vi(type_name: str, verb: str, operation: Operation) -> str:
+    return (
+        f"{operation.title[0] or operation.name}.\n\n"
+        f"Người ký: {operation.signers.text}. Căn cứ: {'; '.join(operation.basis)}.\n\n"
+        f"`civreg form {type_name} {verb}` in một biểu mẫu trống."
+    )
+
+
+def _takes_form(operation: Operation) -> bool:
+    return bool(operation.writes) or bool(operation.objects)

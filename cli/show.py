@@ -1,0 +1,306 @@
+"""`civreg show`, `record`, `status`: what a record is, who did what to it, how the network is."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from cli.act_flow import open_actor, record_id_of
+from cli.acting import Actor
+from cli.bodies import open_record
+from cli.client import Call
+from cli.commands import Command, Group
+from cli.errors import KeyNeededError, NoNetworkError
+from cli.hands import who_is
+from cli.output import Context, accepted
+from cli.passphrases import passphrase_options
+from keys.errors import CivregError, SealError
+from keys.signing import Signer
+from ledger.canonical import Value
+from ledger.ids import ID_BYTES, RecordId, print_id
+from registry.civil_calendar import civil_date
+from registry.errors import RecordUnknownError
+from registry.field_specs import FieldSpec
+from registry.form_values import print_value
+from registry.problems import in_language
+from registry.rows import RecordRow
+from registry.schema import RecordType
+from registry.state_key_names import record_key
+
+_AUTH = click.option(
+    "--auth", "asker", metavar="NAME", default="",
+    help="Whose auth key signs the requests to nodes.",
+)  # fmt: skip
+UNSEEN: Final = "show.unseen"
+
+
+@click.command(cls=Command)
+@click.argument("identifier", metavar="ID")
+@_AUTH
+@passphrase_options
+@click.pass_obj
+def show(context: Context, identifier: str, asker: str) -> None:
+    """Show a record as people read it; without a key that may see it, its public fields only.
+
+    \b
+    Example:
+        civreg show 000G4-0R40M-30E20-9185G-R38E1W-6
+    """
+    _show(context, record_id_of(identifier), asker, opening=False)
+
+
+@click.group(cls=Group)
+def record() -> None:
+    """Look at one record: what it says, who did what to it, what is sealed in it.
+
+    \b
+    Example:
+        civreg record history 000G4-0R40M-30E20-9185G-R38E1W-6
+    """
+
+
+@record.command("show", cls=Command)
+@click.argument("identifier", metavar="ID")
+@_AUTH
+@passphrase_options
+@click.pass_obj
+def show_record(context: Context, identifier: str, asker: str) -> None:
+    """Show a record as people read it, as `civreg show` does.
+
+    \b
+    Example:
+        civreg record show 000G4-0R40M-30E20-9185G-R38E1W-6
+    """
+    _show(context, record_id_of(identifier), asker, opening=False)
+
+
+@record.command("open", cls=Command)
+@click.argument("identifier", metavar="ID")
+@_AUTH
+@passphrase_options
+@click.pass_obj
+def open_(context: Context, identifier: str, asker: str) -> None:
+    """Show a record with its sealed fields, opened here with your seal key.
+
+    \b
+    Example:
+        civreg record open 000G4-0R40M-30E20-9185G-R38E1W-6 --auth lan
+    """
+    _show(context, record_id_of(identifier), asker, opening=True)
+
+
+@record.command(cls=Command)
+@click.argument("identifier", metavar="ID")
+@_AUTH
+@passphrase_options
+@click.pass_obj
+def history(context: Context, identifier: str, asker: str) -> None:
+    """Show which entries wrote a record or are about it: what, when, by which office.
+
+    \b
+    Example:
+        civreg record history 000G4-0R40M-30E20-9185G-R38E1W-6
+    """
+    record_id = record_id_of(identifier)
+    with open_actor(context, asker) as actor:
+        path = f"/v1/records/{print_id(record_id)}/history"
+        call = Call(address=actor.addresses[0], path=path, signer=_signer(actor))
+        for item in actor.client.send(call).json["history"]:
+            office = item.get("office")
+            named = None if not office else _named(actor, bytes.fromhex(office))
+            lines = context.say(
+                "show.act",
+                version=item["version"],
+                kind=item["kind"],
+                height=item["height"],
+                day=civil_date(item["time_ms"]),
+                office=named or "-",
+            )
+            accepted({**item, "office": named}, context, lines=lines)
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def status(context: Context) -> None:
+    """Say for each node of the network whether it answers, its height, state root and health.
+
+    \b
+    Example:
+        civreg --home net status
+    """
+    answered = 0
+    with open_actor(context) as actor:
+        for node in actor.network.nodes:
+            shown: dict[str, object] = {"agency": node.agency, "address": node.address}
+            try:
+                call = Call(address=_address(node.address), path="/v1/status", tries_s=0)
+                found = actor.client.send(call).json
+            except CivregError as error:
+                lines = context.say(
+                    "status.silent", agency=node.agency, address=node.address or "-"
+                )
+                accepted({**shown, "answers": False, "message": str(error)}, context, lines=lines)
+                continue
+            answered += 1
+            lines = context.say(
+                "status.node",
+                agency=node.agency,
+                height=found["height"],
+                health=found["health"],
+                root=str(found["state_root"])[:16],
+            )
+            accepted({**shown, "answers": True, **found}, context, lines=lines)
+    if not answered:
+        raise NoNetworkError("no node of the network answers", address="network.toml")
+
+
+def _address(address: str) -> str:
+    if not address:
+        raise NoNetworkError("the node does not run", address="-")
+    return address
+
+
+def _signer(actor: Actor) -> Signer | None:
+    """Return a key to ask with, None if there is none at hand: strangers may ask too."""
+    try:
+        return actor.auth_key()
+    except KeyNeededError:
+        return None
+
+
+def _show(context: Context, record_id: RecordId, asker: str, *, opening: bool) -> None:
+    with open_actor(context, asker) as actor:
+        signer = _signer(actor)
+        if signer is None:
+            if opening:
+                raise KeyNeededError(
+                    "opening a record takes an auth and a seal key", purpose="seal"
+                )
+            _show_public(context, actor, record_id)
+            return
+        row = actor.state.read(record_key(record_id), RecordRow)
+        if row is None:
+            raise RecordUnknownError("there is no such record")
+        opened: Mapping[str, Value] | None = None
+        if opening:
+            body = open_record(actor, record_id, row)
+            if body is None:
+                raise SealError("the record has no sealed body")
+            opened = body.values
+        _say_row(context, actor, record_id, row, opened)
+
+
+def _show_public(context: Context, actor: Actor, record_id: RecordId) -> None:
+    call = Call(address=actor.addresses[0], path=f"/v1/records/{print_id(record_id)}")
+    accepted(actor.client.send(call).json, context)
+
+
+def _say_row(
+    context: Context,
+    actor: Actor,
+    record_id: RecordId,
+    row: RecordRow,
+    opened: Mapping[str, Value] | None,
+) -> None:
+    record_type = actor.find_type(row.type_name)
+    said = _Said(context, actor, record_type)
+    office = None if row.office is None else _named(actor, row.office)
+    lines = [
+        f"{in_language(record_type.title, context.lang)} {print_id(record_id)}",
+        context.say("show.status", status=row.status, version=row.version,
+                    flags=", ".join(row.flags) or "-"),
+        context.say("show.office", office=office or "-", number=row.registration_number or "-"),
+    ]  # fmt: skip
+    fields: dict[str, object] = {}
+    for name, value in row.member.items():
+        fields[name] = said.field(record_type.fields.get(name), name, value, lines)
+    for name, target in row.links.items():
+        ids = target if isinstance(target, tuple) else (target,)
+        fields[name] = [print_id(each) for each in ids]
+        title = said.title(record_type.fields.get(name), name)
+        lines.append(f"  {title}: {', '.join(_named(actor, each) for each in ids)}")
+    holders = [
+        {"share": f"{one.numerator}/{one.denominator}", "parties": list(map(print_id, one.parties))}
+        for one in row.holders
+    ]
+    lines += [
+        f"  {context.say('show.holder')}: {one['share']} {', '.join(one['parties'])}"
+        for one in holders
+    ]
+    burdens = [
+        {"number": one.number, "kind": one.kind, "status": one.status,
+         "holder": print_id(one.holder)}
+        for one in row.encumbrances
+    ]  # fmt: skip
+    lines += [
+        f"  {context.say('show.burden')}: {one['number']} {one['kind']} ({one['status']})"
+        for one in burdens
+    ]
+    sealed: dict[str, object] = {}
+    for path, spec in record_type.sealed_paths.items():
+        if opened is None:
+            continue
+        if opened.get(path) is not None:
+            sealed[path] = said.field(spec, path, opened[path], lines)
+    if opened is None and row.seal is not None:
+        lines.append(
+            f"  {context.say(UNSEEN, command=f'civreg record open {print_id(record_id)}')}"
+        )
+    result = {
+        "record": print_id(record_id),
+        "type": row.type_name,
+        "version": row.version,
+        "status": row.status,
+        "flags": list(row.flags),
+        "office": office,
+        "registration_no": row.registration_number,
+        "fields": fields,
+        "holders": holders,
+        "encumbrances": burdens,
+        "sealed": sealed if opened is not None else None,
+    }
+    accepted(result, context, lines=lines)
+
+
+class _Said:
+    """Says fields in the language of the person."""
+
+    def __init__(self, context: Context, actor: Actor, record_type: RecordType) -> None:
+        self._context, self._actor, self._type = context, actor, record_type
+
+    def title(self, spec: FieldSpec | None, name: str) -> str:
+        """Return what people call a field."""
+        if spec is None:
+            return name
+        title = in_language(spec.title, self._context.lang) or name
+        group = self._type.fields.get(name.partition(".")[0])
+        if "." in name and group is not None:
+            return f"{in_language(group.title, self._context.lang)}, {title}"
+        return title
+
+    def field(self, spec: FieldSpec | None, name: str, value: Value, lines: list[str]) -> Any:  # noqa: ANN401
+        """Add a line for a field and return its value for JSON."""
+        if spec is None:
+            lines.append(f"  {name}: {value!r}")
+            return _plain(value)
+        words = print_value(spec, value, self._actor.find_table, self._actor.today)
+        lines.append(f"  {self.title(spec, name)}: {in_language(words, self._context.lang)}")
+        return _plain(value)
+
+
+def _plain(value: Value) -> object:
+    match value:
+        case bytes():
+            return print_id(value) if len(value) == ID_BYTES else value.hex()
+        case tuple() | list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {name: _plain(item) for name, item in value.items()}
+        case _:
+            return value
+
+
+def _named(actor: Actor, identifier: bytes) -> str:
+    name = who_is(actor, identifier)
+    shown = print_id(identifier)
+    return shown if name is None else f"{name} ({shown})"
