@@ -7,9 +7,10 @@ from typing import Final
 
 from ledger.canonical import Value
 from ledger.ids import RecordId
+from registry import parameters
 from registry.authority import find_competence
 from registry.authority_rows import OfficeRow
-from registry.civil_calendar import days_between
+from registry.civil_calendar import add_days, days_between
 from registry.claims import found_by_match
 from registry.rows import IndexRow, RecordRow
 from registry.running import NewRecord, Run
@@ -53,7 +54,15 @@ def _counted(run: Run, record: NewRecord, other_id: RecordId) -> RecordRow | Non
     status = record.record_type.statuses[other.status]
     if status == "ended":
         return None
-    return other if status == "live" or _competent(run, other) else None
+    if status == "proposed" and (has_lapsed(run, other) or not _competent(run, other)):
+        return None
+    return other
+
+
+def has_lapsed(run: Run, row: RecordRow) -> bool:
+    """Tell whether a proposed record has been archived by block time."""
+    days = parameters.number(run.state, "proposed_days", run.block.height)
+    return run.day > add_days(row.created[2], days)
 
 
 def _competent(run: Run, other: RecordRow) -> bool:

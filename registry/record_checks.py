@@ -8,8 +8,6 @@ Source: records.md, sections 1, 2 and 5; formats.md, section 4.
 from typing import Final
 
 from ledger.ids import RecordId, derived_id
-from registry import parameters
-from registry.civil_calendar import add_days
 from registry.code_tables import record_type
 from registry.content_errors import HolderWrongError, LinkWrongError
 from registry.errors import (
@@ -28,6 +26,7 @@ from registry.errors import (
 )
 from registry.field_specs import check_fields
 from registry.member_text import check_member_text
+from registry.possible_duplicates import has_lapsed
 from registry.rows import RecordRow
 from registry.running import NewRecord, Run
 from registry.schema import NOTHING, Operation, Write
@@ -133,10 +132,8 @@ def companion_id(owner: RecordId) -> RecordId:
 
 def _present_status(run: Run, row: RecordRow) -> str:
     """Return a record's status by block time: a proposed record is archived after 60 days."""
-    if run.record_type.statuses.get(row.status) == "proposed":
-        days = parameters.number(run.state, "proposed_days", run.block.height)
-        if run.day > add_days(row.created[2], days):
-            return ARCHIVED
+    if run.record_type.statuses.get(row.status) == "proposed" and has_lapsed(run, row):
+        return ARCHIVED
     return row.status
 
 

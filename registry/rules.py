@@ -148,6 +148,8 @@ def late_after(run: Run, _arguments: tuple[str, ...]) -> None:
     """A late duty needs a reason code and sets the flag; it never refuses for lateness alone."""
     late = run.operation.late
     if late is None or run.is_late_by is None:
+        if late is not None:
+            run.subject.clear_flag(late.flag)
         return
     if late.needs not in run.subject.part.member:
         raise LateWithoutReasonError("the duty was done late: a reason is needed", field=late.needs)

@@ -29,6 +29,7 @@ def set_subject(run: Run) -> None:
     if operation.limit is not None and run.head.received_on is not None:
         holidays = parameters.holidays(run.state, run.block.height)
         last = working_deadline(run.head.received_on, operation.limit.working_days, holidays)
+        subject.clear_flag(OVERDUE)
         if run.day > last:
             subject.set_flag(OVERDUE)
             run.touched_flags.append(OVERDUE)
