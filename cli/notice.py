@@ -47,7 +47,15 @@ def notice() -> None:
 )
 @passphrase_options
 @click.pass_obj
-def file(context: Context, record_type: str, content: Path, *, purpose: str, **given: Any) -> None:
+def file(
+    context: Context,
+    /,
+    record_type: str,
+    content: Path,
+    *,
+    purpose: str,
+    **given: Any,  # noqa: ANN401
+) -> None:
     """File a notice of the content of FILE; keep FILE and the salt, the ledger has their digest.
 
     \b
