@@ -1,0 +1,346 @@
+"""Custodian, tag services and held drafts of a node, over HTTP, with real seals."""
+
+from dataclasses import replace
+
+import pytest
+
+from keys.signing import Purpose
+from ledger.canonical import decode, encode, encode_opaque
+from ledger.errors import InvalidDataError
+from ledger.ids import AgencyId
+from node.errors import ConfigError, PeerUnreachableError
+from node.metrics import Metrics
+from node.pending_bodies import PendingBodies
+from node.public_errors import (
+    ForbiddenError,
+    TagServiceError,
+    TooManyRequestsError,
+    UnavailableError,
+)
+from node.rate_limits import RateLimits
+from node.tag_service import (
+    INNER_PATH,
+    TagPorts,
+    TagService,
+    create_tag_secret,
+    load_tag_secret,
+)
+from registry.acts import Act, RecordContent
+from registry.drafting import Target
+from registry.drafts import finish_draft, parse_draft, print_draft
+from registry.rows import RecordRow
+from registry.sealed import BodyPlace, open_body
+from registry.signer_plan import Hands
+from registry.state_key_names import record_key
+from registry.tags import inner_tag
+from registry.wraps import Wrap, open_wraps
+from tests.node.drafted import SEALED_IDENTITY, Bureau, identity_act
+from tests.node.public_town import HandClock, served, submission
+from tests.node.town_chain import service_key
+from tests.registry.town import (
+    by,
+    identifier,
+    key,
+    key_object,
+    officer,
+    seed,
+    two_officers,
+)
+
+pytestmark = pytest.mark.asyncio
+JUSTICE, POLICE = (AgencyId(identifier("agency", name)) for name in ("justice", "police"))
+
+
+class Note:
+    """Remembers what was logged."""
+
+    def __init__(self):
+        self.lines = []
+
+    def info(self, event, **values):
+        self.lines.append((event, values))
+
+    debug = warning = error = info
+
+
+SECRET = seed("tag secret")
+
+
+def tag_service(api, own=JUSTICE, limits=None, secret=SECRET, note=None):
+    ports = TagPorts(
+        clock=HandClock(api.node.clock.now_ms()),
+        log=note or Note(),
+        metrics=Metrics(),
+        limits=RateLimits(1_000, 1_000) if limits is None else limits,
+    )
+    signer = service_key("justice" if own == JUSTICE else "police", Purpose.TAG)
+    return TagService(own, secret, signer, api.side.access, api.node.genesis.network_id, ports)
+
+
+def connect_tags(api, service=None):
+    """Let the node's custodian ask the other agency's service, as over the peers' listener."""
+    other = service or tag_service(api)
+
+    async def ask(agency, path, body):
+        assert agency == JUSTICE
+        return (other.inner if path == INNER_PATH else other.outer)(POLICE, body)
+
+    api.side._custodian._tags._ask = ask
+
+
+async def submit(api, draft):
+    bodies = {body.body: body for body in draft.bodies if body is not None}
+    entry = finish_draft(draft)
+    answer = await api.post("/v1/entries", encode((1, ((entry.raw, tuple(bodies)),))))
+    assert answer.status == 202, answer.body
+    api.commit()
+    assert api.node.application.store.locate(entry.entry_digest) is not None
+    return entry
+
+
+async def test_an_identity_is_prepared_tagged_signed_and_registered(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        draft = await bureau.draft(bureau.seal(identity_act(api)))
+        (claim,) = draft.entry.records[0].claims
+        assert (claim.namespace, claim.epoch) == ("person.number", 1)
+        entry = await submit(api, bureau.finished(draft, await bureau.sign(draft)))
+        part = entry.records[0]
+        path = f"/v1/records/{part.record_id.hex()}"
+        body = (await api.get(path + "/body", signer=bureau.auth)).body
+        _version, wraps = decode((await api.get(path + "/keys", signer=bureau.auth)).body, 10**6)
+        place = BodyPlace(entry.head.network_id, part.record_id, 1)
+        unsealer = service_key("police", Purpose.SEAL)
+        data_key = open_wraps([Wrap(*wrap) for wrap in wraps], place, unsealer, part.seal.key_check)
+        paths = tuple(bureau.find_type("identity").sealed_paths)
+        values = open_body(place, paths, body, part.seal, data_key).values
+        assert {path: values[path] for path in SEALED_IDENTITY} == SEALED_IDENTITY
+        assert len(api.side._custodian._ports.pending) == 0
+
+
+async def test_the_same_number_gets_the_same_tag_and_is_taken(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        drafts = [await bureau.draft(bureau.seal(identity_act(api))) for _ in range(2)]
+        first, second = (draft.entry.records[0].claims[0].value for draft in drafts)
+        assert first == second
+        await submit(api, bureau.finished(drafts[0], await bureau.sign(drafts[0])))
+        later = finish_draft(bureau.finished(drafts[1], await bureau.sign(drafts[1])))
+        bodies = (drafts[1].bodies[0].body,)
+        answer = await api.post("/v1/entries", encode((1, ((later.raw, bodies),))))
+        assert (answer.status, answer.code) == (409, "registry.taken")
+
+
+async def test_an_owner_has_an_own_update_sealed_and_signed(tmp_path):
+    async with served(tmp_path) as api:
+        town = api.town
+        identity = town.create_identity(agency="police")
+        other = officer("approve", "justice", "other_agency")
+        hands = [*two_officers("police"), other, by("new_key", "an")]
+        objects = [
+            key_object("an", "sign"),
+            key_object("an seal", "seal"),
+            key_object("an auth", "auth"),
+        ]
+        hands.append(by("new_key", "an auth"))
+        part = town.part("identity", identity)
+        enrol = town.entry("identity/enrol_key", hands, [part], objects, agency="police")
+        create = town.blocks[0][2][0]
+        answer = await api.post("/v1/entries", submission(create, enrol, bodies=town.bodies))
+        assert [one["status"] for one in answer.json["results"]] == ["pending"] * 2, answer.body
+        api.commit()
+        bureau = Bureau(api, "police")
+        row = bureau.state.read(record_key(identity), RecordRow)
+        content = RecordContent(sealed={"phone": "+84 24 1"}, links={"identity": identity})
+        act = Act(kind="identity/update_contact", event_date=town.day, records=(content,))
+        hands = Hands(custodian=bureau.hands.custodian)
+        sealed = bureau.seal(act, hands, Target(identity, row))
+        auth = key("an auth")
+        stranger = key("land", "register", "auth")
+        assert (await bureau.prepare(sealed, stranger)).code == "node.forbidden"
+        draft = await bureau.draft(sealed, auth, [key("an")])
+        entry = await submit(api, bureau.finished(draft, await bureau.sign(draft, auth)))
+        record = entry.records[0].record_id
+        answer = await api.get(f"/v1/records/{record.hex()}/keys", signer=auth)
+        _version, wraps = decode(answer.body, 10**6)
+        assert [wrap[0] for wrap in wraps] == [key("an seal").public.key_id]
+        assert (await api.get(f"/v1/records/{record.hex()}", signer=auth)).status == 200
+
+
+async def test_whom_the_custodian_does_not_serve(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        sealed = bureau.seal(identity_act(api))
+        assert (await bureau.prepare(sealed, key("land", "register", "auth"))).status == 403
+        other = Bureau(api, "land")
+        answer = await other.prepare(other.seal(identity_act(api)))
+        assert answer.code == "node.forbidden"
+        over = bureau.seal(identity_act(api), not_after_ms=1)
+        assert (await bureau.prepare(over)).code == "registry.expired"
+        far = bureau.seal(identity_act(api), not_after_ms=10**13)
+        assert (await bureau.prepare(far)).code == "registry.not_after_too_far"
+
+
+async def test_the_custodian_signs_last_and_only_what_it_prepared(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        draft = await bureau.draft(bureau.seal(identity_act(api)))
+        early = replace(draft, signatures={})
+        assert (await bureau.sign(early)).code == "registry.signer_missing"
+        api.side._custodian._ports.pending.drop([draft.entry.records[0].seal.wraps_digest])
+        assert (await bureau.sign(draft)).code == "node.not_found"
+        broken = await bureau.draft(bureau.seal(identity_act(api)))
+        first = next(iter(broken.signatures))
+        signatures = {**broken.signatures, first: bytes(64)}
+        answer = await bureau.sign(replace(broken, signatures=signatures))
+        assert answer.code == "registry.bad_signature"
+
+
+async def test_a_field_that_does_not_fit_is_refused_without_its_value(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        answer = await bureau.prepare(bureau.seal(identity_act(api, residence=None)))
+        assert (answer.status, answer.code) == (400, "registry.bad_body")
+        assert answer.json["path"] == "residence"
+        assert SEALED_IDENTITY["personal_number"].encode() not in answer.body
+
+
+async def test_without_the_other_agency_there_is_no_tag(tmp_path):
+    async with served(tmp_path) as api:
+
+        async def nobody(*_question):
+            raise PeerUnreachableError("nobody answers")
+
+        api.side._custodian._tags._ask = nobody
+        bureau = Bureau(api, "police")
+        answer = await bureau.prepare(bureau.seal(identity_act(api)))
+        assert (answer.status, answer.code) == (503, "node.tag_service")
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+# --- tag services ---
+
+
+def question(word, *items):
+    return encode_opaque((1, word, tuple(items)))
+
+
+async def test_a_tag_needs_both_secrets_and_depends_on_each(tmp_path):
+    async with served(tmp_path) as api:
+        ask = question("tag-inner", ("person.number", "001190000123"))
+        halves = [tag_service(api, secret=seed(name)).inner(POLICE, ask) for name in ("one", "two")]
+        assert halves[0] != halves[1]
+        assert halves[0] == tag_service(api, secret=seed("one")).inner(POLICE, ask)
+        (half,) = decode(halves[0], 1_000)[1]
+        assert half != inner_tag(seed("one"), "person.number", "001190000123")
+
+
+async def test_a_tag_service_answers_for_its_own_half_only(tmp_path):
+    async with served(tmp_path) as api:
+        ask = question("tag-inner", ("person.number", "1"))
+        with pytest.raises(ForbiddenError):
+            tag_service(api, own=POLICE).inner(POLICE, ask)
+        with pytest.raises(ForbiddenError):
+            tag_service(api).inner(POLICE, question("tag-inner", ("no.such", "1")))
+        with pytest.raises(InvalidDataError):
+            tag_service(api).inner(POLICE, question("tag-outer", ("person.number", "1")))
+        with pytest.raises(TagServiceError):
+            tag_service(api, secret=None).inner(POLICE, ask)
+
+
+async def test_a_tag_service_notes_who_asked_how_much_and_never_a_value(tmp_path):
+    async with served(tmp_path) as api:
+        note = Note()
+        service = tag_service(api, limits=RateLimits(1, 3), note=note)
+        ask = question("tag-inner", *[("person.number", f"00119000012{n}") for n in range(3)])
+        service.inner(POLICE, ask)
+        with pytest.raises(TooManyRequestsError):
+            service.inner(POLICE, question("tag-inner", ("person.number", "1")))
+        assert note.lines == [("tags_made", {"asker": POLICE, "half": "inner", "count": 3})]
+
+
+async def test_the_secret_is_made_once_and_read_only_if_it_is_ours_alone(tmp_path):
+    path = tmp_path / "tag.secret"
+    assert load_tag_secret(path) is None
+    secret = create_tag_secret(path)
+    assert load_tag_secret(path) == secret
+    with pytest.raises(FileExistsError):
+        create_tag_secret(path)
+    path.chmod(0o640)
+    with pytest.raises(ConfigError):
+        load_tag_secret(path)
+    path.chmod(0o600)
+    path.write_bytes(secret[:-1])
+    with pytest.raises(ConfigError):
+        load_tag_secret(path)
+
+
+# --- prepared bodies and drafts ---
+
+
+async def test_prepared_bodies_survive_a_restart_and_go_when_their_time_is_over(tmp_path):
+    pending = PendingBodies(tmp_path / "prepared")
+    pending.put(seed("a"), b"body", b"wraps", 1_000)
+    pending.put(seed("b"), b"other", b"wraps", 2_000)
+    (tmp_path / "prepared" / "rubbish").write_bytes(b"")
+    again = PendingBodies(tmp_path / "prepared")
+    assert (len(again), again.get(seed("a"))) == (2, (b"body", b"wraps"))
+    again.drop_expired(1_001)
+    assert (again.get(seed("a")), again.get(seed("b"))) == (None, (b"other", b"wraps"))
+    assert len(list((tmp_path / "prepared").iterdir())) == 1
+
+
+async def test_prepared_bodies_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("node.pending_bodies.FILES_MAX", 1)
+    pending = PendingBodies(tmp_path / "prepared")
+    pending.put(seed("a"), b"body", b"wraps", 1_000)
+    with pytest.raises(UnavailableError):
+        pending.put(seed("b"), b"body", b"wraps", 1_000)
+
+
+async def test_a_draft_is_held_found_by_its_signers_signed_and_taken(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        full = await bureau.draft(bureau.seal(identity_act(api)))
+        draft = replace(full, signatures={})
+        name = full.entry.entry_digest.hex()
+        held = await api.post("/v1/drafts", print_draft(draft), bureau.auth)
+        assert (held.status, len(held.json["missing"])) == (200, 3)
+        second, stranger = key("police", "approve", "auth"), key("land", "approve", "auth")
+        listed = (await api.get("/v1/drafts", signer=second)).json["drafts"]
+        assert [one["entry"] for one in listed] == [name]
+        assert (await api.get("/v1/drafts", signer=stranger)).json == {"drafts": []}
+        assert (await api.get(f"/v1/drafts/{name}", signer=stranger)).code == "node.not_found"
+        for key_id, signature in full.signatures.items():
+            body = encode((key_id, signature))
+            held = await api.post(f"/v1/drafts/{name}/signatures", body, second)
+        assert held.json["custodian_next"] is True
+        taken = parse_draft((await api.get(f"/v1/drafts/{name}", signer=second)).body)
+        assert taken.signatures == full.signatures
+        await submit(api, bureau.finished(taken, await bureau.sign(taken)))
+        assert (await api.get("/v1/drafts", signer=second)).json == {"drafts": []}
+
+
+async def test_drafts_that_are_not_held(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        draft = await bureau.draft(bureau.seal(identity_act(api)))
+        stranger = key("land", "register", "auth")
+        assert (await api.post("/v1/drafts", print_draft(draft), stranger)).status == 403
+        first = next(iter(draft.signatures))
+        wrong = replace(draft, signatures={**draft.signatures, first: bytes(64)})
+        answer = await api.post("/v1/drafts", print_draft(wrong), bureau.auth)
+        assert answer.code == "keys.bad_signature"
+        await api.post("/v1/drafts", print_draft(draft), bureau.auth)
+        body = encode((bytes(16), bytes(64)))
+        path = f"/v1/drafts/{draft.entry.entry_digest.hex()}/signatures"
+        assert (await api.post(path, body, bureau.auth)).code == "registry.key_unknown"
+        api.side.shelf.drop_expired(draft.entry.head.not_after_ms + 1)
+        assert (await api.post(path, body, bureau.auth)).code == "node.not_found"
