@@ -27,7 +27,7 @@ from registry.authority_errors import (
     OfficeNotInForceError,
     SignatureWrongError,
 )
-from registry.authority_rows import KeyRow, OfficeRow
+from registry.authority_rows import KeyRow
 from registry.ballots import BALLOT_EFFECTS, validator_set_at
 from registry.books import take_number
 from registry.civil_calendar import civil_date
@@ -53,7 +53,7 @@ from registry.settling import record_row, set_subject
 from registry.side_effects import SIDE_EFFECTS
 from registry.signers import check_signers
 from registry.state import State
-from registry.state_key_names import act_key, key_key, office_key, record_key
+from registry.state_key_names import act_key, key_key, record_key
 
 __all__ = [
     "BlockContext", "Execution", "SignatureCheck", "VerifiedEntry", "apply", "execute",
@@ -275,19 +275,9 @@ def _check_office(run: Run) -> None:
             raise OfficeNotInForceError("the entry names no office")
         return
     run.agency = office_in_force(run.state, run.head.office, run.day).agency
-    if operation.wait_free:
-        _check_home(run)
-    elif not operation.any_office:
+    if not (operation.any_office or operation.wait_free):
         kind = run.record_type.name, operation.name
         check_authority(run.state, run.head.office, kind, run.day, run.block.height)
-
-
-def _check_home(run: Run) -> None:
-    """What owners do alone goes through the agency that keeps the record, which has its body."""
-    home = None if run.target is None else run.target.office
-    row = None if home is None else run.state.read(office_key(home), OfficeRow)
-    if row is not None and row.agency != run.agency:
-        raise OfficeNotInForceError("another agency keeps this record")
 
 
 def _check_flags(run: Run) -> None:

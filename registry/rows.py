@@ -89,6 +89,7 @@ class RecordRow:
         created: Where version 1 was written.
         registered: Where the number was given, or None.
         officers: Identities of the officers of the creating entry.
+        sealed_by: The agency whose custodian made the wraps of this version's body, or None.
     """
 
     type_name: str
@@ -110,6 +111,7 @@ class RecordRow:
     created: Place
     registered: Place | None
     officers: tuple[RecordId, ...]
+    sealed_by: AgencyId | None = None
 
     def to_value(self) -> Value:
         """Return the fields as an array; what is empty is nil, for most of it mostly is."""
@@ -126,6 +128,7 @@ class RecordRow:
             *(self.engine or None, self.claims or None),
             tuple([item.to_value() for item in self.encumbrances]) or None,
             *(self.registration_number, self.created, self.registered, self.officers or None),
+            self.sealed_by,
         )
 
     @classmethod

@@ -59,4 +59,5 @@ def record_row(run: Run, record: NewRecord) -> RecordRow:
         created=run.place if before is None else before.created,
         registered=record.registered,
         officers=officers if before is None else before.officers,
+        sealed_by=None if part.seal is None else run.agency,
     )

@@ -10,6 +10,7 @@ from keys.hashing import Digest
 from keys.signing import KeyId
 from ledger.ids import ObjectId
 from ledger.limits import CERTIFICATES_LIVE_MAX
+from registry.authority_errors import SignerWrongError
 from registry.content_errors import CertificatesFullError, DateOrderError
 from registry.effects import Effect
 from registry.errors import ObjectUnknownError, StaleVersionError, WrongPartsError
@@ -153,6 +154,8 @@ def add_wraps(run: Run, _arguments: tuple[str, ...]) -> None:
     _check_current(run, row)
     if row.seal is None:
         raise ObjectUnknownError("this version has no sealed body")
+    if row.sealed_by != run.agency:
+        raise SignerWrongError("another agency's custodian holds this body", term="custodian")
     key = wraps_key(about.record_id, about.version)
     known = run.state.read(key, WrapsRow) or WrapsRow(())
     digest = _digest(run, "wraps", "wraps_digest")

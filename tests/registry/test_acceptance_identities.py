@@ -28,8 +28,12 @@ def test_case_39_three_officers_of_two_agencies_and_proof_of_possession_enrol_a_
     assert key_row is not None
     assert (key_row.holder, key_row.purpose) == (anna, "sign")
     wraps = ObjectPart("wraps", {"wraps_digest": bytes(32)})
-    custodian = by("custodian", "justice", "custodian")
-    town.accept(town.entry("wrap/add", [custodian], objects=[wraps], about=about(anna, 2)))
+    wrapped = {"objects": [wraps], "about": about(anna, 2)}
+    foreign = town.entry(
+        "wrap/add", [by("custodian", "police", "custodian")], agency="police", **wrapped
+    )
+    assert town.refuse(foreign) == "registry.signer_wrong"
+    town.accept(town.entry("wrap/add", [by("custodian", "justice", "custodian")], **wrapped))
 
 
 def test_case_39_the_third_officer_is_of_another_agency(town):
