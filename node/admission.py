@@ -70,6 +70,7 @@ class Admission:
         self._refusals = Refusals()
         self.waiting = Waiting()
         self.on_refused: Callable[[str], None] = _ignore
+        self.on_admitted: Callable[[], None] = _nothing
         pool.on_given_up = self._given_up
 
     @property
@@ -240,6 +241,7 @@ class Admission:
         if trial is not None:
             self._prediction.accept(entry.entry_digest, trial)
         candidate.result = Admitted(entry.entry_digest, None, is_new=True)
+        self.on_admitted()
 
     def _verify_late(self, candidate: Candidate) -> VerifiedEntry:
         """Verify an entry whose keys an entry before it in the same batch has brought."""
@@ -306,4 +308,8 @@ class Admission:
 
 
 def _ignore(code: str) -> None:
+    """Stand in for a callback that nobody has set."""
+
+
+def _nothing() -> None:
     """Stand in for a callback that nobody has set."""

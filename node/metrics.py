@@ -115,7 +115,9 @@ class Metrics:
         self.peer_queue = Metric("civreg_peer_queue", "gauge", "Parcels that wait for a peer.")
         self.disk_free = Metric("civreg_disk_free_bytes", "gauge", "Free space of the data folder.")
         self.clock_skew = Metric(
-            "civreg_clock_skew_seconds", "gauge", "Own time minus the time of arriving proposals."
+            "civreg_clock_skew_seconds",
+            "gauge",
+            "Own clock against the blocks, beyond what travelling takes.",
         )
         self.tags = Metric("civreg_tags_total", "counter", "Answers of the tag service.")
         self.custodian = Metric("civreg_custodian_total", "counter", "Answers of the custodian.")

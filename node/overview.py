@@ -1,6 +1,7 @@
 """What an operator wants to know of a running node: its findings, gauges and details."""
 
 import shutil
+from collections import deque
 from typing import Final
 
 from ledger.limits import POOL_ENTRIES_MAX
@@ -16,12 +17,17 @@ from node.health import (
     check_peers,
     check_pool,
     check_progress,
+    check_skew,
 )
 from node.metrics import Metrics
 from node.peers import Lane
 from node.routes import Json
 
 QUEUED: Final = (Lane.VOTES, Lane.BLOCKS, Lane.BULK)
+SKEW_BLOCKS: Final = 32
+"""Newest blocks from which the clock is judged."""
+SKEW_ALLOWED_MS: Final = 1_000
+"""What a block may take to be decided and to arrive on a slow network."""
 IDLE_MS_MIN: Final = 2_000
 """A network that makes blocks faster is still not watched more closely than this."""
 
@@ -49,9 +55,11 @@ class Overview:
                 lambda: check_pool(len(node.pool), POOL_ENTRIES_MAX),
                 self._probe_peers,
                 self._probe_progress,
+                lambda: check_skew(self.skew_ms),
                 lambda: check_behind(node.application.tip_height, node.world.sync.goal),
             )
         )
+        self._delays_ms: deque[int] = deque(maxlen=SKEW_BLOCKS)
         metrics.refreshers.append(self._refresh)
 
     def committed(self, committed: Committed) -> None:
@@ -66,6 +74,20 @@ class Overview:
         metrics.rounds.add(header.round)
         metrics.round.set(header.round)
         self._count_missed(committed.height)
+        if header.round == 0 and not self._node.world.sync.is_active:
+            self._delays_ms.append(now_ms - header.time_ms)
+
+    @property
+    def skew_ms(self) -> int:
+        """How far this node's clock is ahead of the blocks, at least: 0 within what is normal.
+
+        A block is stamped before it travels, so a node sees it later; the quickest of the newest
+        blocks shows the clock. Behind is who sees blocks from the future.
+        """
+        if not self._delays_ms:
+            return 0
+        quickest_ms = min(self._delays_ms)
+        return quickest_ms if quickest_ms < 0 else max(0, quickest_ms - SKEW_ALLOWED_MS)
 
     def _count_missed(self, height: int) -> None:
         application = self._node.application
@@ -99,6 +121,7 @@ class Overview:
         metrics.pool_bytes.set(node.pool.bytes)
         metrics.queue_bytes.set(self._queue.bytes)
         metrics.waiting.set(len(self._admission.waiting))
+        metrics.clock_skew.set(self.skew_ms / 1_000)
         metrics.disk_free.set(self._disk_free())
         for agency, health in node.peers.health.items():
             metrics.peers.set(health.failures, peer=agency.hex())

@@ -98,6 +98,7 @@ class PublicSide:
         """Hang this side into the node."""
         self._node.service.entries_taker = self.take_entries
         self._node.application.on_committed.append(self._committed)
+        self.admission.on_admitted = lambda: self.metrics.admitted.add(1)
         self.admission.on_refused = lambda code: self.metrics.refused.add(1, code=code)
 
     def _listener_ports(self) -> ListenerPorts:

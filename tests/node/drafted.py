@@ -3,8 +3,8 @@
 import hashlib
 from itertools import count
 
+from keys.hashing import sha256
 from keys.signing import Purpose
-from ledger.canonical import decode
 from ledger.ids import ActId
 from ledger.parts import CustodySigner, Evidence
 from node.access import Access
@@ -23,11 +23,12 @@ from registry.drafting import (
 from registry.drafts import add_signature, missing_keys, print_draft
 from registry.form_kinds import find_form
 from registry.signer_plan import Hands, Scene, plan_signers
+from tests.node.public_town import plain
 from tests.node.town_chain import service_key
 from tests.registry.town import key, office, seed
 
 _ACTS = count()
-SCANS = Evidence(sufficient=True, official=False, digests=(hashlib.sha256(b"scan").digest(),))
+SCANS = Evidence(sufficient=True, official=False, digests=(sha256(b"scan"),))
 SEALED_IDENTITY = {
     "name.family": "Nguyễn",
     "name.given": "An",
@@ -120,7 +121,7 @@ class Bureau:
     def finished(self, draft, answer):
         """The draft with the custodian's signature."""
         assert answer.status == 200, answer.body
-        key_id, signature = decode(answer.body, 10_000)
+        key_id, signature = plain(answer.body)
         custodian = key(self.agency, "custodian").public
         assert key_id == custodian.key_id
         return add_signature(draft, custodian, signature)

@@ -4,12 +4,13 @@ import contextlib
 import io
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 
 from consensus.schedule import round_robin
 from keys.signing import SoftwareKey
-from ledger.canonical import encode
+from ledger.canonical import decode, encode
 from node.admission import Admission
 from node.app import Node, Options, open_node
 from node.application import Application, Turn
@@ -37,6 +38,11 @@ class HandClock:
 
     def monotonic_ms(self):
         return self.monotonic
+
+
+def plain(raw: bytes) -> Any:
+    """The value of canonical bytes."""
+    return decode(raw, len(raw))
 
 
 def town_at(now_ms=NOW_MS):
@@ -95,7 +101,7 @@ class Served:
     node: Node
     side: PublicSide
     session: aiohttp.ClientSession
-    ports: dict
+    ports: dict[str, int]
 
     @property
     def address(self):
@@ -136,7 +142,7 @@ class Served:
 class Answer:
     status: int
     body: bytes
-    headers: dict
+    headers: dict[str, str]
 
     @property
     def json(self):

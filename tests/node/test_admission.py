@@ -226,7 +226,7 @@ def test_an_entry_that_no_longer_applies_is_given_up_and_its_waiters_are_told(do
     other = town.contact(identity, by("subject", "an"))
     door.admission.admit([given_of(door, one)])
     door.admission.admit([given_of(door, other, trusted=True)])
-    told = []
+    told: list[object] = []
     door.admission.waiting.add(other.entry_digest, told.append)
     for _ in range(PATIENCE_BLOCKS):
         door.commit()

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.canonical import decode, encode
+from ledger.canonical import encode
 from ledger.entries import Head, parse_part
+from ledger.ids import RecordId
 from ledger.limits import REQUEST_BODY_BYTES_MAX, REQUEST_READ_TIMEOUT_MS
 from ledger.receipts import check_receipt, parse_receipt
 from ledger.state_keys import key_bytes, key_bytes_hash, stored_value_hash
@@ -21,7 +22,7 @@ from ledger.trust import parse_trust
 from node.http_public import HttpListener
 from node.routes import ROUTES, Rights
 from registry.state_key_names import office_key, record_key
-from tests.node.public_town import served, submission
+from tests.node.public_town import plain, served, submission
 from tests.registry.town import key, office, two_officers
 
 pytestmark = pytest.mark.asyncio
@@ -108,7 +109,7 @@ async def test_of_many_entries_each_gets_its_own_answer(tmp_path):
     async with served(tmp_path) as api:
         good, other = person(api.town), person(api.town)
         body = submission(good, other, bodies=api.town.bodies)
-        pairs = decode(body, len(body))[1]
+        pairs = plain(body)[1]
         broken = (pairs[1][0][:-1] + b"\x00", pairs[1][1])
         answer = await api.post("/v1/entries", encode((1, (pairs[0], broken, (b"\x90", ())))))
         assert answer.status == 200
@@ -201,13 +202,13 @@ async def test_the_state_of_a_record_is_proved_under_a_certified_header(tmp_path
         await put(api, entry)
         record = entry.records[0].record_id
         answer = await api.get(f"/v1/records/{record.hex()}/proof", signer=OFFICER)
-        _version, _word, state_key, stored, proof, *_certified = decode(answer.body, 10**6)
+        _version, _word, state_key, stored, proof, *_certified = plain(answer.body)
         root = api.node.application.store.header(1).state_root
         assert state_key == record_key(record)
         place = key_bytes_hash(key_bytes(state_key))
         check_presence(root, place, stored_value_hash(stored), StateProof.from_value(proof))
         absent = await api.get("/v1/certificates/" + "00" * 16 + "/proof")
-        _version, _word, state_key, stored, proof, *_certified = decode(absent.body, 10**6)
+        _version, _word, state_key, stored, proof, *_certified = plain(absent.body)
         assert stored is None
         place = key_bytes_hash(key_bytes(state_key))
         check_absence(root, place, StateProof.from_value(proof))
@@ -218,11 +219,11 @@ async def test_members_read_every_row_and_persons_what_concerns_them(tmp_path):
         town = api.town
         identity, entries = adult(town, "an")
         await put(api, *entries)
-        keys = (office_key(office()), record_key(identity), record_key(bytes(16)))
+        keys = (office_key(office()), record_key(identity), record_key(RecordId(bytes(16))))
         body = encode((1, keys))
         assert (await api.post("/v1/state", body)).code == "node.unauthenticated"
         answer = await api.post("/v1/state", body, OFFICER)
-        version, height, stored = decode(answer.body, 10**6)
+        version, height, stored = plain(answer.body)
         assert (version, height, stored[2]) == (1, 1, None)
         assert stored[1] == api.node.application.store.state(key_bytes(keys[1]))
         rows = (await api.get("/v1/state/office", signer=OFFICER)).json["rows"]
@@ -235,10 +236,10 @@ async def test_headers_and_blocks(tmp_path):
         await put(api, person(api.town))
         api.commit()
         store = api.node.application.store
-        pairs = decode((await api.get("/v1/headers?from=1&limit=2")).body, 10**6)
+        pairs = plain((await api.get("/v1/headers?from=1&limit=2")).body)
         assert [pair[0] for pair in pairs] == [store.header(1).raw, store.header(2).raw]
         assert (await api.get("/v1/blocks/1")).code == "node.unauthenticated"
-        raw, certificate = decode((await api.get("/v1/blocks/1", signer=OFFICER)).body, 10**7)
+        raw, certificate = plain((await api.get("/v1/blocks/1", signer=OFFICER)).body)
         assert (raw, certificate) == (store.block_raw(1), store.quorum_certificate_raw(1))
         assert (await api.get("/v1/blocks/9", signer=OFFICER)).status == 404
 

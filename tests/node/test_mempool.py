@@ -1,11 +1,15 @@
 """The pool: bounded, fair between signers, in order for each record."""
 
 from collections import defaultdict
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keys.hashing import Digest
+from keys.signing import KeyId
+from ledger.ids import RecordId
 from ledger.limits import (
     POOL_BYTES_MAX,
     POOL_ENTRIES_MAX,
@@ -21,11 +25,11 @@ EVERYTHING = 10**9
 
 def entry(number, signer="s", writes=(), names=(), **given):
     return PooledEntry(
-        verified=given.get("verified"),
-        entry_digest=seed("entry", number),
-        signer=seed("signer", signer)[:16],
-        writes=tuple(seed("record", one)[:16] for one in writes),
-        names=tuple(seed("record", one)[:16] for one in names),
+        verified=cast("Any", None),
+        entry_digest=Digest(seed("entry", number)),
+        signer=KeyId(seed("signer", signer)[:16]),
+        writes=tuple(RecordId(seed("record", one)[:16]) for one in writes),
+        names=tuple(RecordId(seed("record", one)[:16]) for one in names),
         not_after_ms=given.get("not_after_ms", 1_000),
         body_digests=(),
         bodies_bytes=given.get("bodies_bytes", 0),
@@ -128,7 +132,8 @@ def test_an_entry_leaves_when_no_later_block_may_hold_it():
 
 
 def test_an_entry_is_given_up_after_it_failed_in_some_blocks_and_not_before():
-    pool, told = pool_of(entry(0), entry(1)), []
+    pool = pool_of(entry(0), entry(1))
+    told: list[PooledEntry] = []
     pool.on_given_up = told.extend
     for _ in range(PATIENCE_BLOCKS - 1):
         assert pool.drop_failed([entry(0).entry_digest]) == []
@@ -191,7 +196,8 @@ def naive_take(pool, entries_max, bytes_max):
     """What `take` must return, by trying every signer again and again."""
     order = list(pool.entries())
     queues = {signer: [one for one in order if one.signer == signer] for signer in pool._queues}
-    line, taken, left = list(queues), [], bytes_max
+    taken: list[PooledEntry] = []
+    line, left = list(queues), bytes_max
     while line and len(taken) < entries_max:
         free = [signer for signer in line if is_free(queues[signer][0], order, taken)]
         if not free:
@@ -239,7 +245,7 @@ def test_with_room_enough_everything_is_taken(found):
 def test_no_signer_is_two_turns_ahead_of_one_who_could_go(found, entries_max):
     """Between entries that name no records, turns of two signers differ by one at most."""
     pool = fill([(signer, [], [], size) for signer, _writes, _names, size in found])
-    turns = defaultdict(int)
+    turns: dict[bytes, int] = defaultdict(int)
     for one in take_all(pool, entries_max):
         turns[one.signer] += 1
     waiting = {signer: len(queue) for signer, queue in pool._queues.items()}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keys.hashing import Digest
 from keys.signing import Algorithm, SoftwareKey
 from node.public_errors import ReplayedRequestError, UnauthenticatedError, UnavailableError
 from node.request_auth import (
@@ -22,7 +23,7 @@ from node.request_auth import (
 from tests.networks import seed
 
 NOW_S = 1_800_000_000
-NETWORK = seed("network")
+NETWORK = Digest(seed("network"))
 KEYS = {
     algorithm: SoftwareKey.from_private_bytes(algorithm, seed("auth", algorithm))
     for algorithm in (Algorithm.P256, Algorithm.ED25519)
