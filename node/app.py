@@ -37,7 +37,7 @@ from node.entry_cache import EntryCache
 from node.errors import ConfigError, NodeError
 from node.http_peer import PeerListener
 from node.http_transport import HttpTransport
-from node.logs import JsonLog, Log
+from node.logs import JsonLog, Log, where
 from node.loop_ports import LoopNetwork, LoopTimers
 from node.mempool import Mempool
 from node.peers import Peers
@@ -140,14 +140,7 @@ class Node:
         self.application = Application(storage.store, EntryCache())
         self.pool = Mempool()
         self._signer = open_signer(config, keys, allow_missing_guard=options.new_guard)
-        self.driver = Driver(
-            Identity(config.agency if self._signer is not None else None, round_robin),
-            genesis.network_id,
-            self._signer,
-            journal=storage.wal,
-            clock=self.clock,
-            log=self.log,
-        )
+        self.driver = self._make_driver()
         self.world = NodeWorld(self.application, self.pool, self.driver, self._ports())
         self.world.on_failure = self.fail
         self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
@@ -166,6 +159,16 @@ class Node:
         self._failure: BaseException | None = None
         self.interrogation: Interrogation | None = None
 
+    def _make_driver(self) -> Driver:
+        return Driver(
+            Identity(self.config.agency if self._signer is not None else None, round_robin),
+            self.genesis.network_id,
+            self._signer,
+            journal=self.storage.wal,
+            clock=self.clock,
+            log=self.log,
+        )
+
     def _ports(self) -> Ports:
         return Ports(
             network=self.network,
@@ -180,7 +183,7 @@ class Node:
         if self._failure is None:
             self._failure = error
             code = error.code if isinstance(error, CivregError) else type(error).__name__
-            detail = str(error) if isinstance(error, CivregError) else repr(error)
+            detail = str(error) if isinstance(error, CivregError) else where(error)
             self.log.error("failed", code=code, detail=detail)
         self._stopping.set()
 

@@ -34,7 +34,7 @@ from node.bodies import QUESTION_BYTES_MAX
 from node.clock import Clock
 from node.conduct import Conduct
 from node.errors import NodeError, PeerUnknownError
-from node.logs import Log
+from node.logs import Log, where
 from node.peers import BATCH_BYTES_MAX
 from node.tls import presented_key
 
@@ -173,6 +173,12 @@ class PeerListener:
             return web.Response(status=400, text=error.code)
         except NodeError as error:
             return web.Response(status=503, text=error.code)
+        except web.HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: no peer learns more
+            kind = type(error).__name__
+            self._log.warning("peer_request_failed", path=request.path, kind=kind, at=where(error))
+            return web.Response(status=500)
 
     def mark(self, peer: AgencyId, reason: str) -> None:
         """Hold something against a peer, and say so when that cuts it off."""

@@ -8,6 +8,7 @@ came from outside. Bytes are shown as hexadecimal.
 
 import json
 import sys
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from traceback import extract_tb
@@ -16,6 +17,12 @@ from typing import Final, Protocol, TextIO
 from node.clock import Clock, SystemClock
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def where(error: BaseException) -> str:
+    """Return file and line of a mistake of ours; its text may hold what no log may show."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"
 
 
 class Log(Protocol):
