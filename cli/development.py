@@ -187,7 +187,7 @@ def make_development(folder: Path, wish: Wish) -> tuple[NetworkFile, Genesis]:
     agencies = [_make_keys(plan) for plan in AGENCIES[: wish.nodes]]
     ports = _ports(wish)
     genesis = _make_genesis(agencies, ports, wish)
-    network = _network_of(folder, wish.name, genesis, agencies)
+    network = _network_of(folder, wish.name, genesis, agencies, ports)
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     _write_people(network, agencies, wish.passphrase)
     for number, keys in enumerate(agencies):
@@ -286,12 +286,17 @@ def _first_unit(table: bytes) -> tuple[str, str]:
 
 
 def _network_of(
-    folder: Path, name: str, genesis: Genesis, agencies: Sequence[AgencyKeys]
+    folder: Path,
+    name: str,
+    genesis: Genesis,
+    agencies: Sequence[AgencyKeys],
+    ports: Sequence[Sequence[int]],
 ) -> NetworkFile:
     nodes, offices, officers, governance = [], [], [], []
     for number, one in enumerate(agencies):
         short = one.plan.name
-        nodes.append(NodePlace(short, one.agency_id, "", folder / f"node-{number}"))
+        public = f"http://{LOOPBACK}:{ports[number][1]}"
+        nodes.append(NodePlace(short, one.agency_id, public, folder / f"node-{number}"))
         offices.append(OfficePlace(short, short, one.office_id))
         for at, keys in enumerate(one.officers, start=1):
             files = folder / "officers"

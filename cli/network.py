@@ -11,15 +11,20 @@ from pathlib import Path
 import click
 
 from cli.ceremony import make_part, make_template, merge_parts
+from cli.client import Client
 from cli.commands import Command, Group
 from cli.development import DEFAULT_UNITS, DEMONSTRATION_UNITS, Wish, make_development
-from cli.errors import FileTakenError
+from cli.errors import FileTakenError, NoNetworkError
+from cli.homes import make_home
+from cli.local_nodes import LocalNodes
 from cli.network_file import GENESIS_FILE, NETWORK_FILE, TRUST_FILE, load_network
-from cli.output import Context, accepted
+from cli.output import Context, accepted, note
 from cli.passphrases import given, passphrase_options, source
 from ledger.ids import print_id
 from ledger.trust import parse_trust
 
+_LOOK_SECONDS = 0.5
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 _NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 _OLD_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -99,7 +104,7 @@ def init(
         context.say("network.nodes", count=nodes, names=", ".join(n.agency for n in made.nodes)),
         context.say("network.officers", names=", ".join(o.name for o in made.officers)),
     ]
-    next_command = f"civreg node run {folder / 'node-0'}"
+    next_command = f"civreg network run {folder}"
     accepted(result, context, lines=lines, next_command=next_command)
 
 
@@ -150,6 +155,64 @@ def show(context: Context) -> None:
         ),
     ]
     accepted(result, context, lines=lines, next_command="civreg status")
+
+
+@network.command("run", cls=Command)
+@click.argument("folder", metavar="[DIR]", type=_FOLDER, required=False)
+@click.pass_obj
+def run_all(context: Context, folder: Path | None) -> None:
+    """Run all nodes of a development network, each in a process of its own, until Ctrl-C.
+
+    Their logs are node.log in the nodes' folders.
+
+    \b
+    Example:
+        civreg network run net
+    """
+    found = load_network(folder or context.home)
+    with Client(found.network_id) as client, LocalNodes(found, client) as nodes:
+        nodes.start_all()
+        for name in nodes.names:
+            line = context.say("network.node", agency=name, address=nodes.address(name))
+            accepted({"agency": name, "address": nodes.address(name)}, context, lines=line)
+        note(context.say("network.running"), context)
+        ended = [name for name in nodes.names if not nodes.is_running(name)]
+        while not ended:
+            time.sleep(_LOOK_SECONDS)
+            ended = [name for name in nodes.names if not nodes.is_running(name)]
+        raise NoNetworkError(f"the node of {ended[0]} ended", address=ended[0])
+
+
+@network.command(cls=Command, changes=True)
+@click.argument("folder", metavar="DIR", type=_FOLDER)
+@click.option(
+    "--officer",
+    "officers",
+    multiple=True,
+    metavar="NAME",
+    help="Whose key files are copied; may be given several times.",
+)
+@click.pass_obj
+def home(context: Context, folder: Path, officers: tuple[str, ...]) -> None:
+    """Make a home folder for one person: genesis, trust bundle, addresses, and only these keys.
+
+    Without an officer it is a citizen's home, who then makes keys in it. Run it while the nodes
+    run, so that their addresses are known.
+
+    \b
+    Example:
+        civreg --home net network home desk --officer justice-1
+    """
+    found = load_network(context.home)
+    if context.dry_run:
+        accepted({"would_write": folder}, context)
+        return
+    made = make_home(found, folder, officers)
+    result = {"home": folder, "network": made.name, "officers": list(officers)}
+    next_command = f"civreg --home {folder} status"
+    accepted(
+        result, context, lines=context.say("network.home", folder=folder), next_command=next_command
+    )
 
 
 @network.command(cls=Command, changes=True)
