@@ -21,7 +21,11 @@ PRICE_DONG = 2_400_000_000
 
 def import_titles(scene: Scene) -> None:
     """By ballot the agencies open a window for the old register; its titles come in."""
-    count = max(TITLES_MIN, scene.births_wished // TITLES_SHARE)
+    bring_in_titles(scene, max(TITLES_MIN, scene.births_wished // TITLES_SHARE))
+
+
+def bring_in_titles(scene: Scene, count: int) -> None:
+    """Open the window and import as many titles, held by citizens with keys in turn."""
     owners = scene.keyed
     wish = WindowWish(
         type_name="land_title",

@@ -34,6 +34,12 @@ AFTER_LAW_AGE = 24
 
 def register_adults(scene: Scene) -> None:
     """Parents to be get identities; some of them are there with a device and enrol keys."""
+    create_identities(scene)
+    enrol_keys(scene, scene.citizens[: max(KEYED_MIN, len(scene.citizens) // KEYED_SHARE)])
+
+
+def create_identities(scene: Scene) -> None:
+    """Two officers create the identities of parents to be."""
     people: list[Person] = []
     for number in range(scene.births_wished):
         people.append(scene.maker.adult("female", AFTER_LAW_AGE))
@@ -48,7 +54,6 @@ def register_adults(scene: Scene) -> None:
     ]
     scene.tally.identities += len(made)
     scene.families = _families(scene.citizens)
-    enrol_keys(scene, scene.citizens[: max(KEYED_MIN, len(people) // KEYED_SHARE)])
 
 
 def _families(citizens: Sequence[Citizen]) -> list[Parents]:

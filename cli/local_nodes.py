@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -23,6 +23,7 @@ START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.05
 LOG_FILE: Final = "node.log"
+NODE_COMMAND: Final = (sys.executable, "-m", "cli.main", "node", "run")
 LOG_TAIL_BYTES: Final = 2_000
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -33,11 +34,15 @@ class LocalNodes:
     Args:
         network: A development network in a folder.
         client: Asks the nodes.
+        command: Runs a node; its folder follows as the last word.
     """
 
-    def __init__(self, network: NetworkFile, client: Client) -> None:
+    def __init__(
+        self, network: NetworkFile, client: Client, command: Sequence[str] = NODE_COMMAND
+    ) -> None:
         self._network = network
         self._client = client
+        self._command = tuple(command)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -80,7 +85,7 @@ class LocalNodes:
         home = self.home(agency)
         with (home / LOG_FILE).open("ab") as log:
             self._processes[agency] = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "cli.main", "node", "run", str(home)],
+                [*self._command, str(home)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -140,6 +145,10 @@ class LocalNodes:
         """Tell whether the process of a node lives."""
         process = self._processes.get(agency)
         return process is not None and process.poll() is None
+
+    def process_id(self, agency: str) -> int:
+        """Return the id of a node's process."""
+        return self._processes[agency].pid
 
     def kill(self, agency: str) -> None:
         """End a node with SIGKILL: no flush, no farewell."""
