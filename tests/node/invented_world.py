@@ -37,6 +37,7 @@ from ledger.validators import Validator, validator_set
 from node.driver import Driver
 from node.logs import SilentLog
 from node.signer import GuardedSigner
+from node.sync import BEHIND_MIN, PATIENCE_MS
 
 NETWORK = b"n" * 32
 GENESIS_MS = 1_000_000
@@ -136,6 +137,7 @@ class Node:
         )
         self.driver.attach(self)
         self.is_up = True
+        self.behind_since_ms: int | None = None
 
     def start(self):
         self.driver.start(self.next_start(), tuple(self.disk.frames))
@@ -298,11 +300,17 @@ class Cluster:
         self.check_agreement()
 
     def catch_up(self):
-        """Give a node that is two heights behind what others stored, as sync does."""
+        """Give a node what others stored, as sync does: two heights behind, or one for a while."""
         best = max((disk.chain for disk in self.disks), key=len)
         for node in self.nodes:
-            chain = node.disk.chain
-            if node.is_up and node.driver.state is not None and len(best) >= len(chain) + 2:
+            behind = len(best) - len(node.disk.chain)
+            if not node.is_up or node.driver.state is None or behind == 0:
+                node.behind_since_ms = None
+                continue
+            if node.behind_since_ms is None:
+                node.behind_since_ms = self.clock.time_ms
+            waited_ms = self.clock.time_ms - node.behind_since_ms
+            if behind >= BEHIND_MIN or waited_ms >= PATIENCE_MS:
                 self.guarded(node, lambda node=node: node.jump(best))
 
     def check_agreement(self):

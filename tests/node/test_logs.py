@@ -36,9 +36,8 @@ def test_what_is_below_the_level_is_not_written(level, written):
 
 
 def test_a_mistake_is_named_by_its_place_and_never_by_its_text():
-    try:
-        raise ValueError("Nguyễn Văn A")
-    except ValueError as error:
-        found = where(error)
+    with pytest.raises(ValueError, match="Nguyễn Văn A") as caught:
+        int("Nguyễn Văn A")
+    found = where(caught.value)
     assert found.startswith("test_logs.py:")
     assert "Nguy" not in found
