@@ -1,5 +1,7 @@
 """The acceptance cases of records.md, section 10, marked (spine): identities (39, 42)."""
 
+from typing import Any
+
 import pytest
 
 from keys.signing import KeyId
@@ -55,7 +57,7 @@ def test_case_41_a_provisional_key_declares_births_but_sells_nothing_for_fifteen
     owner, buyer = town.adult("owner"), town.adult("buyer")
     title = town.title({owner: "owner"})
     town.wait(13)
-    sale = {"sellers": ["owner"], "buyers": {buyer: "buyer"}}
+    sale: dict[str, Any] = {"sellers": ["owner"], "buyers": {buyer: "buyer"}}
     assert town.refuse(town.sale(title, **sale)) == "registry.key_provisional"
     hands = [*two_officers(), by("informant", "owner")]
     town.accept(town.birth(mother=owner, hands=hands))

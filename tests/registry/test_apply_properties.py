@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ledger import state_tree
-from ledger.canonical import decode, encode
+from ledger.canonical import encode
 from ledger.entries import Entry, parse_entry
 from ledger.errors import InvalidDataError
 from registry.apply import VerifiedEntry, apply, execute
@@ -19,7 +20,7 @@ from registry.errors import BlockRefusedError, RuleError
 from registry.rows import RecordRow
 from registry.state import State
 from registry.state_key_names import record_key
-from tests.registry.town import Town, by, office, two_officers
+from tests.registry.town import Town, by, office, plain_value, two_officers
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,8 +52,10 @@ def scene() -> Scene:
 def nodes(value, path=()):
     """Every place in a decoded value at which something can be changed."""
     yield path
-    items = enumerate(value) if isinstance(value, tuple) else ()
-    items = value.items() if isinstance(value, dict) else items
+    if isinstance(value, dict):
+        items = list(value.items())
+    else:
+        items = list(enumerate(value)) if isinstance(value, tuple) else []
     for name, item in items:
         yield from nodes(item, (*path, name))
 
@@ -82,9 +85,9 @@ replacements = st.one_of(
 
 def with_a_change(data, entry: Entry) -> bytes:
     """The bytes of an entry in which one value of one part is another."""
-    raw_parts, slots = decode(entry.raw, 65_535)
+    raw_parts, slots = plain_value(entry.raw)
     at = data.draw(st.integers(0, len(raw_parts) - 1))
-    part = decode(raw_parts[at][1], 65_535)
+    part = plain_value(raw_parts[at][1])
     path = data.draw(st.sampled_from(list(nodes(part))))
     damaged = changed(part, path, data.draw(replacements))
     assume(damaged != part)
@@ -137,25 +140,25 @@ def test_a_changed_entry_that_everybody_signed_again_is_refused_with_a_code_or_a
 def test_no_changed_signature_is_accepted(scene, data):
     town = scene.town
     entry = data.draw(st.sampled_from(scene.entries))
-    raw_parts, slots = decode(entry.raw, 65_535)
+    raw_parts, slots = plain_value(entry.raw)
     raw = encode(slots)
     at = data.draw(st.integers(0, len(raw) - 1))
     damaged = raw[:at] + bytes([raw[at] ^ data.draw(st.integers(1, 255))]) + raw[at + 1 :]
     with pytest.raises((InvalidDataError, RuleError)):
-        town.verified(parse_entry(encode((raw_parts, decode(damaged, 65_535)))))
+        town.verified(parse_entry(encode((raw_parts, plain_value(damaged)))))
 
 
 def root(town: Town) -> bytes:
     """The root over all that the town has written since genesis."""
     changes = {bytes(key): value for key, value in town.state.tree_changes().items()}
-    return state_tree.update({}.get, changes).root
+    return state_tree.update(lambda _key: None, changes).root
 
 
 @pytest.mark.parametrize("sizes", [(1,) * 4, (4,), (2, 2), (1, 3)])
 def test_the_state_does_not_depend_on_how_entries_fall_into_blocks(sizes):
     """Invariant: apart from heights and indexes, one block or several give the same records."""
     towns = Town(), Town()
-    rows = []
+    rows: list[list[Any]] = []
     for town, parts in zip(towns, ((4,), sizes), strict=True):
         mothers = [town.adult(f"mother {number}") for number in range(4)]
         births = [town.birth(mother=mother) for mother in mothers]
@@ -227,7 +230,7 @@ def test_the_row_of_a_record_survives_its_bytes(scene):
     for entry in scene.entries[2:]:
         row = scene.town.state.read(record_key(entry.records[0].record_id), RecordRow)
         if row is not None:
-            assert RecordRow.from_value(decode(encode(row.to_value()), 65_535)) == row
+            assert RecordRow.from_value(plain_value(encode(row.to_value()))) == row
 
 
 PROGRAM = """
@@ -262,7 +265,7 @@ def test_two_hash_seeds_give_the_same_root():
 def test_a_signature_that_was_never_made_is_named_by_its_term(scene):
     town = scene.town
     entry = scene.entries[2]
-    parts, slots = decode(entry.raw, 65_535)
+    parts, slots = plain_value(entry.raw)
     swapped = parse_entry(encode((parts, (slots[1], slots[0]))))
     refusal = town.refusal(swapped)
     assert refusal.code == "registry.bad_signature"

@@ -1,5 +1,7 @@
 """Agencies over their own offices, ballots over everybody, and windows for old books."""
 
+from typing import Any
+
 import pytest
 
 from ledger.entries import Claim
@@ -121,7 +123,7 @@ def test_too_few_too_many_or_mixed_governance_keys_are_refused(town):
 
 def test_an_agency_gives_its_offices_no_more_than_its_mandate_until_a_ballot_widens_it():
     town = Town()
-    fields = {
+    fields: dict[str, Any] = {
         "office": office("tax"),
         "type": "birth",
         "operations": ("register",),
@@ -252,7 +254,7 @@ def test_a_founding_officer_signs_for_ninety_days_or_completes_the_identity():
 
 
 def import_window(town, days=30):
-    fields = {
+    fields: dict[str, Any] = {
         "office": office("land"),
         "source": "old",
         "type": "land_title",
@@ -324,7 +326,7 @@ def test_an_imported_title_is_sold_sixty_days_after_its_notice_and_not_before():
     entry = legacy_title(town, owner, 1)
     town.accept(entry)
     title = entry.records[0].record_id
-    sale = {"sellers": ["owner"], "buyers": {buyer: "buyer"}}
+    sale: dict[str, Any] = {"sellers": ["owner"], "buyers": {buyer: "buyer"}}
     assert town.refuse(town.sale(title, **sale)) == "registry.wait_not_over"
     notice = ObjectPart("notice", {"purpose": "import", "digest": seed("told")})
     town.accept(
@@ -349,7 +351,12 @@ def publish(town, text):
     digest = text_digest(text)
     pieces = text_pieces(text)
     for at, piece in enumerate(pieces):
-        fields = {"digest": digest, "number": at, "pieces": len(pieces), "bytes": piece}
+        fields: dict[str, Any] = {
+            "digest": digest,
+            "number": at,
+            "pieces": len(pieces),
+            "bytes": piece,
+        }
         town.accept(
             town.entry("text/publish", govern(), objects=[ObjectPart("piece", fields)], office=None)
         )

@@ -1,6 +1,7 @@
 """Record types as data: what ships is read, and what is misspelt or contradictory is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -230,7 +231,7 @@ def test_a_text_is_cut_into_pieces_that_make_it_again(text):
     assert all(len(piece) <= 48 * 1_024 for piece in pieces)
 
 
-SCALARS = {
+SCALARS: dict[str, tuple[Any, list[Any]]] = {
     "text": ("a", ["", "x" * 1_025, 3, b"a"]),
     "date": ("2026-02-28", ["2026-02-29", "2026-2-28", "20260228", "2026-W09-6", 3]),
     "datetime": ("2026-02-28T23:59", ["2026-02-28", "2026-02-28T24:00", "2026-02-30T10:00"]),
@@ -264,7 +265,7 @@ def test_lists_and_groups_are_checked_piece_by_piece():
     )
     specs = {"l": listed, "g": group}
     check_fields(specs, {"l": (1, 2), "g": {"a": 1, "b": 2}})
-    for values, error in (
+    cases: list[tuple[Any, type[Exception]]] = [
         ({"l": ()}, MissingFieldError),
         ({}, MissingFieldError),
         ({"l": 3}, FieldValueError),
@@ -274,7 +275,8 @@ def test_lists_and_groups_are_checked_piece_by_piece():
         ({"l": (1,), "g": {}}, MissingFieldError),
         ({"l": (1,), "g": {"a": 1, "c": 1}}, UnknownFieldError),
         ({"l": (1,), "x": 1}, UnknownFieldError),
-    ):
+    ]
+    for values, error in cases:
         with pytest.raises(error):
             check_fields(specs, values)
     check_fields(specs, {}, optional=("l",))

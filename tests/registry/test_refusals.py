@@ -1,9 +1,11 @@
 """What the state machine refuses, case by case: each code once, with the state untouched."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from keys.hashing import Digest
 from ledger import entries
 from ledger.entries import Claim, Evidence, Match, sort_claims
 from ledger.parts import AttestedRule, ObjectPart, sort_rules
@@ -33,8 +35,8 @@ from tests.registry.town import (
 
 
 @pytest.fixture(scope="module")
-def town() -> Town:
-    town = Town()
+def town():
+    town: Any = Town()
     town.anna = town.adult("anna")
     town.paul = town.adult("paul")
     town.title_id = town.title({town.anna: "anna"})
@@ -49,7 +51,7 @@ def town() -> Town:
     return town
 
 
-HEADS = {
+HEADS: dict[str, dict[str, Any]] = {
     "expired": {"not_after_ms": 1},
     "not_after_too_far": {"not_after_ms": 10**15},
     "schema_version": {"schema_version": 7},
@@ -73,7 +75,7 @@ def test_an_entry_of_another_network_is_refused(town):
     assert town.refuse(entry) == "registry.wrong_network"
 
 
-MEMBERS = {
+MEMBERS: dict[str, tuple[dict[str, Any], str]] = {
     "an event that the head does not name": (
         {"member": {"event_date": "2026-02-02"}},
         "registry.date_order",
@@ -197,7 +199,9 @@ def test_attested_rules_name_a_pack_that_is_in_force(town):
     assert {rule.pack_digest for rule in rules} == {PACK_DIGEST}
     hands = town.birth_hands()
     head = town.head("birth/register", [*hands, by("custodian", "justice", "custodian")])
-    others = sort_rules(AttestedRule(rule.rule, seed("pack"), warned=False) for rule in rules)
+    others = sort_rules(
+        AttestedRule(rule.rule, Digest(seed("pack")), warned=False) for rule in rules
+    )
     context = replace(entry.context, rules=others)
     head = replace(head, act_id=entry.head.act_id)
     blinds = [seed("blind", number)[:16] for number in range(4)]

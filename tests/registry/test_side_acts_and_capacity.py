@@ -1,5 +1,7 @@
 """Side acts move no version; who signs for a person follows from age on the block's date."""
 
+from typing import Any
+
 import pytest
 
 from ledger.limits import CERTIFICATES_LIVE_MAX
@@ -125,7 +127,7 @@ def test_an_intake_is_about_nothing_and_backs_the_day_of_receipt(town):
 
 def test_owners_grant_and_withdraw_access_with_their_own_key(town):
     anna = town.adult("anna")
-    fields = {
+    fields: dict[str, Any] = {
         "recipient": bytes(16),
         "wraps_digest": seed("wraps"),
         "until": "2026-12-31",

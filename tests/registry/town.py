@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from itertools import count
+from typing import Any
 
 from keys.hashing import Digest
 from keys.signing import Algorithm, SoftwareKey
 from ledger import genesis, merkle
+from ledger.canonical import Value, decode
 from ledger.entries import (
     AttestedRule,
     Claim,
@@ -65,7 +67,7 @@ ROLES = ("register", "approve", "declare")
 TAG_KEYS = (bytes([1]) * 32, bytes([2]) * 32)
 LAWS = ("60/2014/QH13 art. 16.2",)
 SEEN = Evidence(sufficient=True, official=False, digests=(Digest(sha256(b"scan").digest()),))
-CALM = {
+CALM: dict[str, Value] = {
     "founding_officer_days": 100_000,
     "import_wait_days": 0,
     "key_provisional_days": 0,
@@ -78,7 +80,7 @@ def seed(*names: object) -> bytes:
     return sha256("/".join(map(str, names)).encode()).digest()
 
 
-def identifier(*names: object) -> bytes:
+def identifier(*names: object) -> Any:
     return seed("id", *names)[:16]
 
 
@@ -126,7 +128,7 @@ def two_officers(agency: str = "justice") -> list[Hand]:
 
 
 @cache
-def founding(parameters: tuple[tuple[str, object], ...]) -> genesis.Genesis:
+def founding(parameters: tuple[tuple[str, Value], ...]) -> genesis.Genesis:
     attachments = dict(catalogue.genesis_attachments())
     agencies = [
         genesis.Agency(
@@ -197,7 +199,7 @@ class Town:
     received_on, basis, reason, evidence, act, not_after_ms, network_id, rules, schema_version.
     """
 
-    parameters: Mapping[str, object] = field(default_factory=lambda: CALM)
+    parameters: Mapping[str, Value] = field(default_factory=lambda: CALM)
     time_ms: int = GENESIS_MS
     height: int = 0
 
@@ -250,7 +252,7 @@ class Town:
             return error
         raise AssertionError("the entry was accepted")
 
-    def row(self, identity: bytes) -> RecordRow:
+    def row(self, identity: Any) -> RecordRow:
         found = self.state.read(record_key(RecordId(identity)), RecordRow)
         assert found is not None
         return found
@@ -325,7 +327,7 @@ class Town:
             )
         return slots
 
-    def part(self, type_name: str, record: bytes, **given) -> RecordPart:
+    def part(self, type_name: str, record: Any, **given) -> RecordPart:
         """A record part; after version 1 what is not given is restated from the state."""
         row = self.state.read(record_key(RecordId(record)), RecordRow)
         own = record_type(self.state, type_name, self.height + 1)
@@ -347,7 +349,7 @@ class Town:
             seal=Seal(*digests) if sealed else None,
         )
 
-    def tag(self, namespace: str, value: str, record: bytes, asked_by: Hand, **given):
+    def tag(self, namespace: str, value: str, record: Any, asked_by: Hand, **given):
         """A tag with the signature of its service: `(namespace, epoch, tag, proof)`."""
         tag = outer_tag(TAG_KEYS[1], namespace, inner_tag(TAG_KEYS[0], namespace, value))
         statement = TagStatement(
@@ -365,12 +367,12 @@ class Town:
 
     # --- acts -----------------------------------------------------------------------------------
 
-    def create_identity(self, born: str = "1990-05-05", **given) -> bytes:
+    def create_identity(self, born: str = "1990-05-05", **given) -> RecordId:
         """Register an adult from abroad, say; returns the identity's id."""
         hands = two_officers(given.get("agency", "justice"))
         act = self.new_act()
         identity = self.created_id(hands, act)
-        claims = ()
+        claims: tuple[Claim, ...] = ()
         if "number" in given:
             claims = (Claim(*self.tag("person.number", given["number"], identity, hands[0])),)
         part = self.part("identity", identity, member={"birth_date": born}, claims=claims)
@@ -378,7 +380,7 @@ class Town:
         self.accept(self.entry("identity/create", hands, [part], act=act, agency=agency))
         return identity
 
-    def enrol_entry(self, identity: bytes, name: str, **given) -> Entry:
+    def enrol_entry(self, identity: Any, name: str, **given) -> Entry:
         """The entry by which a person enrols keys for signing and sealing."""
         hands = [
             *two_officers(),
@@ -391,7 +393,7 @@ class Town:
         part = self.part("identity", identity)
         return self.entry("identity/enrol_key", hands, [part], objects, act=given.get("act"))
 
-    def adult(self, name: str, born: str = "1990-05-05", **given) -> bytes:
+    def adult(self, name: str, born: str = "1990-05-05", **given) -> RecordId:
         """An adult with an enrolled key, which is `key(name)`."""
         identity = self.create_identity(born, **given)
         self.accept(self.enrol_entry(identity, name))
@@ -424,7 +426,7 @@ class Town:
             return [officer("declare"), informant]
         return [*two_officers(), informant]
 
-    def child_part(self, birth: RecordPart, asked_by: Hand, given: Mapping) -> RecordPart:
+    def child_part(self, birth: RecordPart, asked_by: Hand, given: Mapping[str, Any]) -> RecordPart:
         child = given.get("child") or child_id(birth.record_id, birth.record_version)
         claims = given.get("claims")
         if claims is None:
@@ -433,7 +435,7 @@ class Town:
         member = {"birth_date": birth.member["event_date"]}
         return self.part("identity", child, member=member, claims=claims)
 
-    def title_entry(self, owners: Mapping[bytes, str], **given) -> Entry:
+    def title_entry(self, owners: Mapping[RecordId, str], **given) -> Entry:
         """The first registration of a land title, equal shares unless `holders` says otherwise."""
         hands = [
             *two_officers("land"),
@@ -453,12 +455,12 @@ class Town:
         )  # fmt: skip
         return self.entry("land_title/first_register", hands, [part], act=act, agency="land")
 
-    def title(self, owners: Mapping[bytes, str], **given) -> bytes:
+    def title(self, owners: Mapping[RecordId, str], **given) -> RecordId:
         entry = self.title_entry(owners, **given)
         self.accept(entry)
         return entry.records[0].record_id
 
-    def sale(self, title: bytes, sellers: Iterable[str], buyers: Mapping[bytes, str], **given):
+    def sale(self, title: Any, sellers: Iterable[str], buyers: Mapping[RecordId, str], **given):
         """The sale of a whole title to one or more buyers."""
         hands = [
             *two_officers("land"),
@@ -471,7 +473,7 @@ class Town:
         part = self.part("land_title", title, holders=holders, member=member)
         return self.entry("land_title/transfer", hands, [part], agency="land", **given)
 
-    def mortgage(self, title: bytes, owners: Iterable[str], lender: bytes, name: str, **given):
+    def mortgage(self, title: Any, owners: Iterable[str], lender: Any, name: str, **given):
         hands = [
             *two_officers("land"),
             *(by("owners", one) for one in owners),
@@ -481,13 +483,13 @@ class Town:
         part = self.part("land_title", title, **given)
         return self.entry("land_title/mortgage", hands, [part], objects, agency="land")
 
-    def release(self, title: bytes, number: int, lender: bytes, name: str) -> Entry:
+    def release(self, title: Any, number: int, lender: Any, name: str) -> Entry:
         hands = [*two_officers("land"), by("links", name)]
         objects = [ObjectPart("release", {"number": number, "holder": lender})]
         part = self.part("land_title", title)
         return self.entry("land_title/release", hands, [part], objects, agency="land")
 
-    def contact(self, identity: bytes, *hands: Hand, **given) -> Entry:
+    def contact(self, identity: Any, *hands: Hand, **given) -> Entry:
         """The owner's own update of phone and address."""
         links = {"identity": RecordId(identity)}
         part = self.part("identity_contact", companion_id(RecordId(identity)), links=links)
@@ -498,11 +500,11 @@ def office(agency: str = "justice") -> OfficeId:
     return OfficeId(identifier("office", agency))
 
 
-def officer_id(agency: str, role: str) -> bytes:
-    return identifier("officer", agency, role)
+def officer_id(agency: str, role: str) -> RecordId:
+    return RecordId(identifier("officer", agency, role))
 
 
-def child_id(birth: bytes, version: int = 1) -> RecordId:
+def child_id(birth: Any, version: int = 1) -> RecordId:
     return derived_id(RecordId(birth), version, "create_identity", 0)
 
 
@@ -514,14 +516,14 @@ def key_object(name: str, purpose: str) -> ObjectPart:
     )
 
 
-def shares(owners: Iterable[bytes], fractions: Iterable[tuple[int, int]]) -> tuple[Holder, ...]:
+def shares(owners: Iterable[RecordId], fractions: Iterable[tuple[int, int]]) -> tuple[Holder, ...]:
     return tuple(
         Holder((RecordId(owner),), *fraction)
         for owner, fraction in zip(owners, fractions, strict=True)
     )
 
 
-def land_member(serial: str, parcel: str) -> dict:
+def land_member(serial: str, parcel: str) -> dict[str, Any]:
     return {
         "parcel": {"unit": "00070", "map_sheet_no": "7", "parcel_no": parcel},
         "area": 1_000,
@@ -533,8 +535,13 @@ def land_member(serial: str, parcel: str) -> dict:
     }
 
 
-def about(record: bytes, version: int = 1) -> About:
+def about(record: Any, version: int = 1) -> About:
     return About(RecordId(record), version)
+
+
+def plain_value(raw: bytes) -> Any:
+    """What bytes say, for tests that change it."""
+    return decode(raw, len(raw))
 
 
 _STORED: dict[bytes, dict[bytes, bytes]] = {}
