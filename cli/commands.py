@@ -26,12 +26,14 @@ from cli.output import Context
 # noun -> "module:attribute". The attribute is a click command, or a function that makes one from
 # the noun, as for the record types, which come from their schemas.
 NOUNS: Final[dict[str, str]] = {
+    "audit": "cli.audit:audit",
     "ballot": "cli.governance:noun",
     "birth": "cli.record_nouns:noun",
     "competence": "cli.governance:noun",
     "completion": "cli.version:completion",
     "demo": "cli.demo:demo",
     "draft": "cli.draft:draft",
+    "export": "cli.export:export",
     "form": "cli.form:form",
     "identity": "cli.record_nouns:noun",
     "key": "cli.key:key",
@@ -45,6 +47,7 @@ NOUNS: Final[dict[str, str]] = {
     "show": "cli.show:show",
     "status": "cli.show:status",
     "text": "cli.governance:noun",
+    "trust": "cli.trust:trust",
     "verify": "cli.verify:verify",
     "version": "cli.version:version",
 }

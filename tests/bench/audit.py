@@ -23,15 +23,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.audit_replay import Audit
 from cli.audit_signatures import SignatureQueue
 from cli.chain_copies import ChainCopy, open_copy
 from ledger.blocks import parse_block
-from ledger.export import ExportedBlock
+from ledger.entries import Entry
 from registry.apply import apply
 from tests.cli.real_chains import RealChain, new_town, town_chain
 from tests.registry.town import Town, by
+
+if TYPE_CHECKING:
+    from ledger.export import ExportedBlock
 
 
 def make_chain(entries: int, block_entries: int) -> tuple[RealChain, int]:
@@ -46,7 +50,7 @@ def make_chain(entries: int, block_entries: int) -> tuple[RealChain, int]:
     return town_chain(town), before
 
 
-def accept_together(town: Town, entries: list) -> None:
+def accept_together(town: Town, entries: list[Entry]) -> None:
     """Apply entries in one block."""
     for index, entry in enumerate(entries):
         apply(town.state, town.verified(entry), town.block().at(index))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keys.hashing import Digest
 from keys.signing import SoftwareKey
@@ -12,12 +13,14 @@ from ledger.chain import ChainTip, genesis_tip, tip_after
 from ledger.entries import Entry
 from ledger.export import ExportWriter
 from ledger.genesis import Genesis
-from ledger.outcomes import Outcome
 from ledger.quorum import QuorumCertificate, precommit_message, print_quorum_certificate
 from ledger.trust import CertifiedHeader, make_trust
 from registry.apply import BlockContext, apply, resolve_signatures, verify_entry
 from registry.replay import Replayer
 from tests.registry.town import AGENCIES, CALM, GENESIS_MS, Town, by, key
+
+if TYPE_CHECKING:
+    from ledger.outcomes import Outcome
 
 VALID_UNTIL_MS = 4_000_000_000_000
 
