@@ -4,7 +4,7 @@ Signatures are verified beforehand; what is measured is the processor time of `r
 and nothing else. Prints one JSON line.
 
 Example:
-    python -m bench.apply --entries 2000
+    python -m tests.bench.apply --entries 2000
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Measure updates and proofs of the state tree; prints one JSON line for each figure.
 
 Example:
-    python -m bench.state_tree --keys 1000000 --updates 1000
+    python -m tests.bench.state_tree --keys 1000000 --updates 1000
 """
 
 import argparse

@@ -1,1 +1,0 @@
-"""Measurements: each file prints one JSON line for every figure."""
