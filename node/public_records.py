@@ -10,6 +10,7 @@ public by law does not exist; of one that is, the public fields are shown.
 Source: docs/formats.md, section 9; the design's users.md, section 3.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -21,7 +22,7 @@ from ledger.vault import Vault
 from node.access import Access, require_asker
 from node.application import Application
 from node.call_values import id_of, json_reply, json_value, msgpack_reply, query_number
-from node.public_errors import NotFoundError
+from node.public_errors import MalformedRequestError, NotFoundError
 from node.request_auth import Asker
 from node.routes import Call, Handler, Json, Reply
 from registry.object_rows import CertificateRow, WrapsRow
@@ -30,7 +31,8 @@ from registry.state_key_names import certificate_key, record_key, wraps_key
 from registry.wraps import Wrap, parse_wraps
 
 _VERSION: Final = 1
-HISTORY_MAX: Final = 1_000
+HISTORY_MAX: Final = 256
+"""Acts in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,15 @@ class RecordRoutes:
         entitled = self.access.may_read(call.asker, record_id)
         if row is None or not (entitled or self._is_public(row)):
             raise _unknown()
+        first = query_number(call, "from", 0)
+        limit = query_number(call, "limit", HISTORY_MAX)
+        if not 1 <= limit <= HISTORY_MAX:
+            raise MalformedRequestError(f"limit is not within 1 ... {HISTORY_MAX}")
         found: list[Json] = []
         for version, height, index in self.application.store.history(record_id):
-            if len(found) < HISTORY_MAX:
+            if version >= first and len(found) < limit:
                 found.append(self._act(version, height, index, entitled=entitled))
+                await asyncio.sleep(0)
         return json_reply({"record": record_id.hex(), "history": found})
 
     def _act(self, version: int, height: int, index: int, *, entitled: bool) -> Json:

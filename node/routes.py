@@ -108,7 +108,8 @@ def _read(path: str, name: str, summary: str, **more: object) -> Route:
 
 
 _HEIGHT: Final = {"height": "after which block, among the newest 1,000; default: the newest"}
-_RANGE: Final = {"from": "first height", "limit": "how many, at most 256"}
+_RANGE: Final = {"from": "first height", "limit": "how many, at most 64"}
+_VERSIONS: Final = {"from": "first version", "limit": "how many, at most 256"}
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
@@ -139,6 +140,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "/v1/records/{id}/history",
         "record_history",
         "Which entries wrote a record or are about it, oldest first.",
+        query=_VERSIONS,
     ),
     _read(
         "/v1/records/{id}/proof",

@@ -1,4 +1,4 @@
-"""What comes to the door of the node: an entry with its bodies, on its way, and what became of it."""
+"""What comes to the door of a node: an entry with its bodies, its way, and what became of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
