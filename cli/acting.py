@@ -253,7 +253,9 @@ class Actor(NetworkView):
 
         Those of citizens stand in the state, those of officers in `network.toml`.
         """
-        key_ids = [signer.key_id for signer in signers if isinstance(signer, KeySigner)]
+        key_ids: list[KeyId] = []
+        for signer in signers:
+            key_ids += (signer.key_id,) if isinstance(signer, KeySigner) else signer.officers
         self.remote.prefetch([key_key(key_id) for key_id in key_ids])
         found: list[Reader] = []
         for key_id in key_ids:

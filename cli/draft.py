@@ -101,7 +101,7 @@ def sign(context: Context, file: Path, keys: tuple[str, ...]) -> None:
         if not wanted:
             names = ", ".join(_name(actor, key) for key in missing_keys(read))
             raise KeyNeededError(f"none of the missing keys is at hand: {names}", purpose="sign")
-        if context.dry_run or not context.yes:
+        if explanation.unseen or context.dry_run or not context.yes:
             note(explanation.text(context.lang).rstrip(), context)
         confirm(context.say("act.sign_this"), context)
         for key_id in wanted:

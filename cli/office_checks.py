@@ -10,6 +10,7 @@ from ledger.ids import RecordId
 from registry.acts import Act, RecordContent
 from registry.office_rules import OpenedAct, run_rules
 from registry.rule_pack import PACK_DIGEST
+from registry.schema import EditKind
 
 
 def check_attested(
@@ -26,7 +27,24 @@ def check_attested(
         OfficeRuleError: A rule refuses that the entry says passed.
         InvalidInputError: A rule warns where the entry says pass, or rules or the pack are others.
     """
-    form_kind = view.find_form(entry.head.kind)
+    operation = view.find_form(entry.head.kind).operation
+    seen = _opened_act(entry, operation.edit, opened)
+    said = {rule.rule: rule for rule in entry.context.rules}
+    if sorted(said) != sorted(operation.attested):
+        raise InvalidInputError("the draft does not attest the rules of its act", name="draft")
+    for ruling in run_rules(operation.attested, seen):
+        rule = said[ruling.rule]
+        if rule.pack_digest != PACK_DIGEST or (ruling.warned and not rule.warned):
+            raise InvalidInputError(
+                f"the rule {ruling.rule} comes out otherwise here than the draft says",
+                name=ruling.rule,
+            )
+
+
+def _opened_act(
+    entry: EntryContent, edit: EditKind, opened: Mapping[RecordId, Mapping[str, Value]]
+) -> OpenedAct:
+    """Return an entry as office rules see it."""
     records = tuple(
         RecordContent(
             member=part.member,
@@ -48,19 +66,9 @@ def check_attested(
         evidence=entry.context.evidence,
         objects=entry.objects,
     )
-    seen = OpenedAct(
+    return OpenedAct(
         act=act,
         types=tuple(part.type_name for part in entry.records),
         record_id=entry.records[0].record_id if entry.records else RecordId(bytes(16)),
-        edit=form_kind.operation.edit,
+        edit=edit,
     )
-    said = {rule.rule: rule for rule in entry.context.rules}
-    if sorted(said) != sorted(form_kind.operation.attested):
-        raise InvalidInputError("the draft does not attest the rules of its act", name="draft")
-    for ruling in run_rules(form_kind.operation.attested, seen):
-        rule = said[ruling.rule]
-        if rule.pack_digest != PACK_DIGEST or (ruling.warned and not rule.warned):
-            raise InvalidInputError(
-                f"the rule {ruling.rule} comes out otherwise here than the draft says",
-                name=ruling.rule,
-            )

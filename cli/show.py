@@ -1,7 +1,7 @@
 """`civreg show`, `record`, `status`: what a record is, who did what to it, how the network is."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -205,47 +205,12 @@ def _say_row(
     record_type = actor.find_type(row.type_name)
     said = _Said(context, actor, record_type)
     office = None if row.office is None else _named(actor, row.office)
-    lines = [
+    said.lines += [
         f"{in_language(record_type.title, context.lang)} {print_id(record_id)}",
         context.say("show.status", status=row.status, version=row.version,
                     flags=", ".join(row.flags) or "-"),
         context.say("show.office", office=office or "-", number=row.registration_number or "-"),
     ]  # fmt: skip
-    fields: dict[str, object] = {}
-    for name, value in row.member.items():
-        fields[name] = said.field(record_type.fields.get(name), name, value, lines)
-    for name, target in row.links.items():
-        ids = target if isinstance(target, tuple) else (target,)
-        fields[name] = [print_id(each) for each in ids]
-        title = said.title(record_type.fields.get(name), name)
-        lines.append(f"  {title}: {', '.join(_named(actor, each) for each in ids)}")
-    holders = [
-        {"share": f"{one.numerator}/{one.denominator}", "parties": list(map(print_id, one.parties))}
-        for one in row.holders
-    ]
-    lines += [
-        f"  {context.say('show.holder')}: {one['share']} {', '.join(one['parties'])}"
-        for one in holders
-    ]
-    burdens = [
-        {"number": one.number, "kind": one.kind, "status": one.status,
-         "holder": print_id(one.holder)}
-        for one in row.encumbrances
-    ]  # fmt: skip
-    lines += [
-        f"  {context.say('show.burden')}: {one['number']} {one['kind']} ({one['status']})"
-        for one in burdens
-    ]
-    sealed: dict[str, object] = {}
-    for path, spec in record_type.sealed_paths.items():
-        if opened is None:
-            continue
-        if opened.get(path) is not None:
-            sealed[path] = said.field(spec, path, opened[path], lines)
-    if opened is None and row.seal is not None:
-        lines.append(
-            f"  {context.say(UNSEEN, command=f'civreg record open {print_id(record_id)}')}"
-        )
     result = {
         "record": print_id(record_id),
         "type": row.type_name,
@@ -254,21 +219,67 @@ def _say_row(
         "flags": list(row.flags),
         "office": office,
         "registration_no": row.registration_number,
-        "fields": fields,
-        "holders": holders,
-        "encumbrances": burdens,
-        "sealed": sealed if opened is not None else None,
+        "fields": said.fields(row),
+        "holders": said.holders(row),
+        "encumbrances": said.burdens(row),
+        "sealed": None if opened is None else said.sealed(opened),
     }
-    accepted(result, context, lines=lines)
+    if opened is None and row.seal is not None:
+        command = f"civreg record open {print_id(record_id)}"
+        said.lines.append(f"  {context.say(UNSEEN, command=command)}")
+    accepted(result, context, lines=said.lines)
 
 
 class _Said:
-    """Says fields in the language of the person."""
+    """Says a record in the language of the person; returns the same for JSON."""
 
     def __init__(self, context: Context, actor: Actor, record_type: RecordType) -> None:
         self._context, self._actor, self._type = context, actor, record_type
+        self.lines: list[str] = []
 
-    def title(self, spec: FieldSpec | None, name: str) -> str:
+    def fields(self, row: RecordRow) -> dict[str, object]:
+        """Say member fields and links."""
+        found: dict[str, object] = {}
+        for name, value in row.member.items():
+            found[name] = self._field(self._type.fields.get(name), name, value)
+        for name, target in row.links.items():
+            ids = target if isinstance(target, tuple) else (target,)
+            found[name] = [print_id(each) for each in ids]
+            title = self._title(self._type.fields.get(name), name)
+            self.lines.append(f"  {title}: {', '.join(_named(self._actor, id_) for id_ in ids)}")
+        return found
+
+    def holders(self, row: RecordRow) -> list[dict[str, object]]:
+        """Say who owns it."""
+        found: list[dict[str, object]] = []
+        for one in row.holders:
+            share, parties = f"{one.numerator}/{one.denominator}", list(map(print_id, one.parties))
+            found.append({"share": share, "parties": parties})
+            owner = self._context.say("show.holder")
+            self.lines.append(f"  {owner}: {share} {', '.join(parties)}")
+        return found
+
+    def burdens(self, row: RecordRow) -> list[dict[str, object]]:
+        """Say which rights of others lie on it."""
+        found: list[dict[str, object]] = []
+        for one in row.encumbrances:
+            burden = self._context.say("show.burden")
+            self.lines.append(f"  {burden}: {one.number} {one.kind} ({one.status})")
+            found.append(
+                {"number": one.number, "kind": one.kind, "status": one.status,
+                 "holder": print_id(one.holder)}
+            )  # fmt: skip
+        return found
+
+    def sealed(self, opened: Mapping[str, Value]) -> dict[str, object]:
+        """Say the sealed fields that were opened."""
+        return {
+            path: self._field(spec, path, opened[path])
+            for path, spec in self._type.sealed_paths.items()
+            if opened.get(path) is not None
+        }
+
+    def _title(self, spec: FieldSpec | None, name: str) -> str:
         """Return what people call a field."""
         if spec is None:
             return name
@@ -278,13 +289,13 @@ class _Said:
             return f"{in_language(group.title, self._context.lang)}, {title}"
         return title
 
-    def field(self, spec: FieldSpec | None, name: str, value: Value, lines: list[str]) -> Any:  # noqa: ANN401
-        """Add a line for a field and return its value for JSON."""
-        if spec is None:
-            lines.append(f"  {name}: {value!r}")
-            return _plain(value)
-        words = print_value(spec, value, self._actor.find_table, self._actor.today)
-        lines.append(f"  {self.title(spec, name)}: {in_language(words, self._context.lang)}")
+    def _field(self, spec: FieldSpec | None, name: str, value: Value) -> object:
+        """Say one field."""
+        words = (repr(value), repr(value))
+        if spec is not None:
+            words = print_value(spec, value, self._actor.find_table, self._actor.today)
+        title = self._title(spec, name)
+        self.lines.append(f"  {title}: {in_language(words, self._context.lang)}")
         return _plain(value)
 
 

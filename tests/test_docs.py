@@ -45,7 +45,8 @@ def test_every_command_has_help_with_an_example_and_a_translation():
         assert command.help, ctx.command_path
         if not hasattr(command, "commands"):
             assert "Example:" in command.help, ctx.command_path
-        assert ctx.command_path.partition(" ")[2] in translated, ctx.command_path
+        own = getattr(command, "text_vi", "")  # verbs of record types bring their own words
+        assert own or ctx.command_path.partition(" ")[2] in translated, ctx.command_path
 
 
 def test_every_option_has_its_help_in_vietnamese():

@@ -1,4 +1,4 @@
-"""`civreg key`: private keys in files that only their owner can read and only a passphrase opens."""
+"""`civreg key`: files that only their owner can read and only a passphrase opens."""
 
 import os
 import stat
@@ -62,7 +62,7 @@ def test_a_passphrase_comes_from_a_descriptor_too_but_never_from_a_flag(desk):
         desk.ask("key", "new", "lan", "--passphrase-fd", reader)
     finally:
         os.close(reader)
-    assert load_key_file(desk.home / "keys" / "lan.pem", b"through a pipe")
+    load_key_file(desk.home / "keys" / "lan.pem", b"through a pipe")
     status, error = desk.refused("key", "new", "other", "--passphrase", "secret")
     assert (status, error["code"]) == (ExitCode.USAGE, "cli.no_such_option")
 
@@ -90,7 +90,7 @@ def test_changing_the_passphrase_makes_the_old_one_useless(desk, passphrase, tmp
     status, error = desk.refused(*words)
     assert (status, error["code"]) == (ExitCode.CANCELLED, "cli.cancelled"), "nobody agreed"
     desk.ask(*words, "--yes")
-    assert load_key_file(desk.home / "keys" / "lan.pem", b"another one")
+    load_key_file(desk.home / "keys" / "lan.pem", b"another one")
     status, error = desk.refused(*words, "--yes")
     assert (status, error["code"]) == (ExitCode.KEY_NEEDED, "keys.wrong_passphrase")
 

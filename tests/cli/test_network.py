@@ -184,7 +184,7 @@ def test_the_ceremony_in_three_steps_gives_one_genesis_whoever_merges(tmp_path):
         ids.add((result["network_id"], result["fingerprint"]))
         assert load_network(folder).network_id.hex() == result["network_id"]
     assert len(ids) == 1
-    status, error = desk.refused(
+    status, _error = desk.refused(
         "network", "merge", template, *parts[:3], "--out", tmp_path / "g", "--trust",
         tmp_path / "t", "--network-file", tmp_path / "n",
     )  # fmt: skip
@@ -204,7 +204,8 @@ def test_a_part_that_nobody_who_governs_signed_is_refused(tmp_path):
     stranger.ask("network", "part", template, tmp_path / "a.toml", "--sign", "a-1-sign",
                  "--out", parts[0])  # fmt: skip
     status, error = desk.refused("network", "merge", template, *parts, "--out", tmp_path / "g",
-                                 "--trust", tmp_path / "t", "--network-file", tmp_path / "n")  # fmt: skip
+                                 "--trust", tmp_path / "t", "--network-file", tmp_path / "n",
+                                 )  # fmt: skip
     assert (status, error["code"]) == (ExitCode.INVALID_INPUT, "ledger.invalid_genesis")
 
 
@@ -223,5 +224,5 @@ def test_an_empty_form_of_every_kind_can_be_printed():
         for language in ("vi", "en"):
             text = desk.run("form", *kind, "--lang", language).stdout
             assert tomllib.loads(text) is not None
-    status, error = desk.refused("form", "marriage", "register")
+    status, _error = desk.refused("form", "marriage", "register")
     assert status == ExitCode.NOT_FOUND

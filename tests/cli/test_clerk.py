@@ -1,0 +1,374 @@
+"""Commands of clerks and owners on four running nodes: births, people, land, drafts."""
+
+import itertools
+from datetime import datetime, timedelta, timezone
+from hashlib import sha256
+
+import pytest
+
+from cli.exit_codes import ExitCode
+from registry.drafts import parse_draft
+
+pytestmark = pytest.mark.slow
+
+_NUMBERS = itertools.count(100)
+_VIETNAM = timezone(timedelta(hours=7))
+TODAY = datetime.now(_VIETNAM).date().isoformat()
+YESTERDAY = (datetime.now(_VIETNAM) - timedelta(days=1)).date().isoformat()
+
+
+def birth_form(mother, given="Hương", **changes):
+    """A form of a birth of yesterday."""
+    fields = {
+        "event_date": YESTERDAY,
+        "place_unit": "01",
+        "sex": "female",
+        "ethnicity": "01",
+        "nationality": "VN",
+        "home_town": "Xã Tân Lập",
+        "place_detail": "Bệnh viện Phụ sản",
+        "evidence_kind": "birth_notice",
+        "mother": mother,
+        **changes,
+    }
+    lines = [f'{name} = "{value}"' for name, value in fields.items()]
+    lines += ["[name]", 'family = "Nguyễn"', f'given = "{given}"']
+    lines += ["[informant]", 'name = "Trần Thị Lan"', 'relation = "mother"']
+    lines += ["[created.child]", 'residence = "Xã Tân Lập"', "[act]", "sufficient = true"]
+    return "\n".join(lines)
+
+
+def identity_form(family="Nguyễn", year=1980, sex="male"):
+    number = f"001{int(sex == 'female')}{year % 100:02}{next(_NUMBERS):06}"
+    return f"""
+birth_date = {year}-05-06
+personal_number = "{number}"
+sex = "{sex}"
+nationality = "VN"
+residence = "Xã Tân Lập"
+[name]
+family = "{family}"
+given = "An"
+[act]
+sufficient = true
+event_date = {YESTERDAY}
+"""
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    path = tmp_path_factory.mktemp("paper") / "form.png"
+    path.write_bytes(b"a scan of the signed form")
+    return path
+
+
+@pytest.fixture
+def mother(desk):
+    """A woman with an identity and without a key; another one for each birth."""
+    (made,) = desk.ask("identity", "create", "-", "--office", "police", "--yes",
+                       stdin=identity_form("Trần", 1995, "female"))  # fmt: skip
+    return made["records"][0]["id"]
+
+
+@pytest.fixture
+def citizen(desk, new_desk):
+    """Make a citizen with keys of an own home; returns the home and the identity."""
+
+    def make(name="lan"):
+        own = new_desk(name)
+        own.ask("key", "new", name, "--person", "--unencrypted")
+        (made,) = desk.ask(
+            "identity", "create", "-", "--office", "police", "--yes", stdin=identity_form()
+        )
+        identity = made["records"][0]["id"]
+        words = [word for use in ("sign", "auth", "seal") for word in _keys_of(own, name, use)]
+        assert words
+        for use in ("sign", "auth", "seal"):
+            target = desk.home / "keys" / f"{name}-{use}.pem"
+            target.parent.mkdir(exist_ok=True)
+            target.unlink(missing_ok=True)
+            target.hardlink_to(own.home / "keys" / f"{name}-{use}.pem")
+        desk.ask("identity", "enrol-key", identity, "--enrol", name, "--office", "police", "--yes")
+        for use in ("sign", "auth", "seal"):
+            (desk.home / "keys" / f"{name}-{use}.pem").unlink()
+        return own, identity
+
+    return make
+
+
+def _keys_of(own, name, use):
+    return [str(own.home / "keys" / f"{name}-{use}.pem")]
+
+
+def custody(paper, who="informant"):
+    return ("--custody", f"{who}=justice-1,justice-2", "--paper", paper)
+
+
+def test_a_clerk_registers_a_birth_and_the_child_has_an_identity(desk, paper, mother):
+    (made,) = desk.ask("birth", "register", "-", "--office", "justice", "--yes", *custody(paper),
+                       stdin=birth_form(mother, "Hạnh"))  # fmt: skip
+    assert made["status"] == "committed"
+    assert [record["type"] for record in made["records"]] == ["birth", "identity"]
+    assert made["registration_no"]
+    birth, child = (record["id"] for record in made["records"])
+    (shown,) = desk.ask("show", birth)
+    assert shown["status"] == "registered"
+    assert shown["fields"]["child"] == [child]
+    assert shown["sealed"] is None, "showing opens nothing"
+    (opened,) = desk.ask("record", "open", birth)
+    assert opened["sealed"]["name.given"] == "Hạnh"
+    (act,) = desk.ask("record", "history", birth)
+    assert (act["kind"], act["version"]) == ("birth/register", 1)
+
+
+def test_what_people_read_is_in_their_language(desk, paper, mother):
+    words = ("birth", "register", "-", "--office", "justice", "--dry-run", *custody(paper))
+    vietnamese = desk.run(*words, "--lang", "vi", stdin=birth_form(mother, "Vân")).stdout
+    english = desk.run(*words, stdin=birth_form(mother, "Vân")).stdout
+    assert "Khai sinh" in vietnamese
+    assert "Birth" in english
+    for said in (vietnamese, english):
+        assert "Vân" in said, "the clerk sees what will be sealed"
+
+
+def test_a_dry_run_checks_the_rules_and_registers_nothing(desk, paper, mother):
+    before = desk.ask("status")[0]["log_size"]
+    form = birth_form(mother, "Thử")
+    (said,) = desk.ask("birth", "register", "-", "--office", "justice", "--dry-run",
+                       *custody(paper), stdin=form)  # fmt: skip
+    assert said["dry_run"] is True
+    status, error = desk.refused(
+        "birth", "register", "-", "--office", "land", "--dry-run",
+        "--custody", "informant=land-1,land-2", "--paper", paper, stdin=form,
+    )  # fmt: skip
+    assert (status, error["code"]) == (ExitCode.NOT_AUTHORISED, "registry.no_mandate")
+    assert desk.ask("status")[0]["log_size"] == before
+
+
+def test_every_mistake_of_a_form_is_named_at_once_with_law_and_example(desk, paper, mother):
+    form = birth_form(mother, "", sex="robot", place_unit="99999", nonsense="x")
+    status, error = desk.refused("birth", "register", "-", "--office", "justice", "--yes",
+                                 *custody(paper), stdin=form)  # fmt: skip
+    assert (status, error["code"]) == (ExitCode.INVALID_INPUT, "registry.form_invalid")
+    said = "\n".join(error["problems"])
+    for word in ("sex (robot)", "place_unit (99999)", "nonsense", "name.given", "60/2014", "male"):
+        assert word in said
+
+
+def test_nothing_is_registered_without_an_agreement_to_sign(desk, paper, mother):
+    status, error = desk.refused("birth", "register", "-", "--office", "justice", *custody(paper),
+                                 stdin=birth_form(mother, "Không"))  # fmt: skip
+    assert (status, error["code"]) == (ExitCode.CANCELLED, "cli.cancelled")
+
+
+def test_an_owner_updates_an_own_field_and_nobody_else_can(citizen, new_desk):
+    own, identity = citizen("lan")
+    words = ("identity", "update-contact", identity, "--auth", "lan", "--yes")
+    (made,) = own.ask(*words, "--set", "phone=0901234567", "--set", "language=vi")
+    assert made["records"][0]["version"] == 1
+    (made,) = own.ask(*words, "--set", "phone=0907654321")
+    assert made["records"][0]["version"] == 2
+    contact = made["records"][0]["id"]
+    (opened,) = own.ask("record", "open", contact, "--auth", "lan")
+    assert opened["sealed"] == {"phone": "0907654321", "language": "vi"}, "the rest stays"
+    clerk = new_desk("desk", "police-1", "police-2")
+    status, error = clerk.refused(
+        "identity", "update-contact", identity, "--set", "phone=0900000000", "--yes",
+        "--person", f"{identity}=police-1",
+    )  # fmt: skip
+    assert status == ExitCode.NOT_AUTHORISED
+    assert error["code"].startswith("registry.signer")
+    (opened,) = own.ask("record", "open", contact, "--auth", "lan")
+    assert opened["version"] == 2
+
+
+def test_a_stranger_learns_nothing_about_a_person(citizen, new_desk):
+    _own, identity = citizen("mai")
+    stranger = new_desk("stranger")
+    status, error = stranger.refused("show", identity)
+    assert (status, error["code"]) == (ExitCode.NOT_FOUND, "node.not_found")
+    status, error = stranger.refused("record", "open", identity)
+    assert (status, error["code"]) == (ExitCode.KEY_NEEDED, "cli.key_needed")
+
+
+def test_the_same_number_twice_is_refused_as_taken(desk):
+    form = identity_form("Lê")
+    desk.ask("identity", "create", "-", "--office", "police", "--yes", stdin=form)
+    status, error = desk.refused("identity", "create", "-", "--office", "police", "--yes",
+                                 stdin=form)  # fmt: skip
+    assert (status, error["code"]) == (ExitCode.CONFLICT, "registry.taken")
+
+
+def test_three_people_on_three_machines_sign_one_draft(new_desk, paper, tmp_path, mother):
+    """Acceptance case 14: each program shows the same act; the last signature makes the entry."""
+    first = new_desk("first", "justice-1")
+    second = new_desk("second", "justice-2")
+    third = new_desk("third", "justice-3")
+    draft = tmp_path / "birth.draft"
+    (written,) = first.ask(
+        "birth", "register", "-", "--office", "justice", "--yes", "--draft", draft,
+        "--as", "second_officer=justice-3", "--custody", "informant=justice-1,justice-2",
+        "--paper", paper, stdin=birth_form(mother, "Nháp"),
+    )  # fmt: skip
+    assert sorted(written["missing_signatures"])[:2] == ["justice", "justice-2"]
+    shown = [one.ask("draft", "show", draft)[0] for one in (first, second, third)]
+    assert len({"\n".join(one["explanation"]) for one in shown}) == 1
+    assert "Nháp" in "\n".join(shown[0]["explanation"])
+    assert not shown[0]["unseen"]
+    status, error = first.refused("draft", "submit", draft, "--yes")
+    assert (status, error["code"]) == (ExitCode.NOT_AUTHORISED, "registry.signer_missing")
+    second.ask("draft", "sign", draft, "--yes")
+    (signed,) = third.ask("draft", "sign", draft, "--key", "justice-3", "--yes")
+    assert signed["missing_signatures"] == ["justice"], "only the custodian is left"
+    (made,) = first.ask("draft", "submit", draft, "--yes")
+    assert made["status"] == "committed"
+    assert made["entry"] == written["entry"]
+
+
+def test_a_program_that_cannot_open_a_draft_says_unseen(new_desk, paper, tmp_path, mother):
+    first = new_desk("first", "justice-1")
+    stranger = new_desk("bank", "bank-1")
+    draft = tmp_path / "birth.draft"
+    first.ask("birth", "register", "-", "--office", "justice", "--yes", "--draft", draft,
+              "--as", "second_officer=justice-3", "--custody", "informant=justice-1,justice-2",
+              "--paper", paper, stdin=birth_form(mother, "Kín"))  # fmt: skip
+    (shown,) = stranger.ask("draft", "show", draft)
+    assert shown["unseen"]
+    assert "Kín" not in "\n".join(shown["explanation"])
+    assert "unseen" in shown["explanation"][0]
+    status, error = stranger.refused("draft", "sign", draft, "--key", "bank-1", "--yes")
+    assert (status, error["code"]) == (ExitCode.NOT_AUTHORISED, "registry.signer_idle")
+
+
+def test_one_changed_byte_of_a_draft_is_noticed_by_who_signs(new_desk, paper, tmp_path, mother):
+    first, second = new_desk("first", "justice-1"), new_desk("second", "justice-2")
+    draft = tmp_path / "birth.draft"
+    first.ask("birth", "register", "-", "--office", "justice", "--yes", "--draft", draft,
+              "--as", "second_officer=justice-3", "--custody", "informant=justice-1,justice-2",
+              "--paper", paper, stdin=birth_form(mother, "Sửa"))  # fmt: skip
+    raw = draft.read_bytes()
+    item = parse_draft(raw).bodies[0]
+    assert item is not None
+    at = raw.index(item.body) + len(item.body) // 2
+    draft.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
+    status, _error = second.refused("draft", "sign", draft, "--yes")
+    assert status == ExitCode.INVALID_INPUT
+    draft.write_bytes(raw)
+    assert second.ask("draft", "sign", draft, "--yes")
+
+
+LAND = """
+certificate_serial = "AA {serial}"
+area = 85.5
+land_use = ["ODT"]
+geometry_digest = "{digest}"
+geometry = '{geometry}'
+form_of_use = "private"
+obligation_open = false
+address = "Phố Hàng Lụa"
+origin_of_use = "Công nhận"
+obligation = "paid"
+[parcel]
+unit = "{unit}"
+map_sheet_no = "12"
+parcel_no = "{serial}"
+[[holders]]
+parties = ["{owner}"]
+share = "1/1"
+[act]
+event_date = {day}
+sufficient = true
+"""
+
+
+def land_form(owner):
+    geometry = '{"type":"Point","coordinates":[105.8,21.0]}'
+    return LAND.format(serial=next(_NUMBERS), digest=sha256(geometry.encode()).hexdigest(),
+                       geometry=geometry, unit="00004", owner=owner, day=YESTERDAY)  # fmt: skip
+
+
+def test_land_is_registered_sold_and_cannot_be_sold_twice(desk, citizen):
+    seller_home, seller = citizen("ban")
+    buyer_home, buyer = citizen("mua")
+    for home, name in ((seller_home, "ban"), (buyer_home, "mua")):
+        for use in ("sign", "seal"):
+            target = desk.home / "keys" / f"{name}-{use}.pem"
+            target.unlink(missing_ok=True)
+            target.hardlink_to(home.home / "keys" / f"{name}-{use}.pem")
+    (made,) = desk.ask("land-title", "first-register", "-", "--office", "land", "--yes",
+                       stdin=land_form(seller))  # fmt: skip
+    title = made["records"][0]["id"]
+    transfer = f"""
+deal = "sale"
+certificate_serial = "AB {next(_NUMBERS)}"
+[[holders]]
+parties = ["{buyer}"]
+share = "1/1"
+[act]
+event_date = {YESTERDAY}
+sufficient = true
+"""
+    words = ("land-title", "transfer", title, "-", "--office", "land", "--yes")
+    (sold,) = desk.ask(*words, stdin=transfer)
+    assert sold["records"][0]["version"] == 2
+    (shown,) = desk.ask("show", title)
+    assert shown["holders"] == [{"share": "1/1", "parties": [buyer]}]
+    (opened,) = desk.ask("record", "open", title)
+    assert opened["sealed"]["address"] == "Phố Hàng Lụa", "what the form leaves out stays"
+    (desk.home / "keys" / "mua-sign.pem").unlink()
+    status, error = desk.refused(*words, stdin=transfer.replace(buyer, seller))
+    assert (status, error["code"]) == (ExitCode.NOT_AUTHORISED, "registry.signer_missing")
+
+
+def test_an_office_is_named_and_listed(desk):
+    form = f"""
+name = "Ủy ban nhân dân phường"
+unit = "00004"
+unit_date = 2025-07-01
+level = "commune"
+parent = "justice"
+from_date = {TODAY}
+"""
+    (made,) = desk.ask("office", "name", "-", "--agency", "justice", "--yes", stdin=form)
+    assert made["made"]["kind"] == "office"
+    listed = desk.ask("office", "list")
+    assert any(made["made"]["id"] in row["id"] for row in listed)
+    assert any("justice" in str(row["parent"]) for row in listed if row["parent"])
+    status, _error = desk.refused("office", "name", "-", "--agency", "bank", "--yes", stdin=form)
+    assert status == ExitCode.NOT_AUTHORISED, "the office above is another agency's"
+
+
+def test_a_certificate_is_made_of_a_birth(desk, paper, mother):
+    (made,) = desk.ask("birth", "register", "-", "--office", "justice", "--yes", *custody(paper),
+                       stdin=birth_form(mother, "Giấy"))  # fmt: skip
+    birth = made["records"][0]["id"]
+    (certified,) = desk.ask(
+        "birth", "certify", birth, "--set", "form=copy", "--set", "language=vi",
+        "--office", "justice", "--yes",
+    )  # fmt: skip
+    assert certified["made"]["kind"] == "certificate"
+
+
+def test_agencies_decide_by_ballot(desk):
+    form = """
+action = "parameter"
+[fields]
+name = "received_days"
+value = 9
+"""
+    (opened,) = desk.ask("ballot", "open", "-", "--agency", "justice", "--yes", stdin=form)
+    ballot = opened["made"]["id"]
+    for agency in ("police", "land"):
+        desk.ask("ballot", "vote", "--set", f"ballot={ballot}", "--set", "yes=true",
+                 "--agency", agency, "--yes")  # fmt: skip
+    status, error = desk.refused("ballot", "vote", "--set", f"ballot={ballot}", "--set",
+                                 "yes=true", "--agency", "bank", "--yes")  # fmt: skip
+    assert (status, error["code"]) == (ExitCode.CONFLICT, "registry.ballot_closed")
+    (row,) = [row for row in desk.ask("ballot", "list") if ballot in row["id"]]
+    assert row["in_force_height"]
+
+
+def test_a_notice_of_an_intake_is_filed(desk, paper):
+    (made,) = desk.ask("notice", "file", "birth", paper, "--purpose", "intake",
+                       "--office", "justice", "--yes")  # fmt: skip
+    assert made["status"] == "committed"
