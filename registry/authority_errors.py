@@ -162,6 +162,12 @@ class SameAgencyError(AuthorityRefusedError):
     code = "registry.same_agency"
 
 
+class WrongCustodyError(AuthorityRefusedError):
+    """The identity is not in the custody of this office, or not in that which the act is for."""
+
+    code = "registry.wrong_custody"
+
+
 class OfficerIdentityError(AuthorityRefusedError):
     """The officer's identity is not complete: unknown, not active, or without a number claim."""
 

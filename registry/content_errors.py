@@ -102,6 +102,12 @@ class WaitNotOverError(ContentRefusedError):
     code = "registry.wait_not_over"
 
 
+class NoticeFiledError(ContentRefusedError):
+    """This notice has been filed, and the days that count from it are running."""
+
+    code = "registry.notice_filed"
+
+
 class ImportNotOpenError(ContentRefusedError):
     """No window is open for this office and source, or its announced count is used up."""
 

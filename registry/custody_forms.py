@@ -8,9 +8,10 @@ from typing import Final
 from ledger.ids import RecordId
 from ledger.parts import CustodySigner
 from registry.authority import ActingOfficer, covers, officer_of_key
-from registry.authority_errors import CustodyFormError
+from registry.authority_errors import CustodyFormError, RelativeError
 from registry.authority_rows import OfficerRow
 from registry.civil_calendar import in_range
+from registry.kinship import are_relatives
 from registry.ownership import has_sign_key, living
 from registry.running import Run
 from registry.state_key_names import officer_key
@@ -33,6 +34,7 @@ def check_custody_form(
     Raises:
         CustodyFormError: Forms are not allowed here, the person has a key, or the two officers are
             not two people with a role, of the offices that the operation asks for.
+        RelativeError: An officer is the person, or a relative.
         AuthorityRefusedError: An officer's key or office is not in force.
     """
     rule = run.operation.custody
@@ -47,6 +49,9 @@ def check_custody_form(
         raise CustodyFormError("a custody form is attested by two officers")
     for officer in officers:
         _check_any_role(run, officer)
+        for person in persons or ():
+            if are_relatives(run.state, officer.identity, person, run.day, run.steps):
+                raise RelativeError("an officer attests the form of a relative", field=signer.term)
     home = run.head.office
     if rule == "other_office" and all(officer.office == home for officer in officers):
         raise CustodyFormError("one officer of the form must be of another office")

@@ -16,6 +16,7 @@ from registry.errors import (
     EmptyBasisError,
     ExpiredError,
     NotAfterTooFarError,
+    ObjectUnknownError,
     PackNotInForceError,
     ReasonMissingError,
     ReceivedOnError,
@@ -49,7 +50,7 @@ def find_operation(
     """
     type_name, name = kind
     found = record_type(state, type_name, height)
-    operation = found.operations.get(name)
+    operation = None if found.role == "side" else found.operations.get(name)
     if operation is not None:
         return found, operation, found
     if found.role == "record":
@@ -163,12 +164,15 @@ def check_context(run: Run) -> None:
     Raises:
         ReasonMissingError: No reason code.
         EvidenceError: No evidence.
+        ObjectUnknownError: A court order is named, and this engine records none yet.
         AttestationIncompleteError: A rule is missing, or one too many is there.
         PackNotInForceError: A rule was run under a pack that is not in force.
     """
     context, operation = run.entry.context, run.operation
     if "reason" in operation.needs and context.reason is None:
         raise ReasonMissingError("the operation needs a reason")
+    if context.court_order is not None:
+        raise ObjectUnknownError("no such court order has been recorded")
     if context.reason is not None:
         check_no_number(context.reason, "reason")
     if "evidence" in operation.needs and not (

@@ -21,7 +21,7 @@ from registry.schema import (
     Write,
 )
 from registry.schema_tables import Table
-from registry.vocabulary import DATES, EFFECTS, RULES, SELF
+from registry.vocabulary import DATES, EFFECTS, PARTIES, RULES, SELF
 
 OBJECTS_MAX: Final = 16
 _CALL: Final = re.compile(r"([a-z_]+)(?:\(([a-z0-9_.*]+(?:, *[a-z0-9_.*]+)*)\))?")
@@ -201,7 +201,7 @@ def _check_arguments(
     for kind, argument in zip(kinds, arguments, strict=True):
         if kind == "n" and not argument.isdecimal():
             raise error
-        if kind == "f" and argument not in DATES and argument != SELF:
+        if kind == "f" and argument not in {*DATES, SELF, PARTIES}:
             name, _, part = argument.partition(".")
             spec = names.fields.get(name)
             if spec is None or spec.visibility == "sealed":

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, TypeAlias
 
+from ledger.ids import OfficeId
 from registry import parameters
-from registry.authority_errors import NotAliveError, RelativeError
-from registry.civil_calendar import add_days, days_between, deadline
+from registry.authority_errors import NotAliveError, RelativeError, WrongCustodyError
+from registry.authority_rows import OfficeRow
+from registry.civil_calendar import add_days, days_between, deadline, in_range
 from registry.code_tables import check_code, code_table
 from registry.content_errors import (
     DateOrderError,
@@ -35,10 +37,12 @@ from registry.object_rows import NoticeRow
 from registry.ownership import IDENTITY
 from registry.possible_duplicates import clashes
 from registry.running import Run
-from registry.state_key_names import notice_key
+from registry.state_key_names import notice_key, office_key
 
 POTENTIAL_DUPLICATE: Final = "potential-duplicate"
 UNIT_UNVERIFIED: Final = "unit-unverified"
+SUCCESSIONS_MAX: Final = 64
+"""Offices that one may be followed by, one after the other, until nobody looks further."""
 FATHER_DEAD_DAYS: Final = 300
 
 Rule: TypeAlias = Callable[[Run, tuple[str, ...]], None]
@@ -144,6 +148,29 @@ def not_relative(run: Run, arguments: tuple[str, ...]) -> None:
                     raise RelativeError("an officer is a party or a relative of one", field=name)
 
 
+def in_custody(run: Run, arguments: tuple[str, ...]) -> None:
+    """The identity so far is in this kind of custody, such as that of genesis."""
+    before = run.subject.before
+    if before is None or before.engine.get("custody") != arguments[0]:
+        raise WrongCustodyError(f"the identity is not in the custody {arguments[0]!r}")
+
+
+def at_custody_office(run: Run, _arguments: tuple[str, ...]) -> None:
+    """The office is the one that has, or had, custody of the identity, or took over from it."""
+    before = run.subject.before
+    named = None if before is None else before.engine.get("custody_office")
+    offices = [OfficeId(named)] if isinstance(named, bytes) else []
+    for at in range(SUCCESSIONS_MAX):
+        if at >= len(offices):
+            break
+        if offices[at] == run.head.office:
+            return
+        row = run.state.read(office_key(offices[at]), OfficeRow)
+        if row is not None and not in_range(run.day, row.from_date, row.to_date):
+            offices += [one for one in row.succeeded_by if one not in offices]
+    raise WrongCustodyError("another office has custody of this identity")
+
+
 def late_after(run: Run, _arguments: tuple[str, ...]) -> None:
     """A late duty needs a reason code and sets the flag; it never refuses for lateness alone."""
     late = run.operation.late
@@ -219,12 +246,14 @@ def import_settled(run: Run, _arguments: tuple[str, ...]) -> None:
 RULES: Final[dict[str, Rule]] = {
     rule.__name__: rule
     for rule in (
+        at_custody_office,
         date_order,
         duplicate_births,
         event_date_is,
         evidence,
         import_open,
         import_settled,
+        in_custody,
         late_after,
         link_status,
         no_obligation_open,

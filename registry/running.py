@@ -19,8 +19,11 @@ from registry.rows import Encumbrance, HeldClaim, Links, Place, RecordRow
 from registry.schema import NOTHING, Operation, RecordType
 from registry.state import State
 from registry.state_key_names import record_key
+from registry.vocabulary import PARTIES, SELF
 
 NO_STATUS: Final = NOTHING
+LIVE: Final = "live"
+"""The status of an encumbrance that stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +231,23 @@ class Run:
         return value
 
     def links(self, name: str) -> tuple[RecordId, ...]:
-        """Return whom a link of the subject leads to; `self` is the subject."""
-        if name == "self":
+        """Return whom a link of the subject leads to; `self` is the subject, `parties` all."""
+        if name == SELF:
             return (self.subject.part.record_id,)
-        return self.subject.linked(name)
+        return self._parties() if name == PARTIES else self.subject.linked(name)
+
+    def _parties(self) -> tuple[RecordId, ...]:
+        """Return who gains, loses or has a right by this entry, ascending."""
+        subject = self.subject
+        before = () if subject.before is None else subject.before.holders
+        found = [party for holder in (*before, *subject.part.holders) for party in holder.parties]
+        found += [item.holder for item in subject.encumbrances if item.status == LIVE]
+        for item in self.entry.objects:
+            for name, spec in self.owner_type.objects[item.kind].items():
+                value = item.fields.get(name)
+                if spec.kind == "link" and isinstance(value, bytes):
+                    found.append(RecordId(value))
+        return tuple(sorted(dict.fromkeys(found)))
 
     def record(self, record_id: RecordId) -> RecordRow | None:
         """Return the row of a record as the state has it."""

@@ -11,9 +11,14 @@ from keys.signing import KeyId
 from ledger.ids import ObjectId
 from ledger.limits import CERTIFICATES_LIVE_MAX
 from registry.authority_errors import SignerWrongError
-from registry.content_errors import CertificatesFullError, DateOrderError
+from registry.content_errors import CertificatesFullError, DateOrderError, NoticeFiledError
 from registry.effects import Effect
-from registry.errors import ObjectUnknownError, StaleVersionError, WrongPartsError
+from registry.errors import (
+    ObjectUnknownError,
+    StaleVersionError,
+    WrongPartsError,
+    WrongStatusError,
+)
 from registry.object_rows import (
     CertificateCountRow,
     CertificateRow,
@@ -37,6 +42,8 @@ from registry.state_key_names import (
 LIVE: Final = "live"
 WITHDRAWN: Final = "withdrawn"
 INTAKE: Final = "intake"
+COUNTED: Final = frozenset({INTAKE, "import"})
+"""Notices from which days count: nobody files them again and moves the first day."""
 
 
 def made_id(run: Run) -> ObjectId:
@@ -66,6 +73,9 @@ def issue_certificate(run: Run, _arguments: tuple[str, ...]) -> None:
     row, about = _about(run), run.head.about
     assert about is not None, "checked with run.about"
     _check_current(run, row)
+    assert run.target_type is not None, "made together with run.about"
+    if run.target_type.statuses.get(row.status) == "proposed":
+        raise WrongStatusError("nothing is certified that is not registered", status=row.status)
     (item,) = run.objects("certificate")
     key = certificate_count_key(about.record_id)
     counted = run.state.read(key, CertificateCountRow)
@@ -96,6 +106,8 @@ def file_notice(run: Run, _arguments: tuple[str, ...]) -> None:
         raise WrongPartsError("an intake is about no record, every other notice is about one")
     about = run.head.about
     key = intake_key(digest) if about is None else notice_key(about.record_id, purpose)
+    if purpose in COUNTED and run.state.read(key, NoticeRow) is not None:
+        raise NoticeFiledError("this notice has been filed; its days are running")
     run.state.write(key, made)
 
 

@@ -14,12 +14,14 @@ ENGINE_VERSION: Final = 1
 
 RULES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "at_custody_office": "",
         "date_order": "ff",
         "duplicate_births": "f",
         "event_date_is": "f",
         "evidence": "w",
         "import_open": "",
         "import_settled": "",
+        "in_custody": "w",
         "late_after": "fn",
         "link_status": "fw",
         "no_obligation_open": "f",
@@ -70,3 +72,5 @@ DATES: Final = frozenset({"block_date", "received_on", "head_event_date"})
 """Dates of the entry that a rule may name like a field."""
 SELF: Final = "self"
 """Stands for the record itself where a rule takes links."""
+PARTIES: Final = "parties"
+"""Stands for the holders before and after, holders of encumbrances, and whom objects name."""

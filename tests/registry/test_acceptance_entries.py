@@ -145,7 +145,7 @@ def test_case_07_an_officer_registers_neither_self_nor_relatives_nor_as_two_pers
     grandmother = town.adult("grandmother", "1950-01-01")
     sister = register_child(town, grandmother, "1990-02-01")
     clerk = register_child(town, grandmother, "1992-02-01")
-    town.accept(town.enrol_entry(sister, "sister"))
+    town.accept(town.enrol_entry(sister, "sister", officers=LOWER, office=town.lower))
     town.accept(grant_role(town, clerk, "register", "clerk key"))
     town.accept(grant_role(town, clerk, "approve", "clerk second key"))
     town.wait(1)
@@ -160,6 +160,12 @@ def test_case_07_an_officer_registers_neither_self_nor_relatives_nor_as_two_pers
     ]
     refused = town.birth(mother=other, hands=twice)
     assert town.refuse(refused) == "registry.officers_not_distinct"
+
+
+LOWER = [
+    by("officer(register)", "lower", "register"),
+    by("second_officer(approve)", "lower", "approve"),
+]
 
 
 def register_child(town, mother, born):

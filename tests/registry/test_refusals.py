@@ -356,8 +356,7 @@ def test_a_kind_that_no_type_in_force_has_is_unknown(town, kind):
     blinds = [seed("blind", kind, number)[:16] for number in range(4)]
     unsigned = entries.compose(head, entry.records, (), entry.context, blinds)
     signed = unsigned.signed(town.slots(head, hands, unsigned.sign_message))
-    code = "registry.wrong_parts" if kind == "side/certify" else "registry.unknown_kind"
-    assert town.refuse(signed) == code
+    assert town.refuse(signed) == "registry.unknown_kind"
 
 
 def test_spouses_are_relatives_while_they_are_married(town):

@@ -383,7 +383,7 @@ class Town:
     def enrol_entry(self, identity: Any, name: str, **given) -> Entry:
         """The entry by which a person enrols keys for signing and sealing."""
         hands = [
-            *two_officers(),
+            *given.get("officers", two_officers()),
             officer("approve", given.get("third", "police"), "other_agency"),
             by("new_key", given.get("proof", name)),
         ]
@@ -391,7 +391,12 @@ class Town:
             hands.pop()
         objects = [key_object(name, "sign"), key_object(f"{name} seal", "seal")]
         part = self.part("identity", identity)
-        return self.entry("identity/enrol_key", hands, [part], objects, act=given.get("act"))
+        place = {"office": given["office"]} if "office" in given else {}
+        agency = given.get("agency", "justice")
+        return self.entry(
+            "identity/enrol_key", hands, [part], objects,
+            act=given.get("act"), agency=agency, **place,
+        )  # fmt: skip
 
     def adult(self, name: str, born: str = "1990-05-05", **given) -> RecordId:
         """An adult with an enrolled key, which is `key(name)`."""
