@@ -126,6 +126,7 @@ class Actor(NetworkView):
         super().__init__(network, genesis, ring, clock_ms)
         self._draw = draw
         self._custodians: dict[OfficeId, Custodian] = {}
+        self._desks: dict[tuple[OfficeId, KeyId | None], custodians.Desk] = {}
 
     # --- making entries ---------------------------------------------------------------------------
 
@@ -326,13 +327,27 @@ class Actor(NetworkView):
         return found
 
     def _desk(self, office: OfficeId, asker: KeyId | None) -> custodians.Desk:
-        custodian = self._custodian(office)
-        return custodians.Desk(
-            client=self.client,
-            custodian=custodian,
-            address=node_address(self.network, custodian.agency_id),
-            asker=self.auth_key(asker, custodian.agency_id),
-        )
+        found = self._desks.get((office, asker))
+        if found is None:
+            custodian = self._custodian(office)
+            found = custodians.Desk(
+                client=self.client,
+                custodian=custodian,
+                address=node_address(self.network, custodian.agency_id),
+                asker=self.auth_key(asker, custodian.agency_id),
+            )
+            self._desks[office, asker] = found
+        return found
+
+    def refresh(self) -> None:
+        """Forget what was read of the state, and where nodes were."""
+        super().refresh()
+        self._desks.clear()
+
+    def use_asker(self, key_id: KeyId | None) -> None:
+        """Sign requests with this auth key from now on; None: with any officer's at hand."""
+        super().use_asker(key_id)
+        self._desks.clear()
 
 
 def _custodian_only(draft: Draft) -> bool:

@@ -17,6 +17,7 @@ from keys.hashing import Digest
 from keys.signing import SoftwareKey
 from ledger.canonical import decode, encode
 from ledger.entries import KeySigner
+from ledger.fields import read_array
 from ledger.ids import RecordId
 from ledger.parts import Evidence, ObjectPart
 from ledger.state_keys import key_bytes
@@ -269,7 +270,8 @@ def test_the_state_is_asked_for_once_and_again_after_a_refresh():
     asked = []
 
     def ask(request):
-        _version, keys = decode(request, len(request))
+        _version, keys = read_array(decode(request, len(request)), "request", 2)
+        assert isinstance(keys, tuple)
         asked.append(keys)
         return encode((1, 7, tuple([None for _ in keys])))
 

@@ -287,14 +287,11 @@ def land_form(owner):
                        geometry=geometry, unit="00004", owner=owner, day=YESTERDAY)  # fmt: skip
 
 
-def test_land_is_registered_sold_and_cannot_be_sold_twice(desk, citizen):
+def test_land_is_registered_sold_and_cannot_be_sold_twice(desk, citizen, signs_here):
     seller_home, seller = citizen("ban")
     buyer_home, buyer = citizen("mua")
-    for home, name in ((seller_home, "ban"), (buyer_home, "mua")):
-        for use in ("sign", "seal"):
-            target = desk.home / "keys" / f"{name}-{use}.pem"
-            target.unlink(missing_ok=True)
-            target.hardlink_to(home.home / "keys" / f"{name}-{use}.pem")
+    signs_here(seller_home, "ban")
+    signs_here(buyer_home, "mua")
     (made,) = desk.ask("land-title", "first-register", "-", "--office", "land", "--yes",
                        stdin=land_form(seller))  # fmt: skip
     title = made["records"][0]["id"]
@@ -315,9 +312,67 @@ sufficient = true
     assert shown["holders"] == [{"share": "1/1", "parties": [buyer]}]
     (opened,) = desk.ask("record", "open", title)
     assert opened["sealed"]["address"] == "Phố Hàng Lụa", "what the form leaves out stays"
-    (desk.home / "keys" / "mua-sign.pem").unlink()
-    status, error = desk.refused(*words, stdin=transfer.replace(buyer, seller))
-    assert (status, error["code"]) == (ExitCode.NOT_AUTHORISED, "registry.signer_missing")
+    bare = ("land-title", "transfer", title, "-", "--office", "land", "--yes")
+    status, error = desk.refused(*bare, "--person", f"{buyer}=ban-sign",
+                                 stdin=transfer.replace(buyer, seller))  # fmt: skip
+    assert status == ExitCode.NOT_AUTHORISED, "the seller's key is no longer the owner's"
+    assert error["code"] == "registry.signer_wrong"
+
+
+@pytest.fixture
+def signs_here(desk):
+    """Let people sign at the clerk's machine; their keys are gone from it afterwards."""
+    lent = []
+
+    def lend(home, name, *uses):
+        for use in uses or ("sign", "seal"):
+            target = desk.home / "keys" / f"{name}-{use}.pem"
+            target.hardlink_to(home.home / "keys" / target.name)
+            lent.append(target)
+
+    yield lend
+    for path in lent:
+        path.unlink()
+
+
+def test_a_mortgage_stands_in_the_way_until_the_lender_releases_it(desk, citizen, signs_here):
+    owner_home, owner = citizen("chu")
+    lender_home, lender = citizen("vay")
+    signs_here(owner_home, "chu")
+    (made,) = desk.ask("land-title", "first-register", "-", "--office", "land", "--yes",
+                       stdin=land_form(owner))  # fmt: skip
+    title = made["records"][0]["id"]
+    words = ("land-title", "mortgage", title, "--office", "land", "--yes", "--set",
+             "act.sufficient=true", "--set", f"objects.encumbrance.holder={lender}")  # fmt: skip
+    signs_here(lender_home, "vay")
+    desk.ask(*words, "--set", "secured_amount=500000000")
+    (shown,) = desk.ask("show", title)
+    assert [one["status"] for one in shown["encumbrances"]] == ["live"]
+    desk.ask("land-title", "release", title, "--office", "land", "--yes", "--set",
+             "act.sufficient=true", "--set", "objects.release.number=1", "--set",
+             f"objects.release.holder={lender}")  # fmt: skip
+    (shown,) = desk.ask("show", title)
+    assert [one["status"] for one in shown["encumbrances"]] == ["released"]
+    history = desk.ask("record", "history", title)
+    assert [act["kind"].partition("/")[2] for act in history] == [
+        "first_register", "mortgage", "release",
+    ]  # fmt: skip
+
+
+def test_a_correction_needs_the_person_and_a_reason(desk, citizen, signs_here):
+    own, identity = citizen("sai")
+    words = ("identity", "correct", identity, "--office", "police", "--yes",
+             "--set", "residence=Xã Mới", "--set", "act.sufficient=true")  # fmt: skip
+    status, error = desk.refused(*words)
+    assert status == ExitCode.NOT_AUTHORISED, "the person's key is not here"
+    assert error["code"] == "registry.signer_missing"
+    signs_here(own, "sai", "sign")
+    status, error = desk.refused(*words, "--dry-run")
+    assert status in {ExitCode.RULE_VIOLATED, ExitCode.INVALID_INPUT}, "a reason is missing"
+    desk.ask(*words, "--set", "act.reason=typing", "--set", f"act.evidence={'ab' * 32}")
+    (opened,) = desk.ask("record", "open", identity)
+    assert opened["sealed"]["residence"] == "Xã Mới"
+    assert opened["sealed"]["name.given"] == "An", "the rest stays"
 
 
 def test_an_office_is_named_and_listed(desk):
