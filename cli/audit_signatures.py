@@ -4,6 +4,7 @@ The replay goes on with an entry before its signatures are verified; nothing is 
 before `wait` has returned. The chunk function is pure and takes bytes, so any pool can run it.
 """
 
+import signal
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -50,6 +51,11 @@ def first_bad_signature(pieces: Sequence[Piece]) -> int | None:
     return None
 
 
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal; the one that audits decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class SignatureQueue:
     """Collects the signatures of entries in the order of the chain; a context manager.
 
@@ -59,7 +65,11 @@ class SignatureQueue:
 
     def __init__(self, jobs: int = 0) -> None:
         context = get_context("spawn")
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context) if jobs else None
+        self._pool = (
+            ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts)
+            if jobs
+            else None
+        )
         self._waiting: deque[tuple[Future[int | None], list[Place]]] = deque()
         self._pieces: list[Piece] = []
         self._places: list[Place] = []

@@ -234,11 +234,13 @@ def certificate_of(certified_header: CertifiedHeader) -> bytes:
     return print_quorum_certificate(certified_header.quorum_certificate)
 
 
-def sealed_entry(network: Network, commitment: Digest):
-    """An entry with one record whose seal names this commitment."""
-    draft = small_entry(network.genesis.network_id, "sealed")
+def sealed_entry(network: Network, commitment: Digest, *, records: int = 1):
+    """An entry whose first record's seal names this commitment."""
+    draft = small_entry(network.genesis.network_id, "sealed", records=records)
     record = draft.records[0]
     assert record.seal is not None
     sealed = replace(record, seal=replace(record.seal, commitment=commitment))
     blinds = [part.blind for part in draft.parts]
-    return compose(draft.head, [sealed], [], draft.context, blinds).signed(draft.slots)
+    return compose(draft.head, [sealed, *draft.records[1:]], [], draft.context, blinds).signed(
+        draft.slots
+    )

@@ -270,11 +270,17 @@ FIELDS = tuple(
 @pytest.fixture(scope="module")
 def certificate_world():
     """A network with one entry whose record part seals three fields; its certificate and bundle."""
+    return make_certificate(records=1)
+
+
+def make_certificate(records: int):
     network = p256_network()
     opened = OpenedBody(fields=FIELDS, leaves=tuple(one.leaf for one in FIELDS))
     commitment = Digest(merkle.root([one.leaf for one in FIELDS]))
     chain = ChainBuilder(network)
-    block, quorum_certificate = chain.next_block([sealed_entry(network, commitment)])
+    block, quorum_certificate = chain.next_block(
+        [sealed_entry(network, commitment, records=records)]
+    )
     outcomes = [one.to_bytes() for one in chain.outcomes[0]]
     receipt = build_receipt(block, outcomes, 0, quorum_certificate)
     openings = show_openings(opened, {"name", "sex"})
@@ -294,6 +300,10 @@ def test_a_good_certificate_shows_its_fields_and_hides_the_others(certificate_wo
     judgement = ask_both_about_certificate(*certificate_world)
     assert judgement.word is Word.GENUINE
     assert judgement.fields == {"name": "Nguyễn Văn Ân", "sex": "m"}
+
+
+def test_openings_of_a_receipt_with_two_sealed_records_belong_to_neither():
+    assert ask_both_about_certificate(*make_certificate(records=2)).word is Word.FORGED
 
 
 def test_no_changed_opening_leaves_a_certificate_genuine(certificate_world):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from cli import audit as audit_command
 from cli.audit_checkpoint import read_checkpoint, write_checkpoint
 from cli.audit_replay import Audit
+from cli.audit_samples import Sampler
 from cli.audit_signatures import SignatureQueue, first_bad_signature
 from cli.chain_copies import open_copy
 from cli.main import program
@@ -279,6 +282,24 @@ def test_an_audit_resumes_from_its_checkpoint(chain, export, tmp_path):
     )
     assert read_checkpoint(path).tip.height == len(chain.blocks)
     assert replay(export, "--resume", path)[1]["replayed"] == 0
+
+
+def test_ctrl_c_ends_an_audit_between_two_blocks_and_keeps_the_checkpoint(
+    export, tmp_path, monkeypatch
+):
+    path = tmp_path / "checkpoint"
+
+    class Interrupting(Sampler):
+        def see(self, exported):
+            super().see(exported)
+            if exported.height == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(audit_command, "Sampler", Interrupting)
+    assert replay(export, "--resume", path, "--second-opinion")[0] == 9
+    assert read_checkpoint(path).tip.height == 3
+    monkeypatch.undo()
+    assert replay(export, "--resume", path)[1]["holds"] is True
 
 
 def test_a_checkpoint_that_was_changed_is_refused(export, tmp_path):
