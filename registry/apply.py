@@ -21,6 +21,7 @@ from ledger.entries import Entry, SignatureSlot, signature_slots
 from ledger.outcomes import Outcome
 from ledger.parts import CUSTODIAN_TERM
 from ledger.state_keys import blind_seed
+from registry.act_expiry import forget_acts, remember_act
 from registry.authority import check_authority, office_in_force
 from registry.authority_errors import (
     KeyUnknownError,
@@ -44,7 +45,6 @@ from registry.entry_checks import (
 )
 from registry.errors import BlockedError, BlockRefusedError, RuleError
 from registry.governance import GOVERNANCE_EFFECTS
-from registry.object_rows import ActRow
 from registry.policies import OFFICER_TERMS, Policy, compile_policy
 from registry.record_checks import check_records, check_versions, load_records
 from registry.rules import RULES, lateness
@@ -53,7 +53,7 @@ from registry.settling import record_row, set_subject
 from registry.side_effects import SIDE_EFFECTS
 from registry.signers import check_signers
 from registry.state import State
-from registry.state_key_names import act_key, key_key, record_key
+from registry.state_key_names import key_key, record_key
 
 __all__ = [
     "BlockContext", "Execution", "SignatureCheck", "VerifiedEntry", "apply", "execute",
@@ -324,5 +324,5 @@ def _do_effects(run: Run) -> None:
             release_claims(run, record)
         run.state.write(record_key(record.part.record_id), record_row(run, record))
     if operation.side:
-        act = ActRow(run.entry.entry_digest, run.head.not_after_ms)
-        run.state.write(act_key(run.head.act_id), act)
+        remember_act(run)
+    forget_acts(run)

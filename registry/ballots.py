@@ -34,7 +34,7 @@ from registry.rows import (
 )
 from registry.running import Run
 from registry.schema_reader import read_record_type, text_digest
-from registry.side_effects import made_id
+from registry.side_effects import check_new, made_id
 from registry.state import State
 from registry.state_key_names import (
     VALIDATORS,
@@ -118,7 +118,8 @@ def hold_ballot(run: Run, _arguments: tuple[str, ...]) -> None:
     else:
         raise FieldValueError("ballots have no such action", field="action")
     row = BallotRow(action, fields, run.block.height, run.block.time_ms, (), (), None)
-    _cast(run, ObjectId(made_id(run)), row, yes=True)
+    check_new(run, ballot_key(made_id(run)), BallotRow)
+    _cast(run, made_id(run), row, yes=True)
 
 
 def vote(run: Run, _arguments: tuple[str, ...]) -> None:

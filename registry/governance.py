@@ -38,7 +38,7 @@ from registry.errors import FieldValueError
 from registry.object_rows import ImportRow
 from registry.ownership import living
 from registry.running import Run
-from registry.side_effects import made_id
+from registry.side_effects import check_new, made_id
 from registry.state_key_names import (
     competence_key,
     import_key,
@@ -114,7 +114,9 @@ def name_office(run: Run, _arguments: tuple[str, ...]) -> None:
         succeeded_by=(),
         competences=0,
     )
-    run.state.write(office_key(OfficeId(made_id(run))), row)
+    key = office_key(OfficeId(made_id(run)))
+    check_new(run, key, OfficeRow)
+    run.state.write(key, row)
 
 
 def close_office(run: Run, _arguments: tuple[str, ...]) -> None:

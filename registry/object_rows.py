@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keys.hashing import Digest
 from keys.signing import KeyId
 from ledger.canonical import Value
-from ledger.ids import AgencyId, OfficeId, RecordId
+from ledger.ids import ActId, AgencyId, OfficeId, RecordId
 from registry.rows import FlatRow, Place
 
 
@@ -34,10 +34,31 @@ class BallotRow(FlatRow):
 
 @dataclass(frozen=True, slots=True)
 class ActRow(FlatRow):
-    """A side act or an act of governance that happened; kept against replay."""
+    """A side act or an act of governance that happened; kept against replay.
+
+    Attributes:
+        entry_digest: Its entry.
+        not_after_ms: Until when somebody might replay it.
+        before: The act before it whose `not_after_ms` lies in the same hour, or None.
+    """
 
     entry_digest: Digest
     not_after_ms: int
+    before: ActId | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActHourRow(FlatRow):
+    """The newest act of one hour of `not_after_ms`."""
+
+    newest: ActId
+
+
+@dataclass(frozen=True, slots=True)
+class ActHoursRow(FlatRow):
+    """The hours since 1970 UTC of which acts are kept, ascending."""
+
+    hours: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ from keys.hashing import Digest
 from keys.signing import KeyId
 from ledger.ids import ObjectId
 from ledger.limits import CERTIFICATES_LIVE_MAX
+from ledger.state_keys import StateKey
 from registry.authority_errors import SignerWrongError
 from registry.content_errors import CertificatesFullError, DateOrderError, NoticeFiledError
 from registry.effects import Effect
 from registry.errors import (
     ObjectUnknownError,
     StaleVersionError,
+    WrongIdError,
     WrongPartsError,
     WrongStatusError,
 )
@@ -29,6 +31,7 @@ from registry.object_rows import (
 )
 from registry.rows import RecordRow
 from registry.running import Run
+from registry.state import Row
 from registry.state_key_names import (
     certificate_count_key,
     certificate_key,
@@ -49,6 +52,21 @@ COUNTED: Final = frozenset({INTAKE, "import"})
 def made_id(run: Run) -> ObjectId:
     """Return the id of the object that a side act makes: as that of a record it would create."""
     return ObjectId(run.entry.created_record_id)
+
+
+def check_new(run: Run, key: StateKey, kind: type[Row]) -> None:
+    """Refuse an object whose id is taken: its act id was used before and has been forgotten.
+
+    Raises:
+        WrongIdError: The state has a row there.
+    """
+    if run.state.read(key, kind) is not None:
+        raise WrongIdError("the act id was used before: an object has its id")
+
+
+def _write_made(run: Run, key: StateKey, row: Row) -> None:
+    check_new(run, key, type(row))
+    run.state.write(key, row)
 
 
 def _about(run: Run) -> RecordRow:
@@ -93,7 +111,7 @@ def issue_certificate(run: Run, _arguments: tuple[str, ...]) -> None:
         entry_digest=run.entry.entry_digest,
         place=run.place,
     )
-    run.state.write(certificate_key(made_id(run)), made)
+    _write_made(run, certificate_key(made_id(run)), made)
 
 
 def file_notice(run: Run, _arguments: tuple[str, ...]) -> None:
@@ -125,7 +143,7 @@ def log(run: Run, arguments: tuple[str, ...]) -> None:
         digest=_digest(run, "logged", "digest"),
         place=run.place,
     )
-    run.state.write(logged_key(made_id(run)), made)
+    _write_made(run, logged_key(made_id(run)), made)
 
 
 def make_grant(run: Run, _arguments: tuple[str, ...]) -> None:
@@ -145,7 +163,7 @@ def make_grant(run: Run, _arguments: tuple[str, ...]) -> None:
         until=until,
         status=LIVE,
     )
-    run.state.write(grant_key(made_id(run)), made)
+    _write_made(run, grant_key(made_id(run)), made)
 
 
 def withdraw_grant(run: Run, _arguments: tuple[str, ...]) -> None:

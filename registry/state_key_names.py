@@ -8,6 +8,7 @@ from ledger.ids import ActId, AgencyId, ObjectId, OfficeId, RecordId
 from ledger.state_keys import StateKey
 
 VALIDATORS: Final[StateKey] = ("validators",)
+ACT_HOURS: Final[StateKey] = ("acts",)
 
 
 def record_key(record_id: RecordId) -> StateKey:
@@ -108,6 +109,11 @@ def ballot_key(ballot_id: ObjectId) -> StateKey:
 def act_key(act_id: ActId) -> StateKey:
     """A side act or act of governance: ActRow."""
     return ("act", act_id)
+
+
+def act_hour_key(hour: int) -> StateKey:
+    """Acts that expire in an hour since 1970 UTC: ActHourRow."""
+    return ("acts", hour)
 
 
 def certificate_key(certificate_id: ObjectId) -> StateKey:

@@ -63,10 +63,14 @@ class Chain:
         state = State(self.stored.get)
         context = BlockContext(height, 0, time_ms, self.town.network_id)
         outcomes = execute(state, entries, context).outcomes
-        self.hashes.update({bytes(key): value for key, value in state.tree_changes().items()})
-        self.stored.update(
-            {key: value for key, value in state.changes().items() if value is not None}
-        )
+        for target, changes in (
+            (self.hashes, state.tree_changes()),
+            (self.stored, state.changes()),
+        ):
+            for key, value in changes.items():
+                target.pop(bytes(key), None)
+                if value is not None:
+                    target[bytes(key)] = value
         made = header(
             height,
             time_ms,
