@@ -122,6 +122,11 @@ class Admission:
         place = self.place(entry_digest)
         return None if place is None else Admitted(entry_digest, place, is_new=False)
 
+    def is_known(self, entry_digest: Digest) -> bool:
+        """Tell whether an entry waits or stands in the chain."""
+        in_pool = entry_digest in self._pool
+        return in_pool or self._application.store.locate(entry_digest) is not None
+
     def place(self, entry_digest: Digest) -> Place | None:
         """Return where an entry stands in the chain, or None."""
         store = self._application.store

@@ -1,8 +1,7 @@
 """Entries and their bodies on the way between validators: packed, unpacked, sent once.
 
 Validators are fully connected, so an entry is sent by the node where it was submitted, to all
-others, and passed on by nobody. An entry whose gossip was lost still waits where it was submitted
-and comes into a block when that node proposes.
+others, and passed on by nobody. What was lost on the way is told again by `node.retelling`.
 
     parcel = canonical([[entry bin, [body bin ...]] ...])          1 ... 4,096 entries
 """

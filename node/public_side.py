@@ -28,6 +28,7 @@ from node.http_peer import PEER
 from node.http_public import HttpListener, ListenerPorts
 from node.metrics import Metrics
 from node.overview import Overview
+from node.peers import Lane
 from node.pending_bodies import PendingBodies
 from node.problems import status_of
 from node.public_chain import ChainRoutes
@@ -37,6 +38,7 @@ from node.public_records import RecordRoutes
 from node.public_state import StateRoutes
 from node.rate_limits import RateLimits
 from node.request_auth import Doorkeeper
+from node.retelling import OFFER_BYTES_MAX, OFFERS_PATH, Retelling
 from node.routes import Call, Handler, Json, Reply
 from node.submissions import Result, is_final
 from node.tag_service import (
@@ -52,6 +54,8 @@ from node.tag_service import (
 )
 
 HOUSEKEEPING_S: Final = 5.0
+BUSY_BYTES: Final = 1024 * 1024
+"""Bytes of submissions being examined above which a node asks for no more entries."""
 TAGS_PER_SECOND: Final = 500
 TAGS_BURST: Final = 20_000
 """An import asks for thousands of tags; a search of all numbers of a province takes months."""
@@ -78,6 +82,7 @@ class PublicSide:
         self.queue = AdmissionQueue(
             self.admission, node.threads, node.config.verify_threads, gossip.spread
         )
+        self.retelling = self._open_retelling()
         self.events = Events(node.storage.store)
         self.shelf = DraftShelf(node.config.data_folder / "drafts", office_agency(self.access))
         self.overview = Overview(node, self.queue, self.admission, self.metrics)
@@ -108,6 +113,16 @@ class PublicSide:
             metrics=self.metrics,
             limits=RateLimits(),
         )
+
+    def _open_retelling(self) -> Retelling:
+        node = self._node
+        retelling = Retelling(
+            node.network, node.timers, node.clock, node.pool, node.storage.vault.body
+        )
+        retelling.is_known = self.admission.is_known
+        retelling.is_busy = lambda: self.queue.bytes > BUSY_BYTES
+        retelling.is_reading = lambda peer: node.peers.queued(peer, Lane.BULK) > 0
+        return retelling
 
     def _open_tags(self) -> TagService | None:
         """Open the tag service; a network that has only begun gets its secret made."""
@@ -182,18 +197,21 @@ class PublicSide:
     # --- Side ---
 
     def peer_routes(self) -> Iterable[web.RouteDef]:
-        """Return the routes of the tag service for the listener of peers."""
+        """Return the routes of offers and of the tag service for the listener of peers."""
+        offers = web.post(OFFERS_PATH, _peer_route(self.retelling.answer, OFFER_BYTES_MAX))
         if self._tags is None:
-            return ()
+            return (offers,)
         return (
-            web.post(INNER_PATH, _tag_route(self._tags.inner)),
-            web.post(OUTER_PATH, _tag_route(self._tags.outer)),
+            offers,
+            web.post(INNER_PATH, _peer_route(self._tags.inner, TAGS_BYTES_MAX)),
+            web.post(OUTER_PATH, _peer_route(self._tags.outer, TAGS_BYTES_MAX)),
         )
 
     async def start(self) -> Mapping[str, int]:
         """Listen and begin to work; return the ports."""
         for work in (self.queue.run(), self.public.watch(), self._keep_house()):
             self._begin(work)
+        self.retelling.start()
         config = self._node.config
         return {
             "public": await self.public.start(config.public.host, config.public.port),
@@ -280,9 +298,9 @@ async def _no_custodian(call: Call) -> Reply:  # noqa: ARG001
     raise NotFoundError("this node has no custodian: it lacks an agency, or its keys")
 
 
-def _tag_route(answer: Callable[[AgencyId, bytes], bytes]) -> _WebHandler:
+def _peer_route(answer: Callable[[AgencyId, bytes], bytes], bytes_max: int) -> _WebHandler:
     async def handle(request: web.Request) -> web.Response:
-        if (request.content_length or 0) > TAGS_BYTES_MAX:
+        if (request.content_length or 0) > bytes_max:
             return web.Response(status=413, text="node.body_too_large")
         raw = await request.read()
         try:
