@@ -13,6 +13,7 @@ from ledger.entries import Entry
 from ledger.parts import Claim, Match, RecordPart, TagProof
 from registry.authority_rows import AgencyRow, KeyRow
 from registry.content_errors import ClaimWrongError, TagUnsignedError, TakenError
+from registry.field_specs import spec_at
 from registry.rows import ClaimRow, HeldClaim, IndexRow, NamespaceRow
 from registry.running import NewRecord, Run
 from registry.schema import RecordType, Unique
@@ -24,7 +25,7 @@ from registry.state_key_names import (
     match_key,
     namespace_key,
 )
-from registry.tags import TagStatement
+from registry.tags import UPPER, TagStatement
 
 
 def tag_checks(state: State, entry: Entry) -> list[tuple[KeyId, PublicKey, bytes, bytes]]:
@@ -114,7 +115,7 @@ def settle_claims(run: Run, record: NewRecord) -> None:
 def _settle(run: Run, record: NewRecord, unique: Unique, claim: Claim | None) -> None:
     namespace = unique.namespace
     held = next((item for item in record.claims if item[0] == namespace), None)
-    wanted = _wanted(run, record.part, unique, claim)
+    wanted = _wanted(run, record, unique, claim)
     if wanted is None:
         if held is None and unique.required and not _may_be_unknown(run, unique):
             raise ClaimWrongError("the record must claim this", namespace=namespace)
@@ -134,10 +135,10 @@ def _settle(run: Run, record: NewRecord, unique: Unique, claim: Claim | None) ->
             run.state.delete(claim_key(*held))
 
 
-def _wanted(run: Run, part: RecordPart, unique: Unique, claim: Claim | None) -> HeldClaim | None:
+def _wanted(run: Run, record: NewRecord, unique: Unique, claim: Claim | None) -> HeldClaim | None:
     """Return what the record shall hold: computed from its fields, or the tag that is proved."""
     if unique.mode == "value":
-        value = claim_value(part, unique)
+        value = claim_value(record.record_type, record.part, unique)
         if claim is not None and (claim.epoch, claim.value) != (0, value):
             raise ClaimWrongError("the claim is not the fields' value", namespace=unique.namespace)
         return None if value is None else (unique.namespace, 0, value)
@@ -149,8 +150,11 @@ def _wanted(run: Run, part: RecordPart, unique: Unique, claim: Claim | None) -> 
     return unique.namespace, claim.epoch, claim.value
 
 
-def claim_value(part: RecordPart, unique: Unique) -> str | None:
-    """Return the value of a claim in clear: its fields joined by `/`; None if one is absent."""
+def claim_value(record_type: RecordType, part: RecordPart, unique: Unique) -> str | None:
+    """Return the value of a claim in clear: its fields joined by `/`; None if one is absent.
+
+    A code stands as it is, a text in its one spelling (`one_spelling`).
+    """
     found: list[str] = []
     for path in unique.fields:
         top, _, inner = path.partition(".")
@@ -159,8 +163,18 @@ def claim_value(part: RecordPart, unique: Unique) -> str | None:
             value = value.get(inner)
         if not isinstance(value, str):
             return None
-        found.append(value)
+        is_code = spec_at(record_type.fields, path).kind == "code"
+        found.append(value if is_code else one_spelling(value))
     return "/".join(found)
+
+
+def one_spelling(text: str) -> str:
+    """Return a text as it is claimed: nobody gets a second title by writing a parcel another way.
+
+    Without blanks and in upper case; a number without leading zeros; `~` and `/` as `~0` and `~1`.
+    """
+    bare = text.replace(" ", "").translate(UPPER).replace("~", "~0").replace("/", "~1")
+    return (bare.lstrip("0") or "0") if bare.isdecimal() else bare
 
 
 def _may_be_unknown(run: Run, unique: Unique) -> bool:

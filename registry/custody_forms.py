@@ -12,7 +12,7 @@ from registry.authority_errors import CustodyFormError, RelativeError
 from registry.authority_rows import OfficerRow
 from registry.civil_calendar import in_range
 from registry.kinship import are_relatives
-from registry.ownership import has_sign_key, living
+from registry.ownership import has_sign_key, living, may_represent
 from registry.running import Run
 from registry.state_key_names import officer_key
 
@@ -40,8 +40,8 @@ def check_custody_form(
     rule = run.operation.custody
     if rule == "none":
         raise CustodyFormError("only the person's own key will do")
-    if persons is not None and not any(_is_keyless(run, person) for person in persons):
-        raise CustodyFormError("the person has a key")
+    if persons is not None:
+        _check_keyless(run, signer, persons)
     officers = [
         officer_of_key(run.state, key_id, run.day, signer.term) for key_id in signer.officers
     ]
@@ -49,14 +49,29 @@ def check_custody_form(
         raise CustodyFormError("a custody form is attested by two officers")
     for officer in officers:
         _check_any_role(run, officer)
-        for person in persons or ():
-            if are_relatives(run.state, officer.identity, person, run.day, run.steps):
-                raise RelativeError("an officer attests the form of a relative", field=signer.term)
+        _check_unrelated(run, signer, officer, persons or ())
     home = run.head.office
     if rule == "other_office" and all(officer.office == home for officer in officers):
         raise CustodyFormError("one officer of the form must be of another office")
     if rule == "other_agency" and all(officer.agency == run.agency for officer in officers):
         raise CustodyFormError("one officer of the form must be of another agency")
+
+
+def _check_keyless(run: Run, signer: CustodySigner, persons: tuple[RecordId, ...]) -> None:
+    keyless = [person for person in persons if _is_keyless(run, person)]
+    if not keyless:
+        raise CustodyFormError("the person has a key")
+    if signer.acting_for is not None:
+        for person in keyless:
+            may_represent(run.state, person)
+
+
+def _check_unrelated(
+    run: Run, signer: CustodySigner, officer: ActingOfficer, persons: tuple[RecordId, ...]
+) -> None:
+    for person in persons:
+        if are_relatives(run.state, officer.identity, person, run.day, run.steps):
+            raise RelativeError("an officer attests the form of a relative", field=signer.term)
 
 
 def _is_keyless(run: Run, person: RecordId) -> bool:

@@ -12,8 +12,14 @@ from typing import Final, TypeAlias, cast
 from keys.errors import InvalidKeyError
 from keys.signing import KeyId, Purpose, parse_public_key
 from ledger.ids import RecordId, derived_id
+from ledger.parts import KeySigner
 from registry import parameters
-from registry.authority_errors import KeyTakenError, NotCapableError, OfficersNotDistinctError
+from registry.authority_errors import (
+    KeyProvisionalError,
+    KeyTakenError,
+    NotCapableError,
+    OfficersNotDistinctError,
+)
 from registry.authority_rows import KeyRow, OfficerRow
 from registry.civil_calendar import add_days, in_range
 from registry.claims import settle_claims, settle_matches, take_claim
@@ -179,12 +185,21 @@ def close_keys(run: Run, _arguments: tuple[str, ...]) -> None:
     """Keys of the person end at once; what they signed and was not registered is refused."""
     before = run.subject.before
     known = [] if before is None else [key_id for _purpose, key_id in keys_of(before)]
+    signed = [one.key_id for one in run.head.signers if isinstance(one, KeySigner)]
+    provisional = [key_id for key_id in signed if _is_provisional(run, key_id)]
     for item in run.objects("closing"):
         key_id = KeyId(cast("bytes", item.fields["key_id"]))
+        if provisional and key_id not in provisional:
+            raise KeyProvisionalError("a newly enrolled key closes no other key yet")
         row = run.state.read(key_key(key_id), KeyRow)
         if row is None or key_id not in known or not in_range(run.day, run.day, row.to_date):
             raise ObjectUnknownError("the person has no such key in force")
         run.state.write(key_key(key_id), replace(row, to_date=run.day))
+
+
+def _is_provisional(run: Run, key_id: KeyId) -> bool:
+    row = run.state.read(key_key(key_id), KeyRow)
+    return row is not None and row.settled_from is not None and run.day < row.settled_from
 
 
 def add_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:

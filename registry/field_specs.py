@@ -81,6 +81,13 @@ class FieldSpec:
         return ((self.name, self),)
 
 
+def spec_at(specs: Mapping[str, FieldSpec], path: str) -> FieldSpec:
+    """Return the spec of a field, or of a part of a group: `name` or `name.part`."""
+    name, _, part = path.partition(".")
+    spec = specs[name]
+    return next(item for item in spec.parts if item.name == part) if part else spec
+
+
 def check_fields(
     specs: Mapping[str, FieldSpec], values: Mapping[str, Value], optional: tuple[str, ...] = ()
 ) -> None:

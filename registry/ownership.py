@@ -55,6 +55,20 @@ def living(state: State, identity_id: RecordId) -> RecordRow:
     return row
 
 
+def may_represent(state: State, identity_id: RecordId) -> None:
+    """Refuse a representative, guardian or supervisor who cannot act for others.
+
+    Raises:
+        NotAliveError: Dead, cancelled, superseded or locked.
+        NotCapableError: Incapable.
+    """
+    row = living(state, identity_id)
+    if row.status == INCAPABLE:
+        raise NotCapableError("an incapable person represents nobody")
+    if LOCKED in row.flags:
+        raise NotAliveError("a locked identity cannot sign", status=LOCKED)
+
+
 def years_old(row: RecordRow, day: str) -> int:
     """Return a person's full years on a day.
 

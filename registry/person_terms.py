@@ -149,13 +149,20 @@ def _links(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
         if not found:
             raise SignerMissingError(f"nobody is named as {name!r}", term=term.label)
         persons += found
+    losing = _encumbrance_holders(run) if run.operation.disposal else []
     return [
         need
         for person in sorted(set(persons))
         for need in _needs(
-            term, voices(run.state, person, run.day, in_property=False), settled=False
+            term, voices(run.state, person, run.day, in_property=False), settled=person in losing
         )
     ]
+
+
+def _encumbrance_holders(run: Run) -> list[RecordId]:
+    """Return who has a right over the record that its owners do not have."""
+    found = () if run.target is None else run.target.encumbrances
+    return [item.holder for item in found if item.status == LIVE]
 
 
 def _supervisor(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:

@@ -229,7 +229,8 @@ def _prepare_record(
     claims = [
         claim
         for unique in record_type.unique
-        if unique.mode == "value" and (claim := _value_claim(part, unique, place.row)) is not None
+        if unique.mode == "value"
+        and (claim := _value_claim(record_type, part, unique, place.row)) is not None
     ]
     sealed = {path: value for path, value in content.sealed.items() if value is not None}
     return PreparedRecord(
@@ -240,9 +241,11 @@ def _prepare_record(
     )
 
 
-def _value_claim(part: RecordPart, unique: Unique, row: RecordRow | None) -> Claim | None:
+def _value_claim(
+    record_type: RecordType, part: RecordPart, unique: Unique, row: RecordRow | None
+) -> Claim | None:
     """Return the claim of a value in clear, unless the record holds it already."""
-    value = claim_value(part, unique)
+    value = claim_value(record_type, part, unique)
     if value is None or (row is not None and (unique.namespace, 0, value) in row.claims):
         return None
     return Claim(unique.namespace, 0, value, None)

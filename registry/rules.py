@@ -30,7 +30,7 @@ from registry.content_errors import (
     TermOverError,
     WaitNotOverError,
 )
-from registry.field_specs import FieldSpec
+from registry.field_specs import spec_at
 from registry.import_windows import open_window
 from registry.kinship import are_relatives
 from registry.object_rows import NoticeRow
@@ -92,7 +92,7 @@ def unit_valid_on(run: Run, arguments: tuple[str, ...]) -> None:
     value = run.value(name)
     if not isinstance(value, str):
         return
-    table, day = _spec(run, name).table, _date(run, day_name)
+    table, day = spec_at(run.subject.record_type.fields, name).table, _date(run, day_name)
     assert table is not None, "the field is a code"
     known = code_table(run.state, table, run.block.height)
     if known is not None and day < known.first_date:
@@ -100,12 +100,6 @@ def unit_valid_on(run: Run, arguments: tuple[str, ...]) -> None:
         run.touched_flags.append(UNIT_UNVERIFIED)
     else:
         check_code(run.state, table, value, run.block.height, day)
-
-
-def _spec(run: Run, name: str) -> FieldSpec:
-    top, _, part = name.partition(".")
-    spec = run.subject.record_type.fields[top]
-    return next(item for item in spec.parts if item.name == part) if part else spec
 
 
 def evidence(run: Run, arguments: tuple[str, ...]) -> None:

@@ -24,9 +24,7 @@ from registry.authority_errors import (
 )
 from registry.authority_rows import AgencyRow
 from registry.custody_forms import check_custody_form
-from registry.ownership import (
-    living,
-)
+from registry.ownership import living, may_represent
 from registry.person_terms import NEEDS, Need
 from registry.policies import OFFICER_TERMS, Policy, Term
 from registry.running import Run
@@ -206,6 +204,8 @@ def _check_person(run: Run, need: Need, signer: Signer) -> None:
         living(run.state, holder)
     elif holder not in need.persons:
         raise SignerWrongError("the key is another person's", term=need.label)
+    elif need.acting_for is not None:
+        may_represent(run.state, holder)
     if need.settled and row.settled_from is not None and run.day < row.settled_from:
         raise KeyProvisionalError(
             "a newly enrolled key may not do this yet", settled_from=row.settled_from

@@ -107,7 +107,7 @@ def check_tag_proof(statement: TagStatement, signature: bytes, key: PublicKey) -
 def number_value(number: str) -> str:
     """Return the canonical value of a number or code: without blanks, dots, hyphens; upper case."""
     kept = number.replace(" ", "").replace(".", "").replace("-", "")
-    return kept.translate(_UPPER)
+    return kept.translate(UPPER)
 
 
 def name_value(full_name: str, mother: RecordId | None) -> str:
@@ -124,7 +124,7 @@ def name_value(full_name: str, mother: RecordId | None) -> str:
     return f"{words}|{'' if mother is None else print_id(mother)}"
 
 
-_UPPER: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+UPPER: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 def _hmac(key: bytes, namespace: str, message: bytes) -> Digest:

@@ -137,7 +137,7 @@ def test_a_title_is_registered_mortgaged_released_and_sold(state):
     small.submit(state, first)
     row = row_of(state, title)
     assert row.holders[0].parties == (small.FATHER,)
-    assert (row.version, {claim[2] for claim in row.claims}) == (4, {"00070/1/2", "A 2"})
+    assert (row.version, {claim[2] for claim in row.claims}) == (4, {"00070/1/2", "A2"})
     with pytest.raises(StaleVersionError) as caught:
         small.submit(state, second)
     assert caught.value.details["current"] == 4

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from ledger.entries import Claim
 from ledger.parts import ObjectPart
 from registry import catalogue
 from registry.authority import answer
@@ -21,6 +20,7 @@ from tests.registry.town import (
     by,
     identifier,
     key,
+    land_claims,
     land_member,
     office,
     officer,
@@ -279,13 +279,10 @@ def legacy_title(town, owner, number, **given):
     member = {**land_member(f"serial {number}", f"{number}"), "legacy": legacy}
     for name in given.pop("unknown", ()):
         del member[name]
-    claims = [
-        Claim("land.parcel", 0, f"00070/7/{number}", None),
-        Claim("land.serial", 0, f"serial {number}", None),
-    ]
     part = town.part(
-        "land_title", title, member=member, holders=shares([owner], [(1, 1)]), claims=claims
-    )
+        "land_title", title, member=member, holders=shares([owner], [(1, 1)]),
+        claims=land_claims(member),
+    )  # fmt: skip
     return town.entry("land_title/import_legacy", hands, [part], act=act, agency="land")
 
 

@@ -450,14 +450,10 @@ class Town:
         title = self.created_id(hands, act)
         holders = given.get("holders") or shares(owners, [(1, len(owners))] * len(owners))
         member = land_member(given.get("serial", title.hex()[:10]), given.get("parcel", "1"))
-        claims = [
-            Claim("land.parcel", 0, f"00070/7/{member['parcel']['parcel_no']}", None),
-            Claim("land.serial", 0, member["certificate_serial"], None),
-        ]
+        member = {**member, **given.get("member", {})}
         part = self.part(
-            "land_title", title, member={**member, **given.get("member", {})}, holders=holders,
-            claims=claims,
-        )  # fmt: skip
+            "land_title", title, member=member, holders=holders, claims=land_claims(member)
+        )
         return self.entry("land_title/first_register", hands, [part], act=act, agency="land")
 
     def title(self, owners: Mapping[RecordId, str], **given) -> RecordId:
@@ -538,6 +534,21 @@ def land_member(serial: str, parcel: str) -> dict[str, Any]:
         "form_of_use": "private",
         "obligation_open": False,
     }
+
+
+def land_claims(member: Mapping[str, Any]) -> list[Claim]:
+    """The claims of a title in their one spelling, as the ledger computes them."""
+    parcel = member["parcel"]
+    texts = [parcel["map_sheet_no"], parcel["parcel_no"]]
+    return [
+        Claim("land.parcel", 0, "/".join([parcel["unit"], *map(one_spelling, texts)]), None),
+        Claim("land.serial", 0, one_spelling(member["certificate_serial"]), None),
+    ]
+
+
+def one_spelling(text: str) -> str:
+    bare = text.replace(" ", "").upper().replace("~", "~0").replace("/", "~1")
+    return (bare.lstrip("0") or "0") if bare.isdecimal() else bare
 
 
 def about(record: Any, version: int = 1) -> About:
