@@ -161,7 +161,7 @@ def _check_parameter(fields: dict[str, Value]) -> None:
     check_fields(spec, {key: value for key, value in fields.items() if key != "value"})
     if "value" not in fields:
         raise FieldValueError("a parameter needs a value", field="value")
-    parameters.check_parameter(str(fields["name"]), fields["value"])
+    parameters.check_decided(str(fields["name"]), fields["value"])
 
 
 def _set_parameter(run: Run, fields: dict[str, Value], from_height: int) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.ids import ActId
 from ledger.parts import ObjectPart
 from registry.act_expiry import FORGOTTEN_FIRST_MAX, FORGOTTEN_MAX
 from registry.apply import apply
@@ -55,7 +56,7 @@ def chained(town: Town) -> list[Any]:
     for hour in hours(town):
         head = town.state.read(act_hour_key(hour), ActHourRow)
         assert head is not None, "an hour that is listed has acts"
-        act = head.newest
+        act: ActId | None = head.newest
         while act is not None:
             row = town.state.read(act_key(act), ActRow)
             assert row is not None
