@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from cli.audit_checkpoint import read_checkpoint, write_checkpoint
-from cli.audit_replay import Audit
+from cli.audit_replay import Audit, few_collections
 from cli.audit_report import write_report
 from cli.audit_samples import SAMPLE_BLOCKS, Opinion, Sampler, second_opinions
 from cli.audit_signatures import SignatureQueue
@@ -82,7 +82,8 @@ def replay(  # noqa: PLR0913 - one parameter for each option
             checkpoint = read_checkpoint(resume) if resume and resume.exists() else None
             running = Audit(opened, bundle, queue, checkpoint)
             before = running.entries
-            _run(context, opened, running, resume, sampler)
+            with few_collections():
+                _run(context, opened, running, resume, sampler)
         result = _result(running, opened, bundle)
         result["seconds"] = round(time.monotonic() - started, 3)
         result["replayed"] = running.entries - before

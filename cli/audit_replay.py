@@ -6,7 +6,9 @@ holds before all signatures up to it are verified.
 Source: docs/formats.md, section 13; the design's proofs.md, section 5.
 """
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +37,23 @@ _OF_DIFFERENCES: Final = frozenset(
         ExitCode.QUORUM_MISSING,
     }
 )
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Look for garbage in cycles rarely: a replay makes millions of objects and almost no cycles.
+
+    With the interpreter's own thresholds a third of the time goes into walking over rows that stay.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ time of an entry by what it is spent on.
 
 import argparse
 import cProfile
-import gc
 import json
 import os
 import platform
@@ -25,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.audit_replay import Audit
+from cli.audit_replay import Audit, few_collections
 from cli.audit_signatures import SignatureQueue
 from cli.chain_copies import ChainCopy, open_copy
 from ledger.blocks import parse_block
@@ -79,13 +78,11 @@ def measure(copy: ChainCopy, before: int) -> tuple[float, int]:
             next(blocks)
         audit.settle()
         done = audit.entries
-        gc.collect()
-        gc.freeze()  # as a node does with what it holds for long
-        started = time.process_time()
-        for _ in blocks:
-            pass
-        seconds = time.process_time() - started
-        gc.unfreeze()
+        with few_collections():
+            started = time.process_time()
+            for _ in blocks:
+                pass
+            seconds = time.process_time() - started
         assert audit.difference is None, audit.difference
         return seconds, audit.entries - done
 
@@ -100,7 +97,7 @@ def breakdown(copy: ChainCopy, before: int) -> dict[str, float]:
                 super()._send()
 
     blocks: list[ExportedBlock] = list(copy.blocks())
-    with watch.measure("parse"):
+    with few_collections(), watch.measure("parse"):
         for exported in blocks[before:]:
             entries += len(parse_block(exported.block).entries)
     with Watched() as queue:
@@ -110,7 +107,7 @@ def breakdown(copy: ChainCopy, before: int) -> dict[str, float]:
             next(audited)
         audit.settle()
         watch.seconds["signatures"] = 0.0
-        with watch.measure("all"):
+        with few_collections(), watch.measure("all"):
             for _ in audited:
                 pass
     spent = watch.seconds
