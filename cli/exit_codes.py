@@ -67,6 +67,7 @@ _MEANINGS: Final = MappingProxyType(
 # By whole code. What is not here falls to its floor below.
 _BY_CODE: Final = MappingProxyType(
     {
+        "cli.import_unfinished": ExitCode.CONFLICT,
         "keys.bad_signature": ExitCode.SIGNATURE_BAD,
         "keys.invalid_key": ExitCode.INVALID_INPUT,
         "ledger.corrupt_store": ExitCode.CHAIN_BROKEN,
@@ -142,6 +143,7 @@ _BY_CODE: Final = MappingProxyType(
         "registry.officer_identity": ExitCode.NOT_AUTHORISED,
         "registry.officers_not_distinct": ExitCode.NOT_AUTHORISED,
         "registry.openings_wrong": ExitCode.FORGED,
+        "registry.other_keeper": ExitCode.NOT_AUTHORISED,
         "registry.parameter": ExitCode.INVALID_INPUT,
         "registry.personal_number_in_clear": ExitCode.INVALID_INPUT,
         "registry.potential_duplicate": ExitCode.CONFLICT,

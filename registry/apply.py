@@ -26,12 +26,13 @@ from registry.authority import check_authority, office_in_force
 from registry.authority_errors import (
     KeyUnknownError,
     OfficeNotInForceError,
+    OtherKeeperError,
     SignatureWrongError,
 )
-from registry.authority_rows import KeyRow
+from registry.authority_rows import AgencyRow, KeyRow
 from registry.ballots import BALLOT_EFFECTS, validator_set_at
 from registry.books import take_number
-from registry.civil_calendar import civil_date
+from registry.civil_calendar import civil_date, in_range
 from registry.claims import check_matches, release_claims, settle_claims, tag_checks
 from registry.content_errors import TagUnsignedError
 from registry.effects import EFFECTS, Effect
@@ -53,7 +54,7 @@ from registry.settling import record_row, set_subject
 from registry.side_effects import SIDE_EFFECTS
 from registry.signers import check_signers
 from registry.state import State
-from registry.state_key_names import key_key, record_key
+from registry.state_key_names import agency_key, key_key, record_key
 
 __all__ = [
     "BlockContext", "Execution", "SignatureCheck", "VerifiedEntry", "apply", "execute",
@@ -275,9 +276,26 @@ def _check_office(run: Run) -> None:
             raise OfficeNotInForceError("the entry names no office")
         return
     run.agency = office_in_force(run.state, run.head.office, run.day).agency
-    if not (operation.any_office or operation.wait_free):
+    if operation.wait_free:
+        _check_keeper(run)
+    elif not operation.any_office:
         kind = run.record_type.name, operation.name
         check_authority(run.state, run.head.office, kind, run.day, run.block.height)
+
+
+def _check_keeper(run: Run) -> None:
+    """What owners do alone goes through the agency that keeps their record, while it is a member.
+
+    Its custodian holds the body; of a companion that is about to be made, the agency of the record
+    beside which it stands.
+    """
+    row = (run.subject.before or run.target) if run.records else None
+    keeper = None if row is None else row.sealed_by
+    if keeper in {None, run.agency}:
+        return
+    agency = run.state.read(agency_key(keeper), AgencyRow)
+    if agency is not None and in_range(run.day, agency.from_date, agency.to_date):
+        raise OtherKeeperError("another agency's custodian keeps this record")
 
 
 def _check_flags(run: Run) -> None:

@@ -42,6 +42,12 @@ class CustodianMissingError(SignerMissingError):
     code = "registry.custodian_missing"
 
 
+class OtherKeeperError(SignerRefusedError):
+    """What an owner does alone goes through the agency whose custodian holds the record's body."""
+
+    code = "registry.other_keeper"
+
+
 class KeyUnknownError(SignerRefusedError):
     """The state knows no such key."""
 

@@ -1,16 +1,18 @@
 """The acceptance cases of records.md, section 10, marked (spine): identities (39, 42)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from keys.signing import KeyId
+from ledger.ids import AgencyId
 from ledger.parts import ObjectPart
-from registry.authority_rows import KeyRow
+from registry.authority_rows import AgencyRow, KeyRow
 from registry.record_checks import companion_id
 from registry.rows import RecordRow
-from registry.state_key_names import key_key, record_key
-from tests.registry.town import CALM, Town, about, by, form, identifier, key, two_officers
+from registry.state_key_names import agency_key, key_key, record_key
+from tests.registry.town import CALM, Town, about, by, form, identifier, key, seed, two_officers
 
 
 @pytest.fixture
@@ -89,6 +91,51 @@ def test_case_42_nobody_elses_key_nor_two_officers_update_a_persons_contact(town
     assert town.refuse(both) == "registry.signer_idle"
     attested = town.contact(anna, form("subject", ("justice", "register"), ("justice", "approve")))
     assert town.refuse(attested) == "registry.custody_form"
+
+
+def test_case_42_the_agency_that_keeps_the_record_takes_the_contact_and_no_other_does(town):
+    anna = kept_by_the_police(town, "anna")
+    elsewhere = town.contact(anna, by("subject", "anna"))
+    assert town.refuse(elsewhere) == "registry.other_keeper"
+    town.accept(town.contact(anna, by("subject", "anna"), agency="police"))
+    elsewhere = town.contact(anna, by("subject", "anna"), agency="tax")
+    assert town.refuse(elsewhere) == "registry.other_keeper"
+
+
+def test_owners_close_their_keys_through_the_agency_that_keeps_their_record(town):
+    anna = town.adult("anna")
+    closing = [ObjectPart("closing", {"key_id": key("anna").public.key_id})]
+    hands = [by("subject", "anna")]
+    part = town.part("identity", anna)
+    elsewhere = town.entry("identity/close_key", hands, [part], closing, agency="land")
+    assert town.refuse(elsewhere) == "registry.other_keeper"
+    town.accept(town.entry("identity/close_key", hands, [part], closing))
+
+
+def test_the_contact_of_a_record_whose_agency_has_left_goes_through_another(town):
+    anna = kept_by_the_police(town, "anna")
+    town.accept(town.contact(anna, by("subject", "anna"), agency="police"))
+    police = agency_key(AgencyId(identifier("agency", "police")))
+    row = town.state.read(police, AgencyRow)
+    assert row is not None
+    leave(town, police, replace(row, to_date=town.day))
+    town.accept(town.contact(anna, by("subject", "anna"), agency="tax"))
+
+
+def kept_by_the_police(town, name):
+    """An adult who was created and enrolled by the police."""
+    identity = town.create_identity(agency="police")
+    officers = {"officers": two_officers("police"), "third": "justice"}
+    town.accept(town.enrol_entry(identity, name, agency="police", **officers))
+    return identity
+
+
+def leave(town, police, row):
+    """Agencies leave by a decision that this version does not have: written by hand."""
+    fork = town.state.fork()
+    fork.write(police, row)
+    fork.seal_writes(seed("leave"))
+    town.state.absorb(fork)
 
 
 def test_case_42_a_contact_stands_only_beside_its_own_identity(town):
