@@ -16,15 +16,17 @@ from typing import Final
 from cli.acting import Actor, Drafted, Order
 from cli.bodies import previous_content
 from cli.errors import FileTakenError, InvalidInputError
+from cli.exit_codes import ExitCode
 from cli.form_words import prepare_form
-from cli.hands import Wishes, key_of, make_hands, named_office, who_is
+from cli.hands import Wishes, key_of, make_hands, named_office, public_key_of, who_is
+from cli.key import PERSON_PURPOSES, find_key
 from cli.network_view import NetworkView
 from cli.output import Context, accepted, confirm, note
 from cli.packages import Package, Result
 from cli.passphrases import asker, source
 from cli.trying import try_entry
 from keys.errors import CivregError
-from keys.signing import KeyId
+from keys.signing import KeyId, PublicKey, Purpose
 from ledger.canonical import Value
 from ledger.entries import EntryContent
 from ledger.ids import OfficeId, RecordId, parse_id, print_id
@@ -53,7 +55,7 @@ class Wanted:
         wishes: Who signs.
         asker: Name of the auth key that asks nodes, or empty.
         draft: Where to write the draft when signatures are missing, or None.
-        enrol: NAME of the keys NAME-sign, NAME-auth and NAME-seal to enrol, or empty.
+        enrol: Keys to be enrolled, see `_enrolled`.
     """
 
     kind: str
@@ -64,7 +66,7 @@ class Wanted:
     wishes: Wishes = field(default_factory=Wishes)
     asker: str = ""
     draft: Path | None = None
-    enrol: str = ""
+    enrol: Sequence[str] = ()
 
 
 def open_actor(context: Context, asker_name: str = "") -> Actor:
@@ -101,8 +103,8 @@ def auth_key_of(view: NetworkView, name: str) -> KeyId:
         return key_of(view, name)
 
 
-def carry_out(context: Context, wanted: Wanted) -> None:
-    """Do what was asked for and say what came of it.
+def carry_out(context: Context, wanted: Wanted) -> ExitCode:
+    """Do what was asked for and say what came of it; NO_NETWORK if it still waits for a block.
 
     Raises:
         CivregError: What refused it; nothing is in the chain then.
@@ -117,14 +119,14 @@ def carry_out(context: Context, wanted: Wanted) -> None:
         explanation = explain(actor, made.draft.entry, made.opened, before)
         if context.dry_run:
             _dry_run(context, actor, made, explanation)
-            return
+            return ExitCode.OK
         _ask(context, explanation)
         draft = actor.sign(made.draft)
         if missing_keys(draft) and not custodian_is_next(draft):
             _pass_on(context, actor, draft, wanted.draft)
-            return
+            return ExitCode.OK
         package = actor.complete(draft, order.asker)
-        say_result(context, package, actor.submit([package])[0])
+        return say_result(context, package, actor.submit([package])[0])
 
 
 def _order(
@@ -198,23 +200,27 @@ def _present(
 
 
 def _enrolled(
-    actor: Actor, raw: dict[str, object], name: str
+    actor: Actor, raw: dict[str, object], words: Sequence[str]
 ) -> tuple[dict[str, object], list[KeyId]]:
-    """Put the public halves of NAME-sign, NAME-auth and NAME-seal into a form."""
-    listed, proving = [], []
-    for purpose in ("sign", "auth", "seal"):
-        try:
-            key_id = key_of(actor, f"{name}-{purpose}")
-        except CivregError:
-            if purpose == "sign":
-                raise
+    """Put the public keys to be enrolled into a form; return those that prove themselves.
+
+    A word is NAME for NAME-sign, NAME-auth and NAME-seal, or PURPOSE=WHO for a single key, such as
+    `sign=did:key:…`, whose private half is elsewhere.
+    """
+    named: list[tuple[str, PublicKey]] = []
+    for word in words:
+        purpose, equals, who = word.partition("=")
+        if equals:
+            named.append((purpose, public_key_of(actor, who)))
             continue
-        key = actor.ring.need(key_id, purpose).public
-        listed.append(
-            {"algorithm": int(key.algorithm), "public": key.public.hex(), "purpose": purpose}
-        )
-        if purpose != "seal":
-            proving.append(key_id)
+        named += [
+            (use, find_key(actor.network.folder, f"{word}-{use}").public) for use in PERSON_PURPOSES
+        ]
+    listed = [
+        {"algorithm": int(key.algorithm), "public": key.public.hex(), "purpose": purpose}
+        for purpose, key in named
+    ]
+    proving = [key.key_id for purpose, key in named if purpose != Purpose.SEAL]
     return {**raw, "objects": {"key": listed}}, proving
 
 
@@ -285,8 +291,8 @@ def _pass_on(context: Context, actor: Actor, draft: Draft, path: Path | None) ->
     accepted(result, context, lines=lines, next_command=f"civreg draft sign {path}")
 
 
-def say_result(context: Context, package: Package, result: Result) -> None:
-    """Say where an entry stands, or raise why it does not.
+def say_result(context: Context, package: Package, result: Result) -> ExitCode:
+    """Say where an entry stands, or raise why it does not; NO_NETWORK if it still waits.
 
     Raises:
         RemoteRefusalError: The ledger refused it.
@@ -322,6 +328,7 @@ def say_result(context: Context, package: Package, result: Result) -> None:
         shown["made"] = {"kind": made[0].kind, "id": identifier}
         lines.append(context.say("act.made", kind=made[0].kind, id=identifier))
     accepted(shown, context, lines=lines, next_command=next_command)
+    return ExitCode.OK if result.committed else ExitCode.NO_NETWORK
 
 
 def made_id_of(package: Package) -> bytes:

@@ -14,6 +14,7 @@ from cli.acting import Actor
 from cli.bodies import open_draft
 from cli.commands import Command, Group
 from cli.errors import KeyNeededError
+from cli.exit_codes import ExitCode
 from cli.hands import key_of, who_is
 from cli.office_checks import check_attested
 from cli.output import Context, accepted, confirm, note
@@ -131,7 +132,7 @@ def sign(context: Context, file: Path, keys: tuple[str, ...]) -> None:
               help="Whose auth key signs the requests to nodes.")  # fmt: skip
 @passphrase_options
 @click.pass_obj
-def submit(context: Context, file: Path, asker: str) -> None:
+def submit(context: Context, file: Path, asker: str) -> int:
     """Have the custodian sign a draft that all others have signed, and submit it.
 
     \b
@@ -144,9 +145,9 @@ def submit(context: Context, file: Path, asker: str) -> None:
             outcome = try_entry(actor, read)
             accepted({"dry_run": True, "warnings": list(outcome.warnings)}, context,
                      lines=context.say("act.would_pass"))  # fmt: skip
-            return
+            return ExitCode.OK
         package = actor.complete(read)
-        say_result(context, package, actor.submit([package])[0])
+        return say_result(context, package, actor.submit([package])[0])
 
 
 def _look(actor: Actor, read: Draft) -> tuple[Explanation, Mapping[RecordId, Mapping[str, Value]]]:

@@ -4,7 +4,8 @@
                               --set objects.certificate.form=copy
 
 Where a field of an object holds 16 bytes (an office, a ballot, an agency), an office's or agency's
-name of network.toml or an id as shown may stand instead of 32 hexadecimal digits. In the `fields`
+name of network.toml or an id as shown may stand instead of 32 hexadecimal digits; `public` may be
+a did:key or the name of a key, which tells the algorithm too. In the `fields`
 of a ballot, which are plain values, these stand as `office:NAME`, `agency:NAME`, `id:ID` or
 `hex:DIGITS`.
 """
@@ -13,8 +14,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from cli.errors import BadParameterError
+from cli.errors import BadParameterError, NotFoundError
+from cli.hands import key_of, public_key_of
 from cli.network_view import NetworkView
+from keys.signing import PublicKey
 from ledger.errors import InvalidDataError
 from ledger.ids import ID_BYTES, parse_id
 from registry.field_specs import FieldSpec
@@ -75,6 +78,7 @@ def _lift(form: dict[str, Any], kind: str) -> None:
 
 
 def _name_bytes(item: dict[str, Any], specs: Mapping[str, FieldSpec], view: NetworkView) -> None:
+    _name_key(item, specs, view)
     for name, value in item.items():
         spec = specs.get(name)
         if spec is None:
@@ -86,6 +90,25 @@ def _name_bytes(item: dict[str, Any], specs: Mapping[str, FieldSpec], view: Netw
         elif spec.kind == "list" and spec.item is not None and spec.item.kind == "bytes":
             listed = value if isinstance(value, list) else [value]
             item[name] = [_hexadecimal(str(each), view) for each in listed]
+
+
+def _name_key(item: dict[str, Any], specs: Mapping[str, FieldSpec], view: NetworkView) -> None:
+    """Let `public` be a did:key or the name of a key, and `key_id` whatever names a key."""
+    word = item.get("public")
+    if {"public", "algorithm"} <= specs.keys() and isinstance(word, str):
+        key = _public_key(word, view)
+        if key is not None:
+            item |= {"public": key.public.hex(), "algorithm": int(key.algorithm)}
+    word = item.get("key_id")
+    if "key_id" in specs and isinstance(word, str):
+        item["key_id"] = key_of(view, word).hex()
+
+
+def _public_key(word: str, view: NetworkView) -> PublicKey | None:
+    try:
+        return public_key_of(view, word)
+    except NotFoundError:
+        return None
 
 
 def _hexadecimal(text: str, view: NetworkView) -> str:

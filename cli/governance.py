@@ -44,10 +44,8 @@ def _list_command(name: str) -> click.Command:
     def show(ctx: click.Context, asker: str) -> None:
         context = context_of(ctx)
         with open_actor(context, asker) as actor:
-            call = Call(
-                address=actor.addresses[0], path=f"/v1/state/{name}", signer=actor.auth_key()
-            )
-            document = actor.client.send(call).json
+            call = Call(address="", path=f"/v1/state/{name}", signer=actor.auth_key())
+            document = actor.ask_any(call).json
             for row in document["rows"]:
                 shown = _row(name, row, actor)
                 lines = [f"{shown['id']}", *(f"  {k}: {v}" for k, v in shown.items() if k != "id")]

@@ -21,7 +21,7 @@ from cli.network_view import NetworkView
 from keys.did import parse_did
 from keys.errors import CivregError
 from keys.hashing import Digest, domain, hash_with
-from keys.signing import KEY_ID_BYTES, KeyId
+from keys.signing import KEY_ID_BYTES, KeyId, PublicKey
 from ledger.errors import InvalidDataError
 from ledger.genesis import FoundingOfficer, FoundingPart
 from ledger.ids import OfficeId, RecordId, parse_id
@@ -74,6 +74,18 @@ def key_of(view: NetworkView, who: str) -> KeyId:
             pass
     found = find_key(view.network.folder, who)
     return view.ring.add_file(found.path).key_id
+
+
+def public_key_of(view: NetworkView, word: str) -> PublicKey:
+    """Return the public key that a did:key, a key of the home folder or a key file means.
+
+    Raises:
+        NotFoundError: It means nothing.
+        InvalidKeyError: It is a did:key with a mistake.
+    """
+    return (
+        parse_did(word) if word.startswith("did:") else find_key(view.network.folder, word).public
+    )
 
 
 def _officer_key(view: NetworkView, identity: RecordId, path: Path) -> KeyId:

@@ -223,7 +223,7 @@ def template(context: Context, agreed: Path, out: Path) -> None:
     """First step of the ceremony: write down what all agencies agree on.
 
     AGREED.toml has name, time, parameters, agencies with mandates, and namespaces; see
-    docs/operations.md for an example.
+    docs/using.md for an example.
 
     \b
     Example:

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from cli.client import MSGPACK, Call, Client
+from cli.client import MSGPACK, Answer, Call, Client
 from cli.errors import (
     InvalidInputError,
     KeyNeededError,
@@ -34,6 +35,8 @@ from registry.schema_reader import read_record_type
 from registry.state import State
 from registry.state_key_names import record_key
 
+PATIENCE_S: Final = 3.0
+"""How long to wait for a node when none answers."""
 FORBIDDEN: Final = "node.forbidden"
 """The code with which a node refuses what is another's."""
 
@@ -207,15 +210,30 @@ class NetworkView:
         return found
 
     def _ask_state(self, body: bytes) -> bytes:
-        call = Call(
-            address=self.addresses[0],
-            path="/v1/state",
-            method="POST",
-            body=body,
-            accept=MSGPACK,
-            signer=self.auth_key(),
-        )
-        return self.client.send(call).body
+        return self.ask_any(
+            Call(
+                address="",
+                path="/v1/state",
+                method="POST",
+                body=body,
+                accept=MSGPACK,
+                signer=self.auth_key(),
+            )
+        ).body
+
+    def ask_any(self, call: Call) -> Answer:
+        """Send a request to the first node that answers; its own address does not count.
+
+        Raises:
+            RemoteRefusalError: That node refuses.
+            NoNetworkError: None answers, not even after some seconds.
+        """
+        for address in self.addresses:
+            try:
+                return self.client.send(replace(call, address=address, tries_s=0.0))
+            except NoNetworkError:
+                continue
+        return self.client.send(replace(call, address=self.addresses[0], tries_s=PATIENCE_S))
 
     def auth_key(self, asker: KeyId | None = None, agency_id: AgencyId | None = None) -> KeyHolder:
         """Return the key that signs requests: the one asked for, else a founding officer's.

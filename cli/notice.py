@@ -55,7 +55,7 @@ def file(
     *,
     purpose: str,
     **given: Any,  # noqa: ANN401
-) -> None:
+) -> int:
     """File a notice of the content of FILE; keep FILE and the salt, the ledger has their digest.
 
     \b
@@ -72,4 +72,4 @@ def file(
         office=given["office"],
         wishes=Wishes(terms=given["terms"]),
     )
-    carry_out(context, wanted)
+    return carry_out(context, wanted)

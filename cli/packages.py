@@ -36,6 +36,7 @@ TRY_AGAIN: Final = frozenset(
      "node.unavailable"}
 )  # fmt: skip
 """Codes that say nothing about the entry."""
+REPLAYED: Final = "registry.replayed"
 _OVERHEAD_BYTES: Final = 64
 _VERSION: Final = 1
 
@@ -174,9 +175,9 @@ async def submit_all(client: Client, packages: Sequence[Package], way: Way) -> l
         limit = asyncio.Semaphore(1 if way.ordered else REQUESTS_AT_ONCE)
 
         async def one(batch: list[int], number: int, limit: asyncio.Semaphore = limit) -> None:
-            address = way.addresses[0 if way.ordered else number % len(way.addresses)]
             async with limit:
-                found = await _submit(client, [packages[at] for at in batch], address, way)
+                chosen = 0 if way.ordered else number
+                found = await _submit(client, [packages[at] for at in batch], chosen, way)
             results.update(zip(batch, found, strict=True))
 
         if way.ordered:
@@ -184,6 +185,9 @@ async def submit_all(client: Client, packages: Sequence[Package], way: Way) -> l
                 await one(batch, 0)
         else:
             await asyncio.gather(*[one(batch, turn + at) for at, batch in enumerate(batches)])
+        if turn:  # What waited in an earlier round may stand in the chain by now.
+            for at in waiting:
+                results[at] = _settled(results[at])
         turn += len(batches)
         waiting = [at for at in waiting if _is_open(results[at], wait_commit=way.wait_commit)]
         if waiting and time.monotonic() > deadline_s:
@@ -191,6 +195,21 @@ async def submit_all(client: Client, packages: Sequence[Package], way: Way) -> l
         if waiting:
             await asyncio.sleep(ROUND_SECONDS)
     return [results[at] for at in range(len(packages))]
+
+
+def _settled(result: Result) -> Result:
+    """Return where an entry stands that we submitted before and that is called a replay now."""
+    if result.error is None or result.code != REPLAYED:
+        return result
+    details = result.error.details
+    number = details.get("registration_no")
+    return Result(
+        entry_digest=result.entry_digest,
+        status="committed",
+        height=_whole(details.get("height")),
+        index=_whole(details.get("index")),
+        registration_number=number if isinstance(number, str) else None,
+    )
 
 
 def _is_open(result: Result, *, wait_commit: bool) -> bool:
@@ -224,25 +243,40 @@ def print_submission(packages: Sequence[Package]) -> bytes:
     return encode((_VERSION, tuple(pairs)))
 
 
-async def _submit(
-    client: Client, packages: Sequence[Package], address: str, way: Way
-) -> list[Result]:
-    call = Call(
-        address=address,
-        path="/v1/entries",
-        query="wait=commit" if way.wait_commit else "",
-        method="POST",
-        body=print_submission(packages),
-        tries_s=way.seconds_max,
-    )
+async def _submit(client: Client, packages: Sequence[Package], turn: int, way: Way) -> list[Result]:
+    """Submit one batch to the node whose turn it is, or to the next that answers.
+
+    Raises:
+        NoNetworkError: No node answers for as long as the way allows.
+        RemoteRefusalError: A node refuses the whole request, for good.
+    """
+    until_s = time.monotonic() + way.seconds_max
+    body = print_submission(packages)
     digests = [package.entry.entry_digest for package in packages]
-    try:
-        document = (await client.send_async(call)).json
-    except RemoteRefusalError as error:
-        if len(packages) > 1:
-            raise
-        return [Result(entry_digest=digests[0], status="refused", error=error)]
-    return read_results(document, digests)
+    tries = 0
+    while True:
+        call = Call(
+            address=way.addresses[(turn + tries) % len(way.addresses)],
+            path="/v1/entries",
+            query="wait=commit" if way.wait_commit else "",
+            method="POST",
+            body=body,
+            tries_s=0.0,
+        )
+        try:
+            found = read_results((await client.send_async(call)).json, digests)
+        except RemoteRefusalError as error:
+            if len(packages) > 1 and error.remote_code not in TRY_AGAIN:
+                raise
+            found = [Result(entry_digest=one, status="refused", error=error) for one in digests]
+        except NoNetworkError:
+            if time.monotonic() > until_s:
+                raise
+            tries += 1
+            await asyncio.sleep(ROUND_SECONDS)
+            continue
+        # A try that seemed to fail may have come through: then its entries are replays now.
+        return [_settled(result) for result in found] if tries else found
 
 
 def read_results(document: object, digests: Sequence[Digest]) -> list[Result]:

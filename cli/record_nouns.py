@@ -174,8 +174,8 @@ def _options(shape: _Shape) -> list[click.Parameter]:
         )
     if shape.enrols:
         found.append(
-            click.Option(["--enrol"], metavar="NAME", default="",
-                         help="Enrol the keys NAME-sign, NAME-auth and NAME-seal.")
+            click.Option(["--enrol"], metavar="NAME", multiple=True,
+                         help="Enrol NAME-sign, NAME-auth, NAME-seal; or PURPOSE=did:key.")
         )  # fmt: skip
     if shape.governs:
         found.append(
@@ -195,9 +195,9 @@ def _options(shape: _Shape) -> list[click.Parameter]:
     ]  # fmt: skip
 
 
-def _callback(shape: _Shape) -> Callable[..., None]:
+def _callback(shape: _Shape) -> Callable[..., int]:
     @click.pass_context
-    def act(ctx: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - click's own types
+    def act(ctx: click.Context, /, **given: Any) -> int:  # noqa: ANN401 - click's own types
         record = given.get("record")
         wanted = Wanted(
             kind=shape.kind,
@@ -214,9 +214,9 @@ def _callback(shape: _Shape) -> Callable[..., None]:
             ),
             asker=given["asker"],
             draft=given["draft"],
-            enrol=given.get("enrol") or "",
+            enrol=given.get("enrol") or (),
         )
-        carry_out(context_of(ctx), wanted)
+        return carry_out(context_of(ctx), wanted)
 
     return act
 

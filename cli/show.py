@@ -104,8 +104,8 @@ def history(context: Context, identifier: str, asker: str) -> None:
     record_id = record_id_of(identifier)
     with open_actor(context, asker) as actor:
         path = f"/v1/records/{print_id(record_id)}/history"
-        call = Call(address=actor.addresses[0], path=path, signer=_signer(actor))
-        for item in actor.client.send(call).json["history"]:
+        call = Call(address="", path=path, signer=_signer(actor))
+        for item in actor.ask_any(call).json["history"]:
             office = item.get("office")
             named = None if not office else _named(actor, bytes.fromhex(office))
             lines = context.say(
@@ -191,8 +191,8 @@ def _show(context: Context, record_id: RecordId, asker: str, *, opening: bool) -
 
 
 def _show_public(context: Context, actor: Actor, record_id: RecordId) -> None:
-    call = Call(address=actor.addresses[0], path=f"/v1/records/{print_id(record_id)}")
-    accepted(actor.client.send(call).json, context)
+    call = Call(address="", path=f"/v1/records/{print_id(record_id)}")
+    accepted(actor.ask_any(call).json, context)
 
 
 def _say_row(

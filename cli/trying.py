@@ -28,7 +28,7 @@ def try_entry(view: NetworkView, draft: Draft) -> Outcome:
         else:
             slots.append(_PLACEHOLDER)
     entry = draft.entry.signed(slots)
-    status = view.client.send(Call(address=view.addresses[0], path="/v1/status")).json
+    status = view.ask_any(Call(address="", path="/v1/status")).json
     block = BlockContext(
         height=int(status["height"]) + 1,
         index=0,

@@ -71,33 +71,29 @@ def mother(desk):
 
 
 @pytest.fixture
-def citizen(desk, new_desk):
-    """Make a citizen with keys of an own home; returns the home and the identity."""
+def citizen(desk, new_desk, tmp_path):
+    """Make a citizen with keys in an own home; returns the home and the identity.
+
+    The private keys never leave it: the office drafts the enrolment, the citizen signs the draft.
+    """
 
     def make(name="lan"):
         own = new_desk(name)
-        own.ask("key", "new", name, "--person", "--unencrypted")
-        (made,) = desk.ask(
+        made = own.ask("key", "new", name, "--person", "--unencrypted")
+        (created,) = desk.ask(
             "identity", "create", "-", "--office", "police", "--yes", stdin=identity_form()
         )
-        identity = made["records"][0]["id"]
-        words = [word for use in ("sign", "auth", "seal") for word in _keys_of(own, name, use)]
-        assert words
-        for use in ("sign", "auth", "seal"):
-            target = desk.home / "keys" / f"{name}-{use}.pem"
-            target.parent.mkdir(exist_ok=True)
-            target.unlink(missing_ok=True)
-            target.hardlink_to(own.home / "keys" / f"{name}-{use}.pem")
-        desk.ask("identity", "enrol-key", identity, "--enrol", name, "--office", "police", "--yes")
-        for use in ("sign", "auth", "seal"):
-            (desk.home / "keys" / f"{name}-{use}.pem").unlink()
+        identity = created["records"][0]["id"]
+        draft = tmp_path / f"{name}.draft"
+        enrol = [f"{one['name'].partition('-')[2]}={one['public']}" for one in made]
+        words = [word for one in enrol for word in ("--enrol", one)]
+        desk.ask("identity", "enrol-key", identity, *words, "--office", "police", "--yes",
+                 "--draft", draft)  # fmt: skip
+        own.ask("draft", "sign", draft, "--yes")
+        desk.ask("draft", "submit", draft)
         return own, identity
 
     return make
-
-
-def _keys_of(own, name, use):
-    return [str(own.home / "keys" / f"{name}-{use}.pem")]
 
 
 def custody(paper, who="informant"):
@@ -327,6 +323,7 @@ def signs_here(desk):
     def lend(home, name, *uses):
         for use in uses or ("sign", "seal"):
             target = desk.home / "keys" / f"{name}-{use}.pem"
+            target.parent.mkdir(exist_ok=True)
             target.hardlink_to(home.home / "keys" / target.name)
             lent.append(target)
 
@@ -391,6 +388,25 @@ from_date = {TODAY}
     assert any("justice" in str(row["parent"]) for row in listed if row["parent"])
     status, _error = desk.refused("office", "name", "-", "--agency", "bank", "--yes", stdin=form)
     assert status == ExitCode.NOT_AUTHORISED, "the office above is another agency's"
+
+
+def test_an_officer_gets_a_role_signs_and_loses_the_key(desk, citizen, mother, paper):
+    _own, identity = citizen("moi")
+    desk.ask("key", "new", "moi-office", "--unencrypted")
+    words = ("officer", "grant", "--agency", "justice", "--yes", "--set", f"identity={identity}",
+             "--set", "role=register", "--set", "types=birth", "--set", "office=justice",
+             "--set", "public=moi-office", "--set", f"from_date={TODAY}")  # fmt: skip
+    desk.ask(*words)
+    rows = [row for row in desk.ask("officer", "list") if identity in row["id"]]
+    assert [role["role"] for role in rows[0]["roles"]] == ["register"]
+    registers = ("birth", "register", "-", "--office", "justice", "--yes", "--as",
+                 "officer=moi-office", *custody(paper))  # fmt: skip
+    desk.ask(*registers, stdin=birth_form(mother, "Mới"))
+    desk.ask("officer", "revoke-key", "--agency", "justice", "--yes", "--set",
+             "key_id=moi-office")  # fmt: skip
+    status, error = desk.refused(*registers, stdin=birth_form(mother, "Sau", birth_time="08:30"))
+    assert status == ExitCode.NOT_AUTHORISED
+    assert error["code"] in {"registry.key_not_in_force", "registry.signer_wrong"}
 
 
 def test_a_certificate_is_made_of_a_birth(desk, paper, mother):

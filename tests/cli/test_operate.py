@@ -1,0 +1,104 @@
+"""`civreg node`: copies of a stopped node, a damaged log, and files that are not what they say."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cli.exit_codes import ExitCode
+from ledger.wal import WriteAheadLog
+from node.config import load_config
+from node.storage import load_genesis, open_storage
+from tests.cli.conftest import Desk
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A development network; its first node has run once, so that it has stores."""
+    desk = Desk(tmp_path_factory.mktemp("operate") / "net")
+    desk.ask("network", "init", desk.home)
+    config = load_config(desk.home / "node-0")
+    open_storage(config, load_genesis(config)).close()
+    return desk
+
+
+def test_a_backup_has_everything_but_guard_and_log_of_votes(made, tmp_path):
+    node = made.home / "node-0"
+    (said,) = made.ask("node", "backup", node, tmp_path / "copy")
+    assert said["height"] == 0
+    copied = {str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*")}
+    assert {"config.toml", "genesis.civreg", "keys/consensus.pem", "data/chain"} <= copied
+    assert not {"data/guard", "data/wal"} & copied
+    shown = made.run("node", "doctor", tmp_path / "copy", "--json")
+    found = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert ["guard" in one["what"] for one in found] == [True], "the operator must decide"
+    status, error = made.refused("node", "backup", node, tmp_path / "copy")
+    assert (status, error["code"]) == (ExitCode.CONFLICT, "cli.file_exists")
+
+
+def test_a_running_node_cannot_be_copied(made, tmp_path):
+    config = load_config(made.home / "node-0")
+    storage = open_storage(config, load_genesis(config))
+    try:
+        status, error = made.refused("node", "backup", made.home / "node-0", tmp_path / "copy")
+    finally:
+        storage.close()
+    assert (status, error["code"]) == (ExitCode.CONFLICT, "ledger.store_in_use")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_damaged_log_is_cut_and_kept(made):
+    path = load_config(made.home / "node-0").data_folder / "wal"
+    log = WriteAheadLog.open(path)
+    for frame in (b"one", b"two", b"three"):
+        log.append(frame)
+    log.sync()
+    log.close()
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"two")] ^= 1
+    path.write_bytes(raw)
+    status, error = made.refused("node", "repair-wal", made.home / "node-0")
+    assert (status, error["code"]) == (ExitCode.CANCELLED, "cli.cancelled"), "nobody agreed"
+    (said,) = made.ask("node", "repair-wal", made.home / "node-0", "--yes")
+    assert said["frames"] == 1
+    assert said["cut_bytes"] > 0
+    log = WriteAheadLog.open(path)
+    assert list(log.frames) == [b"one"]
+    log.close()
+    (said,) = made.ask("node", "repair-wal", made.home / "node-0", "--yes")
+    assert said["copy"] is None, "nothing is wrong any more"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(st.binary(max_size=200))
+def test_whatever_calls_itself_a_draft_is_shown_or_refused_with_a_code(made, tmp_path, raw):
+    path = tmp_path / "any.draft"
+    path.write_bytes(raw)
+    status, error = made.refused("draft", "show", path)
+    assert status == ExitCode.INVALID_INPUT
+    assert error["code"].startswith("ledger.")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(st.text(max_size=60))
+def test_whatever_calls_itself_a_form_is_refused_with_a_code_before_anything_is_sent(made, text):
+    status, error = made.refused("birth", "register", "-", "--office", "justice", "--yes",
+                                 stdin=text)  # fmt: skip
+    assert status == ExitCode.INVALID_INPUT
+    assert error["code"] in {"registry.form_invalid", "cli.file_access"}
+
+
+@pytest.mark.parametrize("name", ["genesis.civreg", "network.toml"])
+def test_a_home_with_a_damaged_file_says_which(name, made, tmp_path):
+    for each in ("genesis.civreg", "network.toml"):
+        (tmp_path / each).write_bytes((made.home / each).read_bytes())
+    (tmp_path / name).write_bytes(b"\x00not what it says")
+    status, error = Desk(tmp_path).refused("status")
+    assert (status, error["code"]) == (ExitCode.INVALID_INPUT, "cli.invalid_input")
+    assert name.partition(".")[0] in error["message"]
+
+
+def test_without_nodes_a_clerk_learns_that_nobody_answers(made):
+    status, error = made.refused("show", "000G4-0R40M-30E20-9185G-R38E1W-6")
+    assert (status, error["code"]) == (ExitCode.NO_NETWORK, "cli.no_network")
