@@ -37,12 +37,14 @@ from node.entry_cache import EntryCache
 from node.errors import ConfigError, NodeError
 from node.http_peer import PeerListener
 from node.http_transport import HttpTransport
+from node.journal import read_frames
 from node.logs import JsonLog, Log, where
 from node.loop_ports import LoopNetwork, LoopTimers
 from node.mempool import Mempool
 from node.peers import Peers
 from node.service import NodeService
 from node.startup import (
+    Guard,
     Interrogation,
     PeerAnswer,
     Permission,
@@ -50,6 +52,7 @@ from node.startup import (
     own_vote_verifier,
 )
 from node.storage import (
+    GUARD_FILE,
     Storage,
     load_genesis,
     load_keys,
@@ -139,10 +142,15 @@ class Node:
         )
         self.application = Application(storage.store, EntryCache())
         self.pool = Mempool()
+        self._is_guard_made_up = (
+            options.new_guard and not (config.data_folder / GUARD_FILE).exists()
+        )
         self._signer = open_signer(config, keys, allow_missing_guard=options.new_guard)
         self.driver = self._make_driver()
         self.world = NodeWorld(self.application, self.pool, self.driver, self._ports())
         self.world.on_failure = self.fail
+        validators = self.application.validators_at(self.application.tip_height + 1)
+        self.world.latest_votes.restore(read_frames(storage.wal.frames), validators)
         self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
         self._backlog = BodyBacklog(
             config.data_folder / MARK_FILE,
@@ -248,8 +256,8 @@ class Node:
         def answered(answers: Mapping[AgencyId, PeerAnswer]) -> None:
             assert self._signer is not None, "only a signer asks"
             verify = own_vote_verifier(own, validators, self.genesis.network_id)
-            last = self._signer.last
-            self._begin(decide_permission(own, last, answers, validators, verify))
+            guard = Guard(self._signer.last, self._is_guard_made_up)
+            self._begin(decide_permission(own, guard, answers, validators, verify))
 
         self.interrogation = Interrogation(
             own, validators, network=self.network, timers=self.timers, log=self.log, done=answered

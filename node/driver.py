@@ -49,6 +49,7 @@ from consensus.messages import (
 from consensus.state import Identity, State
 from consensus.wire import SignedMessage, print_message
 from ledger.errors import CorruptWalError
+from ledger.ids import AgencyId
 from node.clock import Clock
 from node.errors import ContradictionError
 from node.journal import Journal, block_frame, event_frame, read_frames
@@ -131,6 +132,16 @@ class Driver:
     def height(self) -> int:
         """The height that is worked on; 0 before the first."""
         return 0 if self._state is None else self._state.height
+
+    @property
+    def own(self) -> AgencyId | None:
+        """Whose node this is; None for an observer."""
+        own = self._identity.agency_id
+        return None if own is None else AgencyId(own)
+
+    def last_signed(self) -> Place | None:
+        """Return the last place that the guard knows; None if nothing was signed."""
+        return None if self._signer is None else self._signer.last
 
     def attach(self, world: World) -> None:
         """Name who carries out effects; once, before anything else."""

@@ -4,9 +4,17 @@ A restored machine image brings back key, guard and log together, so none of the
 key has signed since. The peers can. On every start a validator waits for answers of more than two
 thirds of the weight, its own included (an operator's explicit command ends the wait), and then
 
+* votes in no height at or below the highest that is certified;
 * votes in no height at or below the highest in which a peer has seen a vote of its that its own
-  guard does not know: it was restored from a backup;
-* if its guard is older than the highest certified height, it does not vote within two of it.
+  guard does not know: then it was restored from a backup;
+* if the guard is older than what its key has signed, does not vote within two heights of the
+  highest certified one either. That it is older shows in such a vote; in a stored certificate with
+  a signature of ours that the guard does not know (`GuardCheck`); and is supposed where the
+  operator says that there never was a guard.
+
+A guard that is merely behind the chain, because the others went on while this node was down, is not
+older: whoever was killed votes at once in the height that comes next. If it had to stay silent for
+two heights, these could not come while another node is down, and the network would stand for ever.
 
 A single peer may lie. It can only keep us silent for heights, never make us vote; so a claim about
 the certified height counts when more than a third of the weight makes it, and a vote of ours that
@@ -17,16 +25,18 @@ was seen is shown with its signature, which we check.
 The votes are the latest that the peer has seen of each validator, see `LatestVotes`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from consensus.events import VoteReceived
 from consensus.messages import SignedVote, VoteType, open_vote
 from keys.errors import CivregError
 from ledger.canonical import decode, encode
 from ledger.fields import INTEGER_MAX, read_array, read_bytes, read_int, read_version
 from ledger.ids import ID_BYTES, AgencyId
 from ledger.limits import MESSAGE_BYTES_MAX, VALIDATORS_MAX
+from ledger.quorum import QuorumCertificate
 from ledger.validators import ValidatorSet
 from node.errors import PeerMisbehavedError
 from node.logs import Log
@@ -66,6 +76,17 @@ class LatestVotes:
         known = self._votes.get(agency)
         if known is None or place_of(vote) > place_of(known):
             self._votes[agency] = vote
+
+    def restore(self, events: Iterable[object], validators: ValidatorSet) -> None:
+        """Remember the votes of a log, so that a restart of ours makes no peer forget its own.
+
+        Args:
+            events: Of the consensus log, after a crash.
+            validators: The set of the log's height.
+        """
+        for event in events:
+            if isinstance(event, VoteReceived) and event.vote.validator < len(validators):
+                self.saw(validators[event.vote.validator].agency_id, event.vote.signed)
 
     def answer(self, tip_height: int) -> bytes:
         """Return what `GET /peer/v1/status` gives."""
@@ -109,9 +130,22 @@ class Permission:
     from_height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a validator's last-signed guard says at the start.
+
+    Attributes:
+        last: The last place signed, or None if nothing was.
+        is_made_up: Whether there was no guard and the operator said to go on without.
+    """
+
+    last: Place | None
+    is_made_up: bool = False
+
+
 def decide_permission(
     own: AgencyId,
-    last_signed: Place | None,
+    guard: Guard,
     answers: Mapping[AgencyId, PeerAnswer],
     validators: ValidatorSet,
     verify: Callable[[SignedVote], None],
@@ -120,26 +154,74 @@ def decide_permission(
 
     Args:
         own: Whose key it is.
-        last_signed: The last place that its guard knows.
+        guard: What its guard says.
         answers: By peer.
         validators: The present set.
         verify: Raises a CivregError if a vote is not signed by our key.
     """
-    from_height = 1
+    certified = certified_height(answers, validators)
+    is_older = guard.is_made_up and certified > 0
+    guard_height = 0 if guard.last is None else guard.last.height
+    from_height = certified + 1 if guard_height < certified else 1
     for answer in answers.values():
         seen = answer.votes.get(own)
-        if seen is None or (last_signed is not None and place_of(seen) <= last_signed):
+        if seen is None or (guard.last is not None and place_of(seen) <= guard.last):
             continue
         try:
             verify(seen)
         except CivregError:
             continue
+        is_older = True
         from_height = max(from_height, seen.height + 1)
-    certified = certified_height(answers, validators)
-    guard_height = 0 if last_signed is None else last_signed.height
-    if guard_height < certified:
+    if is_older:
         from_height = max(from_height, certified + OLD_GUARD_DISTANCE + 1)
     return Permission(from_height)
+
+
+class GuardCheck:
+    """Where this validator may vote, after each certificate that it sees.
+
+    Whose own signature in a certificate is news to its guard, that one's guard is older than its
+    key: machine or file were restored.
+
+    Args:
+        own: This validator, or None for an observer.
+        last_signed: Returns the last place that the guard knows.
+        validators_at: The set of a height.
+        log: Takes notes.
+
+    Attributes:
+        permission: So far; from `decide_permission` at first.
+    """
+
+    def __init__(
+        self,
+        own: AgencyId | None,
+        last_signed: Callable[[], Place | None],
+        validators_at: Callable[[int], ValidatorSet],
+        log: Log,
+    ) -> None:
+        self._own = own
+        self._last_signed = last_signed
+        self._validators_at = validators_at
+        self._log = log
+        self.permission = Permission(1)
+
+    def may_vote(self, height: int) -> bool:
+        """Tell whether votes in a height are permitted."""
+        return height >= self.permission.from_height
+
+    def mind(self, certificate: QuorumCertificate) -> None:
+        """Look at a verified certificate; most change nothing."""
+        last, index = self._last_signed(), None
+        if self._own is not None:
+            index = self._validators_at(certificate.height).index_of(self._own)
+        signed = index is not None and index in [place for place, _ in certificate.signatures]
+        if not signed or (last is not None and last.height >= certificate.height):
+            return
+        from_height = certificate.height + OLD_GUARD_DISTANCE + 1
+        self._log.warning("guard_older", height=certificate.height, votes_from=from_height)
+        self.permission = Permission(max(self.permission.from_height, from_height))
 
 
 def certified_height(answers: Mapping[AgencyId, PeerAnswer], validators: ValidatorSet) -> int:

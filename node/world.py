@@ -46,13 +46,15 @@ from node.logs import Log
 from node.mempool import Mempool
 from node.ports import Network, Timers
 from node.proposals import build_proposal
-from node.startup import LatestVotes, Permission
+from node.startup import GuardCheck, LatestVotes, Permission
 from node.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 STATUS_EVERY_MS: Final = 2_000
+OWN_CERTIFICATES: Final = 16
+"""Certificates at our own tip that are compared with the guard at a start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,6 @@ class NodeWorld:
         self._pool = pool
         self._driver = driver
         self._ports = ports
-        self._permission = Permission(1)
         self._is_voting = False
         self.latest_votes = LatestVotes()
         self.evidence = EvidencePool()
@@ -105,6 +106,9 @@ class NodeWorld:
         )
         self.sync = Sync(self, ports.network, ports.timers, ports.log)
         self.intake = Intake(self, driver, ports)
+        self._guard_check = GuardCheck(
+            driver.own, driver.last_signed, application.validators_at, ports.log
+        )
         self.on_evidence: Callable[[ReportEvidence], None] = _ignore
         self.on_failure: Callable[[BaseException], None] = _raise
         driver.attach(self)
@@ -129,7 +133,9 @@ class NodeWorld:
             permission: From `node.startup`.
             frames: What the journal held.
         """
-        self._permission = permission
+        self._guard_check.permission = permission
+        for height in range(max(1, self.tip_height - OWN_CERTIFICATES), self.tip_height + 1):
+            self._guard_check.mind(self._application.store.quorum_certificate(height))
         self._is_voting = True
         self._driver.start(self._next_start(), frames)
         self._wake_if_work()
@@ -247,6 +253,7 @@ class NodeWorld:
         ):
             raise InvalidDataError("a certificate is for another block than it came with")
         self.check_certificate(certificate)
+        self._guard_check.mind(certificate)
         self._application.commit(block, certificate)
 
     def leave_voting(self) -> None:
@@ -345,7 +352,7 @@ class NodeWorld:
             parameters=self._application.parameters_at(height),
             previous_time_ms=self._application.tip_time_ms,
             now_ms=self._ports.clock.now_ms(),
-            may_vote=height >= self._permission.from_height,
+            may_vote=self._guard_check.may_vote(height),
         )
 
     def _wake_and_turn(self) -> None:

@@ -6,16 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.messages import SignedVote, VoteType, vote_message
+from consensus.events import VoteReceived
+from consensus.messages import SignedVote, VoteType, open_vote, vote_message
 from ledger.canonical import encode
 from ledger.errors import InvalidDataError
+from ledger.quorum import QuorumCertificate, precommit_message
 from node.logs import SilentLog
 from node.signer import Place, SignedKind
 from node.startup import (
     STATUS_PATH,
+    Guard,
+    GuardCheck,
     Interrogation,
     LatestVotes,
     PeerAnswer,
+    Permission,
     decide_permission,
     own_vote_verifier,
     parse_answer,
@@ -36,7 +41,8 @@ def vote(height, round_number=0, vote_type=VoteType.PRECOMMIT, *, index=0, key=N
 
 def permission(last, *answers):
     by_peer = dict(zip(AGENCIES[1:], answers, strict=False))
-    return decide_permission(OWN, last, by_peer, VALIDATORS, VERIFY).from_height
+    guard = last if isinstance(last, Guard) else Guard(last)
+    return decide_permission(OWN, guard, by_peer, VALIDATORS, VERIFY).from_height
 
 
 def answer(tip, seen=None):
@@ -53,16 +59,60 @@ def test_after_a_normal_restart_the_same_height_may_be_voted_in():
     assert permission(last, answer(6, seen), answer(6)) == 1
 
 
-def test_a_vote_that_our_guard_does_not_know_keeps_us_out_of_its_height():
+def test_a_vote_that_our_guard_does_not_know_keeps_us_out_of_its_height_and_two_more():
     last = Place(7, 0, SignedKind.PREVOTE)
-    assert permission(last, answer(6, vote(7)), answer(6)) == 8
+    assert permission(last, answer(6, vote(7)), answer(6)) == 9
+    assert permission(last, answer(6, vote(12)), answer(6)) == 13
     assert permission(None, answer(0, vote(7)), answer(0)) == 8
 
 
-def test_a_guard_older_than_the_certified_height_keeps_us_out_for_two_more():
+def test_a_guard_that_is_merely_behind_the_chain_votes_in_the_height_that_comes_next():
+    """With another node down, two silent heights would never come: the network would stand."""
     last = Place(7, 0, SignedKind.PRECOMMIT)
     assert permission(last, answer(7), answer(7), answer(7)) == 1
-    assert permission(last, answer(8), answer(8), answer(8)) == 11
+    assert permission(last, answer(20), answer(20)) == 21
+    assert permission(None, answer(20), answer(20)) == 21
+
+
+def test_a_guard_that_an_operator_made_up_keeps_us_silent_for_two_more_heights():
+    assert permission(Guard(None, is_made_up=True), answer(20), answer(20)) == 23
+    assert permission(Guard(None, is_made_up=True), answer(0), answer(0)) == 1
+
+
+def certificate_of(height, *signers):
+    message = precommit_message(NETWORK, height, 0, bytes(32))
+    signed = [(index, KEYS[index].sign(message)) for index in signers]
+    return QuorumCertificate(height, 0, bytes(32), tuple(signed))
+
+
+@pytest.mark.parametrize(
+    ("own", "last_height", "signers", "from_height"),
+    [
+        (OWN, 7, (0, 1, 2), 12),
+        (OWN, None, (0, 1, 2), 12),
+        (OWN, 9, (0, 1, 2), 1),
+        (OWN, 7, (1, 2, 3), 1),
+        (None, None, (0, 1, 2), 1),
+    ],
+)
+def test_an_own_signature_that_is_news_to_the_guard_shows_that_it_was_restored(
+    own, last_height, signers, from_height
+):
+    last = None if last_height is None else Place(last_height, 0, SignedKind.PRECOMMIT)
+    check = GuardCheck(own, lambda: last, lambda _height: VALIDATORS, SilentLog())
+    check.mind(certificate_of(9, *signers))
+    assert check.permission.from_height == from_height
+    assert not check.may_vote(from_height - 1)
+    check.permission = Permission(50)
+    check.mind(certificate_of(9, *signers))
+    assert check.permission == Permission(50)
+
+
+def test_the_votes_of_a_log_are_remembered_for_those_who_ask():
+    latest = LatestVotes()
+    votes = [open_vote(vote(3, 0, kind), VALIDATORS, NETWORK) for kind in VoteType]
+    latest.restore([b"block", *map(VoteReceived, votes)], VALIDATORS)
+    assert parse_answer(latest.answer(2)).votes == {OWN: votes[-1].signed}
 
 
 def test_one_liar_cannot_invent_a_certified_height_or_a_vote_of_ours():
