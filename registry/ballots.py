@@ -216,15 +216,19 @@ def _open_window(run: Run, fields: dict[str, Value], from_height: int) -> None:
 
 
 def publish_text(run: Run, _arguments: tuple[str, ...]) -> None:
-    """Put a piece of a text into the state, under the digest that the whole must have."""
+    """Put a piece of a text into the state, under the digest that the whole must have.
+
+    Until the whole has it, a piece may be published anew: rubbish keeps no text out.
+    """
     (item,) = run.objects("piece")
     digest = Digest(cast("bytes", item.fields["digest"]))
     number, pieces = cast("int", item.fields["number"]), cast("int", item.fields["pieces"])
     first = run.state.read(text_key(digest, 0), TextRow)
     if number >= pieces or (number > 0 and (first is None or first.pieces != pieces)):
         raise FieldValueError("the pieces come in order and say how many they are", field="number")
-    if run.state.read(text_key(digest, number), TextRow) is not None:
-        raise GovernanceConflictError("this piece is in the state")
+    known = read_text(run.state, digest)
+    if known is not None and text_digest(known) == digest:
+        raise GovernanceConflictError("this text is in the state")
     run.state.write(text_key(digest, number), TextRow(cast("bytes", item.fields["bytes"]), pieces))
 
 

@@ -53,16 +53,17 @@ def parse_table(text: bytes) -> CodeTable:
         rows = csv.DictReader(text.decode().splitlines(), strict=True)
         if not {"code", "valid_from", "valid_to"}.issubset(rows.fieldnames or ()):
             raise SchemaError("a code table lacks a column")
-        ranges: dict[str, tuple[tuple[str, str | None], ...]] = {}
+        ranges: dict[str, list[tuple[str, str | None]]] = {}
         for number, row in enumerate(rows):
             code, first, end = row["code"], row["valid_from"], row["valid_to"]
             if not code or not is_date(first) or (end and not is_date(end)) or number >= ROWS_MAX:
                 raise SchemaError(f"row {number} of a code table is wrong")
-            ranges[code] = (*ranges.get(code, ()), (first, end or None))
+            ranges.setdefault(code, []).append((first, end or None))
     except (UnicodeDecodeError, csv.Error, TypeError) as error:
         raise SchemaError("a code table is no CSV text") from error
     firsts = [first for found in ranges.values() for first, _end in found]
-    return CodeTable(ranges, min(firsts, default=""))
+    known = {code: tuple(found) for code, found in ranges.items()}
+    return CodeTable(known, min(firsts, default=""))
 
 
 def text_pieces(text: bytes) -> tuple[bytes, ...]:

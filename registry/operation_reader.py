@@ -21,7 +21,16 @@ from registry.schema import (
     Write,
 )
 from registry.schema_tables import Table
-from registry.vocabulary import DATES, EFFECTS, PARTIES, RULES, SELF
+from registry.vocabulary import (
+    CREATING_EFFECTS,
+    DATES,
+    EFFECTS,
+    OBJECTS,
+    PARTIES,
+    RULES,
+    SELF,
+    ObjectNeed,
+)
 
 OBJECTS_MAX: Final = 16
 _CALL: Final = re.compile(r"([a-z_]+)(?:\(([a-z0-9_.*]+(?:, *[a-z0-9_.*]+)*)\))?")
@@ -117,8 +126,30 @@ def _check(operation: Operation, table: Table, names: Names) -> None:
         raise table.wrong("needs", "only reason and evidence can be needed")
     if not operation.side and not operation.from_statuses:
         raise table.wrong("from", "a content act says from which status")
+    created = [write.link for write in operation.writes if write.kind == "create"]
+    needed = [call.arguments[0] for call in operation.effects if call.name in CREATING_EFFECTS]
+    if not set(needed).issubset(created):
+        raise table.wrong("effects", "the operation does not write the record that is created")
+    for call in operation.effects:
+        _check_objects(OBJECTS.get(call.name), operation, table, names)
     if not operation.basis:
         raise table.wrong("basis", "a default legal basis is needed")
+
+
+def _check_objects(
+    needed: ObjectNeed | None, operation: Operation, table: Table, names: Names
+) -> None:
+    """Refuse an effect without the object that it reads."""
+    if needed is None:
+        return
+    use = next((use for use in operation.objects if use.kind == needed.kind), None)
+    if use is None or (needed.single and (use.minimum, use.maximum) != (1, 1)):
+        raise table.wrong("effects", f"an effect reads the object {needed.kind}")
+    specs = names.objects[needed.kind]
+    for name, kind in needed.fields.items():
+        spec = specs.get(name)
+        if spec is None or not spec.required or spec.kind != kind:
+            raise table.wrong("effects", f"an effect reads {needed.kind}.{name}, a {kind}")
 
 
 def _read_writes(table: Table, names: Names) -> tuple[Write, ...]:
@@ -201,10 +232,22 @@ def _check_arguments(
     for kind, argument in zip(kinds, arguments, strict=True):
         if kind == "n" and not argument.isdecimal():
             raise error
-        if kind == "f" and argument not in {*DATES, SELF, PARTIES}:
-            name, _, part = argument.partition(".")
-            spec = names.fields.get(name)
-            if spec is None or spec.visibility == "sealed":
-                raise error
-            if part and part not in {piece.name for piece in spec.parts}:
-                raise error
+        if kind in FIELD_KINDS and not _is_field(kind, argument, names):
+            raise error
+
+
+def _is_field(kind: str, argument: str, names: Names) -> bool:
+    """Tell whether a rule may read this as a field of a kind, and as no sealed one."""
+    if argument in _ALWAYS[kind]:
+        return True
+    name, _, part = argument.partition(".")
+    spec = names.fields.get(name)
+    if spec is None or spec.visibility == "sealed":
+        return False
+    found = [piece for piece in spec.parts if piece.name == part] if part else [spec]
+    return bool(found) and FIELD_KINDS[kind] in {"", found[0].kind}
+
+
+FIELD_KINDS: Final = {"f": "", "d": "date", "c": "code", "l": "link"}
+"""Letter of an argument -> what the field must be."""
+_ALWAYS: Final = {"f": (), "c": (), "d": tuple(sorted(DATES)), "l": (SELF, PARTIES)}

@@ -33,6 +33,8 @@ _ARGUMENTS: Final = {
 }
 """Term -> what each argument may be; of `links` at least one, of the others exactly these."""
 ALTERNATIVES_MAX: Final = 32
+TEXT_CHARS_MAX: Final = 1_024
+PARENTHESES_MAX: Final = 32
 
 _TOKEN: Final = re.compile(r"\s*([a-z_]+|[0-9]+|[(),])")
 
@@ -74,15 +76,15 @@ def compile_policy(text: str) -> Policy:
     """Compile the text of a policy.
 
     Raises:
-        SchemaError: Not of the grammar, an unknown term, a wrong number of arguments, or over 32
-            alternatives.
+        SchemaError: Not of the grammar, an unknown term, a wrong number of arguments, over 32
+            alternatives, 1,024 characters, or 32 parentheses.
     """
+    if len(text) > TEXT_CHARS_MAX or text.count("(") > PARENTHESES_MAX:
+        raise SchemaError("a policy is too long")
     tokens = list(_tokens(text))
     alternatives, rest = _read_or(tokens)
     if rest:
         raise SchemaError(f"the policy {text!r} goes on after its end")
-    if len(alternatives) > ALTERNATIVES_MAX:
-        raise SchemaError(f"the policy {text!r} has over {ALTERNATIVES_MAX} alternatives")
     return Policy(text, tuple(tuple(dict.fromkeys(terms)) for terms in alternatives))
 
 
@@ -103,7 +105,7 @@ def _read_or(tokens: list[str]) -> tuple[_Terms, list[str]]:
     found, rest = _read_and(tokens)
     while rest[:1] == ["or"]:
         more, rest = _read_and(rest[1:])
-        found = found + more
+        found = _few(found + more)
     return found, rest
 
 
@@ -111,8 +113,14 @@ def _read_and(tokens: list[str]) -> tuple[_Terms, list[str]]:
     found, rest = _read_factor(tokens)
     while rest[:1] == ["and"]:
         more, rest = _read_factor(rest[1:])
-        found = [left + right for left in found for right in more]
+        found = _few([left + right for left in found for right in more])
     return found, rest
+
+
+def _few(alternatives: _Terms) -> _Terms:
+    if len(alternatives) > ALTERNATIVES_MAX:
+        raise SchemaError(f"a policy has over {ALTERNATIVES_MAX} alternatives")
+    return alternatives
 
 
 def _read_factor(tokens: list[str]) -> tuple[_Terms, list[str]]:

@@ -30,6 +30,9 @@ from registry.vocabulary import ENGINE_VERSION
 
 TEXT_BYTES_MAX: Final = 256 * 1024
 PARSED_TYPES_MAX: Final = 256
+NESTING_MAX: Final = 32
+DOTS_MAX: Final = 16
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"([{}])")
 _HOLDERS: Final = ("none", "required", "self")
 STATUS_CLASSES: Final = ("proposed", "live", "ended")
 
@@ -54,11 +57,27 @@ def read_record_type(text: bytes) -> RecordType:
     """
     if len(text) > TEXT_BYTES_MAX:
         raise SchemaError(f"a schema of {len(text)} bytes, over {TEXT_BYTES_MAX}")
+    _check_depth(text)
     try:
         top = Table(tomllib.loads(text.decode()), "schema")
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except ValueError as error:  # what tomllib and integers of 5,000 digits raise
         raise SchemaError("a schema is no TOML text") from error
     return _read_type(top, text_digest(text))
+
+
+def _check_depth(text: bytes) -> None:
+    """Refuse what is nested so deeply that it would depend on the stack whether it is read.
+
+    Brackets are counted wherever they stand, in texts and patterns too.
+    """
+    depth = 0
+    for byte in text.translate(None, _NO_BRACKETS):
+        depth = depth + 1 if byte in b"([{" else max(depth - 1, 0)
+        if depth > NESTING_MAX:
+            raise SchemaError(f"a schema is nested over {NESTING_MAX} levels deep")
+    keys = [line.partition(b"=")[0] for line in text.split(b"\n")]
+    if any(key.count(b".") > DOTS_MAX for key in keys):
+        raise SchemaError(f"a schema has a key of over {DOTS_MAX} dots")
 
 
 def _read_type(top: Table, digest: Digest) -> RecordType:
@@ -188,12 +207,14 @@ def _read_fields(tables: Mapping[str, Table]) -> dict[str, FieldSpec]:
     return {name: _read_field(name, table) for name, table in tables.items()}
 
 
-def _read_field(name: str, table: Table) -> FieldSpec:
+def _read_field(name: str, table: Table, *, inside: bool = False) -> FieldSpec:
     if _NAME.fullmatch(name) is None:
         raise table.wrong(name, "no name of a field")
     kind = table.take("type", str)
     if kind not in SCALAR_KINDS | {"list", "group"}:
         raise table.wrong("type", f"{kind!r} is no type of a field")
+    if inside and kind in {"group", "list"}:
+        raise table.wrong("type", "groups and lists are made of scalars")
     parts = table.take_tables("parts") if kind == "group" else {}
     item = table.take_table("item") if kind == "list" else None
     if (kind == "group" and not parts) or (kind == "list" and item is None):
@@ -215,8 +236,8 @@ def _read_field(name: str, table: Table) -> FieldSpec:
         chars_max=chars,
         pattern=table.take_optional("pattern", str),
         decimals=table.take("decimals", int, 0),
-        item=None if item is None else _read_field("item", item),
-        parts=tuple(_read_field(part, inner) for part, inner in parts.items()),
+        item=None if item is None else _read_field("item", item, inside=True),
+        parts=tuple(_read_field(part, inner, inside=True) for part, inner in parts.items()),
     )
     table.finish()
     _check_field(spec, table)
@@ -229,9 +250,5 @@ def _check_field(spec: FieldSpec, table: Table) -> None:
     if spec.pattern is not None:
         try:
             re.compile(spec.pattern)
-        except re.error as error:
+        except (re.error, OverflowError) as error:
             raise table.wrong("pattern", "no regular expression") from error
-    if any(part.kind in {"group", "list"} for part in spec.parts):
-        raise table.wrong("parts", "the parts of a group are scalars")
-    if spec.item is not None and spec.item.kind in {"group", "list"}:
-        raise table.wrong("item", "the items of a list are scalars")

@@ -7,6 +7,7 @@ Source: records.md, section 2.3.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -15,25 +16,26 @@ ENGINE_VERSION: Final = 1
 RULES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "at_custody_office": "",
-        "date_order": "ff",
-        "duplicate_births": "f",
-        "event_date_is": "f",
+        "date_order": "dd",
+        "duplicate_births": "l",
+        "event_date_is": "d",
         "evidence": "w",
         "import_open": "",
         "import_settled": "",
         "in_custody": "w",
-        "late_after": "fn",
-        "link_status": "fw",
+        "late_after": "dn",
+        "link_status": "lw",
         "no_obligation_open": "f",
-        "not_relative": "f*",
-        "parent_possible": "ff",
+        "not_relative": "l*",
+        "parent_possible": "ll",
         "shares_sum_one": "",
-        "term_running": "f",
-        "unit_valid_on": "ff",
+        "term_running": "d",
+        "unit_valid_on": "cd",
     }
 )
-"""Name -> arguments: `f` a field (or event_date, block_date, received_on), `n` a number, `w` a
-word, `*` repeats the one before."""
+"""Name -> arguments: `f` a field that is not sealed, `d` a date (or block_date, received_on,
+head_event_date), `c` a code, `l` a link (or self, parties), `n` a number, `w` a word, `*` repeats
+the one before."""
 
 EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -44,15 +46,15 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         "close_keys": "",
         "close_office": "",
         "close_role": "",
-        "create_identity": "f",
+        "create_identity": "w",
         "enrol_keys": "",
         "file_notice": "",
         "give_competence": "",
         "give_role": "",
         "hold_ballot": "",
-        "index": "f",
+        "index": "l",
         "issue_certificate": "",
-        "link_family": "fff",
+        "link_family": "wll",
         "log": "w",
         "make_grant": "",
         "match": "w",
@@ -67,6 +69,66 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         "withdraw_grant": "",
     }
 )
+
+CREATING_EFFECTS: Final = frozenset({"create_identity", "link_family"})
+"""Effects whose first argument is a link to a record that the operation creates."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectNeed:
+    """An object that an effect reads.
+
+    Attributes:
+        kind: Of the object.
+        fields: Required fields and what they are.
+        single: Whether the entry has exactly one.
+    """
+
+    kind: str
+    fields: Mapping[str, str]
+    single: bool = True
+
+
+OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
+    {
+        "add_encumbrance": ObjectNeed("encumbrance", {"holder": "link"}, single=False),
+        "add_wraps": ObjectNeed("wraps", {"wraps_digest": "bytes"}),
+        "change_encumbrance": ObjectNeed(
+            "release", {"number": "int", "holder": "link"}, single=False
+        ),
+        "close_competence": ObjectNeed(
+            "competence_end", {"office": "bytes", "number": "int", "to_date": "date"}
+        ),
+        "close_keys": ObjectNeed("closing", {"key_id": "bytes"}, single=False),
+        "close_office": ObjectNeed("closing", {"office": "bytes", "to_date": "date"}),
+        "close_role": ObjectNeed(
+            "role_end",
+            {"identity": "link", "role": "text", "office": "bytes", "to_date": "date"},
+            single=False,
+        ),
+        "enrol_keys": ObjectNeed(
+            "key", {"algorithm": "int", "public": "bytes", "purpose": "text"}, single=False
+        ),
+        "file_notice": ObjectNeed("notice", {"purpose": "text", "digest": "bytes"}),
+        "hold_ballot": ObjectNeed("ballot", {"action": "text", "fields": "map"}),
+        "issue_certificate": ObjectNeed("certificate", {"form": "text"}),
+        "log": ObjectNeed("logged", {"digest": "bytes"}),
+        "make_grant": ObjectNeed(
+            "grant", {"recipient": "bytes", "wraps_digest": "bytes", "until": "date"}
+        ),
+        "open_import": ObjectNeed(
+            "opening", {"source": "text", "scans_root": "bytes", "count": "int"}
+        ),
+        "publish_text": ObjectNeed(
+            "piece", {"digest": "bytes", "number": "int", "pieces": "int", "bytes": "bytes"}
+        ),
+        "resolve_duplicate": ObjectNeed("duplicate", {"other": "link"}),
+        "revoke_key": ObjectNeed("key_end", {"key_id": "bytes"}),
+        "vote": ObjectNeed("vote", {"ballot": "bytes", "yes": "bool"}),
+        "withdraw_grant": ObjectNeed("withdrawal", {"grant": "bytes"}),
+    }
+)
+"""What effects read; the loader checks that the operation has it."""
 
 DATES: Final = frozenset({"block_date", "received_on", "head_event_date"})
 """Dates of the entry that a rule may name like a field."""
