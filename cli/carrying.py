@@ -5,6 +5,7 @@ in the place of its act; nothing is dropped. What a node had taken before it fel
 as replayed when it is submitted again: it stands in the chain, so it counts as carried.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cli.acting import Actor, Order
-from cli.client import Client
+from cli.client import Call, Client
 from cli.errors import NoNetworkError
 from cli.packages import TRY_AGAIN, Package, Result, Way, submit_all
 from keys.errors import CivregError
@@ -23,6 +24,8 @@ REPLAYED: Final = "registry.replayed"
 TURNS_MAX: Final = 60
 TURN_SECONDS: Final = 5.0
 SILENT_MAX: Final = 12
+SEEN_SECONDS: Final = 30.0
+SEEN_POLL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +79,16 @@ def carry(
         NoNetworkError: No node answers.
     """
     found: list[Carried] = []
-    under_way: deque[_Batch] = deque()
+    under_way: deque[Batch] = deque()
     nodes = list(addresses or actor.addresses)
     for at in range(0, len(orders), BATCH_ENTRIES):
         made = actor.make_entries(orders[at : at + BATCH_ENTRIES])
-        under_way.append(_send(actor, made, nodes))
+        under_way.append(send(actor, made, nodes))
         nodes.append(nodes.pop(0))
         if len(under_way) >= BATCHES_UNDER_WAY:
-            found += _arrive(under_way.popleft(), advance)
+            found += arrive(under_way.popleft(), advance)
     for batch in under_way:
-        found += _arrive(batch, advance)
+        found += arrive(batch, advance)
     return found
 
 
@@ -98,24 +101,27 @@ def deliver(
 ) -> Iterator[Carried]:
     """Submit entries that were made before; yield what became of each as the batches arrive."""
     nodes = list(addresses or actor.addresses)
-    batches: list[_Batch] = []
+    batches: list[Batch] = []
     for at in range(0, len(packages), batch_entries):
-        batches.append(_send(actor, packages[at : at + batch_entries], nodes))
+        batches.append(send(actor, packages[at : at + batch_entries], nodes))
         nodes.append(nodes.pop(0))
     for batch in batches:
-        yield from _arrive(batch, advance)
+        yield from arrive(batch, advance)
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class Batch:
+    """Entries on their way: what was made or refused before, and the answers to come."""
+
     made: Sequence[Package | CivregError]
     results: Future[list[Result]]
 
 
-def _send(actor: Actor, made: Sequence[Package | CivregError], nodes: Sequence[str]) -> _Batch:
+def send(actor: Actor, made: Sequence[Package | CivregError], nodes: Sequence[str]) -> Batch:
+    """Begin to submit what was made; to the first of the nodes that answers."""
     packages = [one for one in made if isinstance(one, Package)]
     work = _submit_somewhere(actor.client, packages, tuple(nodes))
-    return _Batch(made, actor.client.start(work))
+    return Batch(made, actor.client.start(work))
 
 
 async def _submit_somewhere(
@@ -147,7 +153,8 @@ def is_undecided(result: Result) -> bool:
     return result.status == "pending" or result.code in TRY_AGAIN
 
 
-def _arrive(batch: _Batch, advance: Callable[[int], None]) -> list[Carried]:
+def arrive(batch: Batch, advance: Callable[[int], None] = _nothing) -> list[Carried]:
+    """Wait until a batch is decided; one for each that was made or refused, in their order."""
     results = iter(batch.results.result())
     found: list[Carried] = []
     for one in batch.made:
@@ -164,3 +171,21 @@ def _settled(result: Result) -> Result:
     if result.code == REPLAYED:
         return replace(result, status="committed", error=None)
     return result
+
+
+def wait_until_seen(actor: Actor, carried: Sequence[Carried]) -> None:
+    """Wait until the node whose state is read has the blocks in which entries stand.
+
+    Raises:
+        NoNetworkError: It does not get there in time.
+    """
+    heights = [item.result.height for item in carried if item.result is not None]
+    wanted = max([height for height in heights if height is not None], default=0)
+    until_s = time.monotonic() + SEEN_SECONDS
+    while time.monotonic() < until_s:
+        call = Call(address=actor.addresses[0], path="/v1/status")
+        if int(actor.client.send(call).json["height"]) >= wanted:
+            actor.refresh()
+            return
+        time.sleep(SEEN_POLL_SECONDS)
+    raise NoNetworkError("the node is behind", address=actor.addresses[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.acting import Actor, Order
-from cli.carrying import Carried, carry
+from cli.carrying import carry, wait_until_seen
 from cli.generated_acts import Parents, PersonKeys
 from cli.local_nodes import LocalNodes
 from cli.output import Advance, Context, note, progress
@@ -139,11 +139,10 @@ class Scene:
             CivregError: One was refused.
         """
         with self.watched(key, len(orders)) as advance:
-            return [item.made() for item in self.try_carry(orders, advance)]
-
-    def try_carry(self, orders: Sequence[Order], advance: Advance) -> list[Carried]:
-        """Make and commit acts; refusals stand in the place of their acts."""
-        return carry(self.actor, orders, advance)
+            carried = carry(self.actor, orders, advance)
+        made = [item.made() for item in carried]
+        wait_until_seen(self.actor, carried)
+        return made
 
     def order(self, staff: Staff, act: Act, target: Target | None = None, **given: object) -> Order:
         """Return an order of an office, by its own officers unless `hands` says otherwise."""

@@ -11,6 +11,7 @@
       + NoSuchFileError
     x FileTakenError         a file stands where a new one was to be written
     x FileAccessError        the system does not let us read or write it
+    x ImportUnfinishedError  an import was interrupted and must be resumed
     x KeyNeededError         a private key is needed and none was given
     x InvalidInputError      a form, a mapping or another file of the user is wrong
     x NoNetworkError         no node answers
@@ -81,6 +82,12 @@ class FileAccessError(CliError):
     """The system does not let us read or write a file; details: name, reason."""
 
     code = "cli.file_access"
+
+
+class ImportUnfinishedError(CliError):
+    """An import of the same file was interrupted, and `--resume` was not given; details: name."""
+
+    code = "cli.import_unfinished"
 
 
 class KeyNeededError(CliError):

@@ -1,0 +1,126 @@
+"""`civreg import`: registers from files come in, row by row, once and for all."""
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from cli.commands import Command
+from cli.errors import BadParameterError
+from cli.exit_codes import ExitCode
+from cli.output import Context, accepted, confirm, progress
+from cli.passphrases import asker, passphrase_options, source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.import_rows import Problem
+    from cli.import_session import Found, Imported
+
+REPORT_SUFFIX: Final = ".errors.csv"
+
+
+@click.command(cls=Command, name="import", changes=True)
+@click.argument(
+    "file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True)
+)
+@click.option("--type", "type_name", required=True, help="Record type, such as land_title.")
+@click.option(
+    "--map",
+    "mapping_name",
+    required=True,
+    help="Mapping: a shipped one, such as hmlr_price_paid, or a file.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where bad rows go; by default FILE.errors.csv in this folder.",
+)
+@click.option("--resume", is_flag=True, help="Go on with an import that was interrupted.")
+@passphrase_options
+@click.pass_obj
+def import_(
+    context: Context,
+    file: Path,
+    type_name: str,
+    mapping_name: str,
+    report: Path | None,
+    *,
+    resume: bool,
+) -> int:
+    """Import the register FILE: good rows are registered, bad ones go to a report with a remedy.
+
+    Running it again registers nothing twice; after a kill, `--resume` goes on where it stopped. The
+    exit status is 6 if rows are in the report.
+
+    \b
+    Example:
+        civreg --home net import sales.csv --type land_title --map hmlr_price_paid --dry-run
+        civreg --home net import sales.csv --type land_title --map hmlr_price_paid --yes
+    """
+    # The whole client stack: only who imports pays for importing it.
+    from cli import import_session as session  # noqa: PLC0415
+    from cli.acting import Actor  # noqa: PLC0415
+    from cli.import_mapping import load_mapping  # noqa: PLC0415
+
+    mapping = load_mapping(mapping_name)
+    if type_name.replace("-", "_") != mapping.type_name:
+        message = f"the mapping {mapping.name} is for {mapping.type_name}"
+        raise BadParameterError(message, name="--type")
+    report = report or Path(f"{file.name}{REPORT_SUFFIX}")
+    with Actor.open(context.home, ask=asker(context, source())) as actor:
+        found = session.read_file(file, mapping, actor)
+        if context.dry_run:
+            return _tell(context, found, None, write_report(found.problems, report), report)
+        confirm(context.say("import.confirm", count=len(found.plan.deeds), file=file), context)
+        with session.open_journal(context.home, actor, mapping) as journal:
+            session.check_resume(journal, found, resume=resume)
+            left = session.entries_left(found, journal)
+            with progress(context.say("import.entries"), left, context) as advance:
+                imported = session.bring_in(actor, found, journal, advance)
+    problems = [*found.problems, *imported.progress.problems]
+    return _tell(context, found, imported, write_report(problems, report), report)
+
+
+def write_report(problems: "Sequence[Problem]", report: Path) -> int:
+    """Write the report, if there is anything to report; return how many problems it holds."""
+    from cli.import_rows import problems_csv  # noqa: PLC0415
+
+    if problems:
+        with report.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(problems_csv(problems))
+    return len(problems)
+
+
+def _tell(
+    context: Context, found: "Found", imported: "Imported | None", problems: int, report: Path
+) -> int:
+    from cli.import_session import counts_of  # noqa: PLC0415
+
+    result: dict[str, object] = {
+        **counts_of(found),
+        "problems": problems,
+        "report": str(report) if problems else None,
+        "imported": imported is not None,
+    }
+    lines = [context.say("import.read", **result)]
+    if imported is None:
+        lines.append(context.say("import.dry_run", **result))
+    else:
+        done = imported.progress
+        result |= {
+            "firsts_registered": imported.firsts,
+            "laters_registered": imported.laters,
+            "firsts_new": done.firsts,
+            "laters_new": done.laters,
+            "owners_new": done.owners,
+            "known_before": len(done.known),
+            "seconds": round(imported.seconds, 1),
+        }
+        lines.append(context.say("import.done", **result))
+        lines.append(context.say("import.new", **result))
+    if problems:
+        lines.append(context.say("import.report", count=problems, report=report))
+    accepted(result, context, lines=lines)
+    return ExitCode.INVALID_INPUT if problems else ExitCode.OK

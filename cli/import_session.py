@@ -1,0 +1,182 @@
+"""One call of `civreg import`: read the file, plan, open the window, run, report."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cli.acting import Actor
+from cli.errors import ImportUnfinishedError
+from cli.import_journal import DEED, FOLDER, ImportJournal
+from cli.import_mapping import ImportMapping
+from cli.import_owners import Owners
+from cli.import_plan import IMPORT_LEGACY, Plan, make_plan
+from cli.import_rows import Problem, Reading, read_register
+from cli.import_run import ImportRun, Offices, Progress
+from cli.import_windows import WindowWish, open_window
+from cli.people import communes
+from cli.staff import staff_of
+from keys.hashing import Digest
+from registry.code_tables import CodeTable, parse_table
+
+Advance = Callable[[int], None]
+CHUNK_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a file holds, before anything is done.
+
+    Attributes:
+        digest: SHA-256 of the file.
+        reading: Good rows and problems.
+        plan: What will be done.
+        problems: All that is wrong with rows.
+    """
+
+    digest: Digest
+    reading: Reading
+    plan: Plan
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What stands in the register after an import.
+
+    Attributes:
+        progress: What this run did.
+        firsts: Rows of this file that brought a record in, in this run or before.
+        laters: Rows of this file that followed another, in this run or before.
+        seconds: How long it took.
+    """
+
+    progress: Progress
+    firsts: int
+    laters: int
+    seconds: float
+
+
+def read_file(path: Path, mapping: ImportMapping, actor: Actor) -> Found:
+    """Read a register and plan its import; nothing is sent.
+
+    Raises:
+        InvalidInputError: Its header is not the mapping's.
+    """
+    reading = read_register(path, mapping, code_checker(actor))
+    plan, more = make_plan(reading.rows, mapping)
+    problems = sorted([*reading.problems, *more], key=lambda problem: problem.line)
+    return Found(file_digest(path), reading, plan, tuple(problems))
+
+
+def code_checker(actor: Actor) -> Callable[[str, str], bool]:
+    """Return what tells whether a code stands in a table of the network, on any date."""
+    tables: dict[str, CodeTable] = {}
+
+    def is_code(table: str, code: str) -> bool:
+        if table not in tables:
+            tables[table] = parse_table(actor.genesis.attachments.get(f"table/{table}", b""))
+        return code in tables[table].ranges
+
+    return is_code
+
+
+def file_digest(path: Path) -> Digest:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return Digest(digest.digest())
+
+
+def open_journal(home: Path, actor: Actor, mapping: ImportMapping) -> ImportJournal:
+    """Open the journal of a source in a network."""
+    network = actor.genesis.network_id.hex()[:16]
+    return ImportJournal.open(home / FOLDER / f"{network}-{mapping.source}.sqlite")
+
+
+def check_resume(journal: ImportJournal, found: Found, *, resume: bool) -> None:
+    """Refuse to go on silently where an import of the same file was interrupted.
+
+    Raises:
+        ImportUnfinishedError: It was, and `--resume` was not given.
+    """
+    if journal.is_unfinished(found.digest) and not resume:
+        raise ImportUnfinishedError("an import of this very file was interrupted", name="--resume")
+
+
+def bring_in(actor: Actor, found: Found, journal: ImportJournal, advance: Advance) -> Imported:
+    """Open the window where one is needed, and import what is left.
+
+    Raises:
+        CivregError: The window cannot be opened, or no node answers.
+    """
+    began_s = time.monotonic()
+    mapping = found.plan.mapping
+    offices = offices_of(actor, mapping)
+    if mapping.first == IMPORT_LEGACY and found.plan.deeds:
+        wish = WindowWish(
+            type_name=mapping.type_name,
+            source=mapping.source,
+            count=found.reading.records,
+            scans_root=found.digest,
+        )
+        open_window(actor, offices.register, wish)
+    journal.begin(found.digest)
+    owners = None
+    if offices.owners is not None:
+        units = communes(actor.genesis.attachments["table/admin_unit"].decode())
+        owners = Owners(journal.secret, units)
+    run = ImportRun(actor, found.plan, offices, journal, owners, advance)
+    progress = run.run()
+    if not progress.problems:
+        journal.finish(found.digest)
+    registered = {row for row, one in journal.steps(DEED).items() if one.is_committed}
+    registered |= progress.known
+    return Imported(
+        progress=progress,
+        firsts=sum(1 for deed in found.plan.firsts if deed.name in registered),
+        laters=sum(1 for deed in found.plan.laters if deed.name in registered),
+        seconds=time.monotonic() - began_s,
+    )
+
+
+def offices_of(actor: Actor, mapping: ImportMapping) -> Offices:
+    """Return who signs an import.
+
+    Raises:
+        NotFoundError: The network has no such office.
+        KeyNeededError: Keys of its officers are not at hand.
+    """
+    register = staff_of(actor, mapping.office, [mapping.other_office])
+    owners = None
+    if mapping.owners_office:
+        owners = staff_of(actor, mapping.owners_office, [mapping.owners_other])
+    return Offices(register=register, owners=owners)
+
+
+def entries_left(found: Found, journal: ImportJournal) -> int:
+    """Return about how many entries an import still has to make, for showing progress."""
+    done = {row for row, one in journal.steps(DEED).items() if one.is_committed}
+    left = [deed for deed in found.plan.deeds if deed.name not in done]
+    signing = {
+        name
+        for deed in found.plan.laters
+        if deed.name not in done
+        for name in (deed.name, found.plan.before(deed))
+    }
+    has_owners = bool(found.plan.mapping.owners_office)
+    return len(left) * (2 if has_owners else 1) + (len(signing) if has_owners else 0)
+
+
+def counts_of(found: Found) -> Mapping[str, int]:
+    """Return what a plain look at the plan says."""
+    return {
+        "records": found.reading.records,
+        "good": len(found.plan.deeds),
+        "firsts": len(found.plan.firsts),
+        "laters": len(found.plan.laters),
+    }
