@@ -20,7 +20,7 @@ def domain(purpose: str) -> bytes:
 
 def sha256(data: bytes) -> Digest:
     """Return the plain SHA-256 digest of `data`; for structures with a prefix of their own."""
-    return Digest(hashlib.sha256(data).digest())
+    return hashlib.sha256(data).digest()  # type: ignore[return-value]  # a Digest
 
 
 def hash_with(prefix: bytes, *pieces: bytes) -> Digest:
@@ -28,4 +28,4 @@ def hash_with(prefix: bytes, *pieces: bytes) -> Digest:
 
     All pieces but the last must have a fixed length, or two different lists could hash alike.
     """
-    return Digest(hashlib.sha256(prefix + b"".join(pieces)).digest())
+    return hashlib.sha256(prefix + b"".join(pieces)).digest()  # type: ignore[return-value]

@@ -52,8 +52,10 @@ def encode(value: Value) -> bytes:
 
     Source: formats.md, section 1.
     """
-    texts, in_order = _inspect(value)
-    check_text("".join(texts))
+    texts: list[str] = []
+    in_order = _walk((value,), texts, NESTING_MAX)
+    if texts:
+        check_text("".join(texts))
     return _pack(value if in_order else _sorted(value))
 
 
@@ -71,7 +73,7 @@ def encode_opaque(value: Value) -> bytes:
 
     Source: formats.md, section 1.
     """
-    _texts, in_order = _inspect(value)
+    in_order = _walk((value,), [], NESTING_MAX)
     return _pack(value if in_order else _sorted(value))
 
 
@@ -92,9 +94,14 @@ def decode(raw: bytes, bytes_max: int, *, limit: str = "encoded bytes") -> Value
 
     Source: formats.md, section 1.
     """
-    check_limit(limit, len(raw), bytes_max)
+    if len(raw) > bytes_max:
+        check_limit(limit, len(raw), bytes_max)
     value = _unpack(raw)
-    if encode(value) != raw:
+    texts: list[str] = []
+    in_order = _walk((value,), texts, NESTING_MAX)
+    if texts:
+        check_text("".join(texts))
+    if not in_order or _pack(value) != raw:
         raise NotCanonicalError("the bytes are not the canonical form of their value")
     return value
 
@@ -123,10 +130,8 @@ def decode_opaque(raw: bytes, bytes_max: int, *, limit: str = "encoded bytes") -
     return value
 
 
-def _inspect(value: Value) -> tuple[list[str], bool]:
-    """Check types and nesting; return all texts, and whether the keys of every map are in order."""
-    texts: list[str] = []
-    return texts, _walk((value,), texts, NESTING_MAX)
+_TEXTLESS: Final = frozenset({bytes, int, bool, type(None)})
+"""Types of scalars of which nothing remains to be checked."""
 
 
 def _walk(items: Iterable[Value], texts: list[str], depth_left: int) -> bool:
@@ -138,7 +143,7 @@ def _walk(items: Iterable[Value], texts: list[str], depth_left: int) -> bool:
     in_order = True
     for item in items:
         kind = type(item)
-        if kind is bytes or kind is int or item is None or kind is bool:
+        if kind in _TEXTLESS:
             continue
         if kind is str:
             texts.append(item)  # type: ignore[arg-type]  # its exact type has just been compared
@@ -183,11 +188,17 @@ def _sorted(value: Value) -> Value:
     return value
 
 
+_Packer: Final = msgpack.Packer  # type: ignore[attr-defined]  # mypy does not see the C module
+_PACKER_BYTES: Final = 1_024
+"""What a packer reserves at first; with the default, 256 KiB, that costs more than packing."""
+
+
 def _pack(value: Value) -> bytes:
     try:
-        return msgpack.packb(value)
+        packed: bytes = _Packer(buf_size=_PACKER_BYTES).pack(value)
     except (OverflowError, ValueError) as error:  # ValueError: a lone surrogate, or over 4 GiB
         raise NotCanonicalError("an integer or a text is outside what the format has") from error
+    return packed
 
 
 def _unpack(raw: bytes) -> Value:

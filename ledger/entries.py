@@ -21,6 +21,7 @@ from ledger import merkle
 from ledger.canonical import Value, decode, encode
 from ledger.errors import InvalidEntryError
 from ledger.fields import read_array, read_bytes, read_bytes_up_to
+from ledger.frozen import quick_init
 from ledger.ids import RecordId, record_id
 from ledger.limits import ENTRY_BYTES_MAX, ENTRY_PARTS_MAX, check_limit
 from ledger.part_readers import (
@@ -96,7 +97,7 @@ class SignatureSlot(NamedTuple):
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class EntryContent:
     """What an entry says, signed or not yet.
 
@@ -127,7 +128,8 @@ class EntryContent:
         return record_id(self.head.network_id, self.head.first_key_id, self.head.act_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quick_init
+@dataclass(frozen=True, slots=True)
 class UnsignedEntry(EntryContent):
     """An entry that still lacks its signatures."""
 
@@ -157,7 +159,8 @@ class UnsignedEntry(EntryContent):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@quick_init
+@dataclass(frozen=True, slots=True)
 class Entry(EntryContent):
     """An entry with all its signatures in shape; that they verify is the registry's to check.
 
@@ -196,19 +199,9 @@ def parse_entry(raw: bytes) -> Entry:
     parts_value, slots_value = read_array(
         decode(raw, ENTRY_BYTES_MAX, limit="entry bytes"), "entry", 2
     )
-    content = parse_parts(parts_value)
-    slots = _read_slots(slots_value, content.head.signers)
-    return Entry(
-        parts=content.parts,
-        head=content.head,
-        records=content.records,
-        objects=content.objects,
-        context=content.context,
-        entry_digest=content.entry_digest,
-        slots=slots,
-        signatures_digest=hash_with(_SIGNATURES, encode(slots)),
-        raw=raw,
-    )
+    content = _read_content(parts_value)
+    slots = _read_slots(slots_value, content[1].signers)
+    return Entry(*content, slots, hash_with(_SIGNATURES, encode(slots)), raw)
 
 
 def parse_parts(value: Value) -> UnsignedEntry:
@@ -221,6 +214,16 @@ def parse_parts(value: Value) -> UnsignedEntry:
         NotCanonicalError: A part is not canonical.
         InvalidDataError: A shape, bound, order or date is wrong; names the field.
     """
+    return UnsignedEntry(*_read_content(value))
+
+
+_Content: TypeAlias = tuple[
+    tuple[Part, ...], Head, tuple[RecordPart, ...], tuple[ObjectPart, ...], Context, Digest
+]
+"""The attributes of `EntryContent`, in its order."""
+
+
+def _read_content(value: Value) -> _Content:
     pairs = read_array(value, "entry.parts", (_PARTS_MIN, ENTRY_PARTS_MAX))
     parts = tuple([_read_part(pair) for pair in pairs])
     if len({part.blind for part in parts}) != len(parts):
@@ -238,14 +241,9 @@ def parse_parts(value: Value) -> UnsignedEntry:
             raise InvalidEntryError("the parts are not head, records, objects, context")
     if len(records) > 1 and len({record.record_id for record in records}) != len(records):
         raise InvalidEntryError("two parts of an entry write the same record")
-    return UnsignedEntry(
-        parts=parts,
-        head=head,
-        records=tuple(records),
-        objects=tuple(objects),
-        context=read_context(decode(parts[-1].raw, ENTRY_BYTES_MAX)),
-        entry_digest=merkle.root([merkle.leaf_hash(part.leaf_data) for part in parts]),
-    )
+    context = read_context(decode(parts[-1].raw, ENTRY_BYTES_MAX))
+    digest = merkle.root([merkle.leaf_hash(_PART + blind + raw) for blind, raw in parts])
+    return parts, head, tuple(records), tuple(objects), context, digest
 
 
 def parse_part(raw: bytes) -> Head | RecordPart | ObjectPart | Context:
@@ -327,11 +325,12 @@ def _read_part(value: Value) -> Part:
 
 def _read_slots(value: Value, signers: tuple[Signer, ...]) -> tuple[Slot, ...]:
     array = read_array(value, "entry.signatures", len(signers))
-    return tuple([_read_slot(slot, signer) for slot, signer in zip(array, signers, strict=True)])
+    return tuple(map(_read_slot, array, signers))
 
 
 def _read_slot(value: Value, signer: Signer) -> Slot:
-    if isinstance(signer, KeySigner):
+    if type(signer) is KeySigner:
         return read_signature(value, "signature")
+    assert isinstance(signer, CustodySigner), "there is no third kind"
     array = read_array(value, "signature of a custody form", len(signer.officers))
     return tuple([read_signature(signature, "signature") for signature in array])

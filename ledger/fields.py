@@ -48,11 +48,11 @@ def read_bytes(value: Value, name: str, length: int) -> bytes:
     Raises:
         InvalidDataError: Another type or length.
     """
+    if type(value) is bytes and len(value) == length:
+        return value
     if type(value) is not bytes:
         raise InvalidDataError(f"{name} is not bytes")
-    if len(value) != length:
-        raise InvalidDataError(f"{name} has {len(value)} bytes instead of {length}")
-    return value
+    raise InvalidDataError(f"{name} has {len(value)} bytes instead of {length}")
 
 
 def read_digest(value: Value, name: str) -> Digest:
@@ -61,6 +61,8 @@ def read_digest(value: Value, name: str) -> Digest:
     Raises:
         InvalidDataError: Another type or length.
     """
+    if type(value) is bytes and len(value) == DIGEST_BYTES:
+        return value  # type: ignore[return-value]  # a Digest; calling it would cost as much again
     return Digest(read_bytes(value, name, DIGEST_BYTES))
 
 
@@ -100,6 +102,8 @@ def read_array(value: Value, name: str, length: int | tuple[int, int]) -> tuple[
     """
     if type(value) is not tuple:
         raise InvalidDataError(f"{name} is not an array")
+    if len(value) == length:
+        return value
     minimum, maximum = (length, length) if isinstance(length, int) else length
     if not minimum <= len(value) <= maximum:
         wanted = f"{minimum}" if minimum == maximum else f"{minimum} ... {maximum}"
@@ -155,7 +159,9 @@ def read_optional_bytes(value: Value, name: str, length: int) -> bytes | None:
     Raises:
         InvalidDataError: Neither nil nor bytes of this length.
     """
-    return None if value is None else read_bytes(value, name, length)
+    if value is None or (type(value) is bytes and len(value) == length):
+        return value
+    return read_bytes(value, name, length)
 
 
 def read_optional_digest(value: Value, name: str) -> Digest | None:

@@ -40,7 +40,7 @@ class NodeReader(Protocol):
 
 def leaf_hash(data: bytes) -> Digest:
     """Return the digest of a leaf: SHA-256 over 0x00 and its bytes."""
-    return Digest(hashlib.sha256(b"\x00" + data).digest())
+    return hashlib.sha256(b"\x00" + data).digest()  # type: ignore[return-value]  # a Digest
 
 
 def node_hash(left: Digest, right: Digest) -> Digest:
@@ -58,14 +58,14 @@ def root(leaf_hashes: Sequence[Digest]) -> Digest:
     """
     # Pairing row by row, a lonely last node going up as it is, gives the RFC's tree: the largest
     # power of two below the size is what lies under the left child of the root.
-    row = leaf_hashes
+    row: Sequence[bytes] = leaf_hashes
     while len(row) > 1:
         pairs = [
-            Digest(hashlib.sha256(b"\x01" + row[at] + row[at + 1]).digest())
-            for at in range(0, len(row) - 1, 2)
+            hashlib.sha256(b"\x01" + left + right).digest()
+            for left, right in zip(row[::2], row[1::2], strict=False)
         ]
         row = [*pairs, row[-1]] if len(row) & 1 else pairs
-    return row[0] if row else EMPTY_ROOT
+    return Digest(row[0]) if row else EMPTY_ROOT
 
 
 def inclusion_path(leaf_hashes: Sequence[Digest], index: int) -> tuple[Digest, ...]:

@@ -9,7 +9,8 @@ Source: docs/formats.md, section 5.
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
-from itertools import pairwise
+from functools import lru_cache
+from operator import lt
 from typing import Final, TypeVar, cast
 
 from keys.signing import KEY_ID_BYTES, KeyId
@@ -83,7 +84,7 @@ def read_head(value: Value) -> Head:
     if fields[1] != "head":
         raise InvalidEntryError("the first part is not a head")
     kind = read_text(fields[3], "head.kind", _KIND_CHARS_MAX)
-    if _KIND.fullmatch(kind) is None:
+    if not _is_kind(kind):
         raise InvalidEntryError("head.kind is not of the form type/operation")
     received_on = fields[9]
     return Head(
@@ -172,14 +173,23 @@ def read_date(value: Value, name: str) -> str:
         InvalidDataError: Another type, form, or a day that the calendar lacks.
     """
     text = read_text(value, name, 10, chars_min=10)
-    try:
-        # Python also reads week dates of ten characters; printing them again gives another text.
-        is_date = date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        is_date = False
-    if not is_date:
+    if not _is_date(text):
         raise InvalidEntryError(f"{name} is not a calendar date of the form YYYY-MM-DD")
     return text
+
+
+@lru_cache(maxsize=4_096)
+def _is_date(text: str) -> bool:
+    try:
+        # Python also reads week dates of ten characters; printing them again gives another text.
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+@lru_cache(maxsize=1_024)
+def _is_kind(text: str) -> bool:
+    return _KIND.fullmatch(text) is not None
 
 
 def check_ascending(items: Sequence[_T], place: Callable[[_T], _Place], name: str) -> None:
@@ -189,8 +199,8 @@ def check_ascending(items: Sequence[_T], place: Callable[[_T], _Place], name: st
         InvalidEntryError: Two are equal or out of order.
     """
     if len(items) > 1:
-        places = [place(item) for item in items]
-        if any(a >= b for a, b in pairwise(places)):
+        places = list(map(place, items))
+        if not all(map(lt, places, places[1:])):
             raise InvalidEntryError(f"{name} are not in ascending order without repetition")
 
 
@@ -216,9 +226,24 @@ def _read_about(value: Value) -> About:
 
 def _read_signers(value: Value) -> tuple[Signer, ...]:
     array = read_array(value, "head.signers", (1, ENTRY_SIGNERS_MAX))
-    signers = tuple([_read_signer(signer) for signer in array])
+    signers = tuple([_quick_signer(signer) or _read_signer(signer) for signer in array])
     check_ascending(signers, signer_place, "head.signers")
     return signers
+
+
+def _quick_signer(value: Value) -> KeySigner | None:
+    """Return what `_read_signer` would if it is a key's; None where a second look is needed."""
+    if type(value) is tuple and len(value) == _KEY_SIGNER_FIELDS:
+        term, acting_for, key_id = value
+        if (
+            type(key_id) is bytes
+            and len(key_id) == KEY_ID_BYTES
+            and type(term) is str
+            and 1 <= len(term) <= NAME_CHARS_MAX
+            and (acting_for is None or (type(acting_for) is bytes and len(acting_for) == ID_BYTES))
+        ):
+            return KeySigner(term, acting_for, key_id)  # type: ignore[arg-type]  # of their lengths
+    return None
 
 
 def _read_signer(value: Value) -> Signer:

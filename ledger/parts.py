@@ -9,11 +9,13 @@ Source: docs/formats.md, section 5.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
 from keys.hashing import Digest
 from keys.signing import KeyId
 from ledger.canonical import Value, encode
+from ledger.frozen import quick_init
 from ledger.ids import ActId, OfficeId, RecordId
 
 PART_VERSION: Final = 1
@@ -24,6 +26,7 @@ CUSTODY: Final = "custody"
 """Stands in a signer's array where the officers of a custody form follow."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class About:
     """The record, at a version, that an act without a new version speaks of."""
@@ -32,6 +35,7 @@ class About:
     version: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class KeySigner:
     """Someone who signs with a key of their own.
@@ -47,6 +51,7 @@ class KeySigner:
     key_id: KeyId
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CustodySigner:
     """Someone without a key, for whom officers attest a signed form.
@@ -67,6 +72,7 @@ class CustodySigner:
 Signer: TypeAlias = KeySigner | CustodySigner
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """The part that says what act this is, where, when and by whom.
@@ -114,6 +120,7 @@ class Head:
         return first.key_id if isinstance(first, KeySigner) else first.officers[0]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A share of a record: one party, or several together.
@@ -129,6 +136,7 @@ class Holder:
     denominator: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class TagProof:
     """Why a tag is believed: the tag service signed it for this record and officer.
@@ -146,6 +154,7 @@ class TagProof:
     signature: bytes
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A unique claim: a value in clear with epoch 0, or a tag (32 bytes) with its proof."""
@@ -156,6 +165,7 @@ class Claim:
     proof: TagProof | None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Match:
     """A tag of which equal ones are found, not refused."""
@@ -166,6 +176,7 @@ class Match:
     proof: TagProof
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Seal:
     """What fixes the sealed body of a record: four digests, see docs/formats.md, section 6."""
@@ -176,6 +187,7 @@ class Seal:
     wraps_digest: Digest
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordPart:
     """What an entry writes of one record.
@@ -205,6 +217,7 @@ class RecordPart:
     seal: Seal | None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ObjectPart:
     """What a side act makes: a certificate, a grant, a ballot … by its kind and fields."""
@@ -213,6 +226,7 @@ class ObjectPart:
     fields: Mapping[str, Value]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class AttestedRule:
     """A rule on sealed fields that an office ran under a pack of rules: it passed, or warned."""
@@ -222,6 +236,7 @@ class AttestedRule:
     warned: bool
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What the office saw: is it sufficient, is it official, digests of the scans (ascending)."""
@@ -231,6 +246,7 @@ class Evidence:
     digests: tuple[Digest, ...]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Context:
     """The part that says on which grounds: attested rules, evidence, court order, reason."""
@@ -330,9 +346,14 @@ def signer_place(signer: Signer) -> tuple[bool, bool, int, bytes, bytes, bytes]:
         is_form, rest = False, bytes(signer.key_id)
     else:
         is_form, rest = True, encode((signer.officers, signer.form_digest))
-    term = signer.term.encode()
-    acting_for = signer.acting_for or b""
-    return signer.term == CUSTODIAN_TERM, is_form, len(term), term, acting_for, rest
+    is_custodian, length, term = _term_place(signer.term)
+    return is_custodian, is_form, length, term, signer.acting_for or b"", rest
+
+
+@lru_cache(maxsize=1_024)
+def _term_place(term: str) -> tuple[bool, int, bytes]:
+    encoded = term.encode()
+    return term == CUSTODIAN_TERM, len(encoded), encoded
 
 
 def claim_place(claim: Claim) -> bytes:
