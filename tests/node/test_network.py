@@ -5,7 +5,6 @@ import contextlib
 import json
 import shutil
 import signal
-import sys
 
 import pytest
 
@@ -13,11 +12,11 @@ from node.app import EXIT_CHAIN_BROKEN, EXIT_INVALID_INPUT, Options, open_node, 
 from node.clock import SystemClock
 from node.errors import ConfigError, GuardMissingError, WrongHomeError
 from tests.node.homes import make_homes
+from tests.node.processes import Process, check_one_chain
 from tests.node.town_chain import make_town, make_town_homes, pooled
 
 pytestmark = pytest.mark.asyncio
 PATIENCE_S = 60
-RUN = "import sys, pathlib, node.app; sys.exit(node.app.run_node(pathlib.Path(sys.argv[1])))"
 
 
 class Running:
@@ -168,42 +167,6 @@ async def test_everything_that_is_wrong_with_keys_is_named_at_once(tmp_path):
     }
 
 
-class Process:
-    """A node in an operating-system process of its own; its log tells where it stands."""
-
-    def __init__(self, home):
-        self.home = home
-        self.blocks = {}
-        self.height = 0
-
-    async def start(self):
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", RUN, str(self.home), stderr=asyncio.subprocess.PIPE
-        )
-        return self
-
-    async def line(self):
-        assert self.process.stderr is not None
-        return await self.process.stderr.readline()
-
-    async def reach(self, height):
-        while self.height < height:
-            line = await self.line()
-            assert line, "the node ended"
-            entry = json.loads(line)
-            if entry["event"] == "committed":
-                self.height = entry["height"]
-                self.blocks[self.height] = entry["block"]
-
-    async def stop(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        while line := await self.line():
-            entry = json.loads(line)
-            if entry["event"] == "committed":
-                self.blocks[entry["height"]] = entry["block"]
-        return await self.process.wait()
-
-
 @pytest.mark.slow
 async def test_four_processes_survive_a_sigkill_and_the_killed_one_catches_up(tmp_path):
     homes = make_homes(tmp_path)
@@ -216,10 +179,25 @@ async def test_four_processes_survive_a_sigkill_and_the_killed_one_catches_up(tm
         again = await Process(killed.home).start()
         await reach([*nodes, again], max(killed.blocks) + 12)
         assert [await one.stop() for one in (*nodes, again)] == [0, 0, 0, 0]
-    found: dict[int, str] = {}
-    for one in (*nodes, again, killed):
-        for height, block_id in one.blocks.items():
-            assert found.setdefault(height, block_id) == block_id
+    check_one_chain(*nodes, again, killed)
+
+
+@pytest.mark.slow
+async def test_a_killed_node_that_comes_back_is_enough_where_another_one_is_down(tmp_path):
+    """Three of four are a quorum only if the third votes at once: nobody else can go on."""
+    homes = make_homes(tmp_path)
+    nodes = [await Process(home).start() for home in homes.folders]
+    async with asyncio.timeout(PATIENCE_S):
+        await reach(nodes, 3)
+        killed = nodes.pop()
+        await killed.stop(signal.SIGKILL)
+        await reach(nodes, max(killed.blocks) + 5)
+        down = nodes.pop()
+        await down.stop(signal.SIGKILL)
+        again = await Process(killed.home).start()
+        await reach([*nodes, again], max(down.blocks) + 4)
+        assert [await one.stop() for one in (*nodes, again)] == [0, 0, 0]
+    check_one_chain(*nodes, again, killed, down)
 
 
 async def test_wrong_settings_and_damage_have_exit_codes_of_their_own(tmp_path, capsys):
