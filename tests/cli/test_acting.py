@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cli.acting import Actor, Order
 from cli.errors import NoNetworkError, RemoteRefusalError
 from cli.exit_codes import ExitCode, exit_code_of
-from cli.packages import Package, print_submission, read_results
+from cli.packages import Package, Way, print_submission, read_results, submit_all
 from cli.remote_state import RemoteState
 from keys.errors import CivregError
 from keys.hashing import Digest
@@ -156,6 +156,27 @@ def test_a_refused_order_stands_in_the_place_of_its_entry(actor):
     assert [isinstance(one, Package) for one in made] == [True, False, True]
     assert isinstance(made[1], CivregError)
     assert made[1].code == "registry.office_rule"
+
+
+@slow
+def test_a_node_that_does_not_answer_is_passed_over(actor, network):
+    package = actor.make_entry(new_identity(actor))
+    way = Way(addresses=["http://127.0.0.1:1", network.nodes[1].address])
+    (result,) = actor.client.run(submit_all(actor.client, [package], way))
+    assert result.committed
+
+
+@slow
+def test_an_entry_that_was_committed_by_an_unheard_answer_counts_as_committed(actor, network):
+    """A first try may come through although its answer is lost; the second is then a replay."""
+    package = actor.make_entry(new_identity(actor))
+    actor.submit([package])[0].check()
+    address = network.nodes[0].address
+    way = Way(addresses=["http://127.0.0.1:1", address])
+    (result,) = actor.client.run(submit_all(actor.client, [package], way))
+    assert (result.status, result.height is not None) == ("committed", True)
+    (again,) = actor.submit([package], address=address)
+    assert again.code == "registry.replayed", "without a failed try it is what it is"
 
 
 @slow
