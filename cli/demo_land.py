@@ -31,6 +31,7 @@ def bring_in_titles(scene: Scene, count: int) -> None:
         type_name="land_title",
         source=OLD_REGISTER,
         count=count,
+        needed=count,
         scans_root=sha256(secrets.token_bytes(32)),
     )
     open_window(scene.actor, scene.land, wish)

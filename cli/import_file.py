@@ -1,8 +1,10 @@
 """`civreg import`: registers from files come in, row by row, once and for all."""
 
 import csv
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +21,19 @@ if TYPE_CHECKING:
     from cli.import_session import Found, Imported
 
 REPORT_SUFFIX: Final = ".errors.csv"
+_SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the command line said; see the options."""
+
+    file: Path
+    type_name: str
+    mapping_name: str
+    report: Path | None
+    source_name: str | None
+    resume: bool
 
 
 @click.command(cls=Command, name="import", changes=True)
@@ -37,18 +52,11 @@ REPORT_SUFFIX: Final = ".errors.csv"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where bad rows go; by default FILE.errors.csv in this folder.",
 )
+@click.option("--source", "source_name", help="Name of the old register; default: the mapping's.")
 @click.option("--resume", is_flag=True, help="Go on with an import that was interrupted.")
 @passphrase_options
 @click.pass_obj
-def import_(
-    context: Context,
-    file: Path,
-    type_name: str,
-    mapping_name: str,
-    report: Path | None,
-    *,
-    resume: bool,
-) -> int:
+def import_(context: Context, **given: Any) -> int:  # noqa: ANN401 - what click has read
     """Import the register FILE: good rows are registered, bad ones go to a report with a remedy.
 
     Running it again registers nothing twice; after a kill, `--resume` goes on where it stopped. The
@@ -59,28 +67,50 @@ def import_(
         civreg --home net import sales.csv --type land_title --map hmlr_price_paid --dry-run
         civreg --home net import sales.csv --type land_title --map hmlr_price_paid --yes
     """
+    return run_import(context, Asked(**given))
+
+
+def run_import(context: Context, asked: Asked) -> int:
+    """Do what the command was asked to; return the exit status.
+
+    Raises:
+        CivregError: Nothing can be imported, or not now.
+    """
     # The whole client stack: only who imports pays for importing it.
     from cli import import_session as session  # noqa: PLC0415
     from cli.acting import Actor  # noqa: PLC0415
     from cli.import_mapping import load_mapping  # noqa: PLC0415
 
-    mapping = load_mapping(mapping_name)
-    if type_name.replace("-", "_") != mapping.type_name:
+    mapping = load_mapping(asked.mapping_name)
+    if asked.source_name is not None:
+        mapping = replace(mapping, source=check_source(asked.source_name))
+    if asked.type_name.replace("-", "_") != mapping.type_name:
         message = f"the mapping {mapping.name} is for {mapping.type_name}"
         raise BadParameterError(message, name="--type")
-    report = report or Path(f"{file.name}{REPORT_SUFFIX}")
+    file, report = asked.file, asked.report or Path(f"{asked.file.name}{REPORT_SUFFIX}")
     with Actor.open(context.home, ask=asker(context, source())) as actor:
         found = session.read_file(file, mapping, actor)
         if context.dry_run:
             return _tell(context, found, None, write_report(found.problems, report), report)
         confirm(context.say("import.confirm", count=len(found.plan.deeds), file=file), context)
         with session.open_journal(context.home, actor, mapping) as journal:
-            session.check_resume(journal, found, resume=resume)
+            session.check_resume(journal, found, resume=asked.resume)
             left = session.entries_left(found, journal)
             with progress(context.say("import.entries"), left, context) as advance:
                 imported = session.bring_in(actor, found, journal, advance)
     problems = [*found.problems, *imported.progress.problems]
     return _tell(context, found, imported, write_report(problems, report), report)
+
+
+def check_source(name: str) -> str:
+    """Return the name of a source, which also names the journal's file.
+
+    Raises:
+        BadParameterError: Not 1 to 64 letters, digits, dots, hyphens or underscores.
+    """
+    if _SOURCE.fullmatch(name) is None:
+        raise BadParameterError("1 to 64 letters, digits, dots, hyphens", name="--source")
+    return name
 
 
 def write_report(problems: "Sequence[Problem]", report: Path) -> int:

@@ -27,6 +27,7 @@ from cli.errors import InvalidInputError, NotFoundError
 TRANSFORMS: Final = ("text", "whole_number", "iso_date")
 MAPPING_BYTES_MAX: Final = 256 * 1024
 _VERSION: Final = 1
+_SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WAYS: Final = ("column", "join", "value", "hex")
 
 
@@ -173,6 +174,8 @@ def _read(table: dict[str, Any], name: str) -> ImportMapping:
         later_fields=_sources(table.get("later_field", {}), header),
         created_fields=_sources(table.get("created_field", {}), header),
     )
+    if _SOURCE.fullmatch(mapping.source) is None:
+        raise ValueError("source is not 1 to 64 letters, digits, dots, hyphens or underscores")
     for column in (mapping.id_column, mapping.date_column, *mapping.key):
         if column not in header:
             raise ValueError(f"there is no column {column!r}")

@@ -100,15 +100,24 @@ class ImportRun:
         self._deeds = {deed.name: deed for deed in plan.deeds}
         self.progress = Progress()
 
-    def run(self) -> Progress:
-        """Do everything that is left.
+    def begin(self) -> int:
+        """Settle what an interrupted run left; return how many records are still to be brought in.
 
         Raises:
-            NoNetworkError: No node answers; the next run goes on from here.
+            NoNetworkError: No node answers.
         """
         for step in (OWNER, KEYS, DEED):
             self._recover(step)
         self._find_known()
+        done = self._done(DEED) | self.progress.known
+        return sum(1 for deed in self._plan.firsts if deed.name not in done)
+
+    def run(self) -> Progress:
+        """Do everything that is left, after `begin`.
+
+        Raises:
+            NoNetworkError: No node answers; the next run goes on from here.
+        """
         if self._owners is not None:
             self._make_owners()
             self._enrol_sellers()

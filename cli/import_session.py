@@ -117,20 +117,22 @@ def bring_in(actor: Actor, found: Found, journal: ImportJournal, advance: Advanc
     began_s = time.monotonic()
     mapping = found.plan.mapping
     offices = offices_of(actor, mapping)
-    if mapping.first == IMPORT_LEGACY and found.plan.deeds:
-        wish = WindowWish(
-            type_name=mapping.type_name,
-            source=mapping.source,
-            count=found.reading.records,
-            scans_root=found.digest,
-        )
-        open_window(actor, offices.register, wish)
     journal.begin(found.digest)
     owners = None
     if offices.owners is not None:
         units = communes(actor.genesis.attachments["table/admin_unit"].decode())
         owners = Owners(journal.secret, units)
     run = ImportRun(actor, found.plan, offices, journal, owners, advance)
+    left = run.begin()
+    if mapping.first == IMPORT_LEGACY and left:
+        wish = WindowWish(
+            type_name=mapping.type_name,
+            source=mapping.source,
+            count=found.reading.records,
+            needed=left,
+            scans_root=found.digest,
+        )
+        open_window(actor, offices.register, wish)
     progress = run.run()
     if not progress.problems:
         journal.finish(found.digest)

@@ -44,13 +44,15 @@ class WindowWish:
     Attributes:
         type_name: Record type that comes in.
         source: Name of the old register, at most 64 letters.
-        count: How many records at most.
+        count: How many records are announced, if the window is to be opened.
+        needed: How many must still fit.
         scans_root: Root of the scans, or digest of the file that is imported.
     """
 
     type_name: str
     source: str
     count: int
+    needed: int
     scans_root: Digest
 
 
@@ -79,9 +81,16 @@ def open_window(actor: Actor, staff: Staff, wish: WindowWish) -> ImportRow:
     if row is not None and row.scans_root is None:
         _announce(actor, staff, wish)
         row = window_of(actor, staff.office_id, wish.source)
-    if row is None or row.type_name != wish.type_name or row.count < wish.count:
+    if row is None or row.type_name != wish.type_name:
         raise InvalidInputError(
-            f"the window of {wish.source!r} is open for something else", name=wish.source
+            f"the window of {wish.source!r} is for another record type", name=wish.source
+        )
+    room = row.count - row.used
+    if room < wish.needed:
+        raise InvalidInputError(
+            f"the window of {wish.source!r} has room for {room} more records, {wish.needed} are "
+            "left; import a further file of that register under a source name of its own",
+            name=wish.source,
         )
     return row
 
