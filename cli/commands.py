@@ -36,6 +36,8 @@ NOUNS: Final[dict[str, str]] = {
     "export": "cli.export:export",
     "form": "cli.form:form",
     "identity": "cli.record_nouns:noun",
+    "import": "cli.import_file:import_",
+    "import-window": "cli.governance:noun",
     "key": "cli.key:key",
     "land-title": "cli.record_nouns:noun",
     "network": "cli.network:network",

@@ -19,20 +19,23 @@ from cli.passphrases import passphrase_options
 from cli.record_nouns import noun as record_noun
 from ledger.ids import ID_BYTES, print_id
 from registry.authority_rows import CompetenceRow, OfficeRow
-from registry.object_rows import BallotRow
+from registry.object_rows import BallotRow, ImportRow
 
 LISTED: Final[Mapping[str, Sequence[str]]] = {
     "ballot": BallotRow.__match_args__,
     "competence": CompetenceRow.__match_args__,
+    "import-window": ImportRow.__match_args__,
     "office": OfficeRow.__match_args__,
     "officer": ("roles", "founding_until"),
 }
+TYPE_NAMES: Final = {"import-window": "import"}
+"""Nouns that are not called like their record type: `import` reads files."""
 _ROLE: Final = ("role", "types", "office", "key", "from_date", "to_date")
 
 
 def noun(name: str) -> click.Command:
     """Return the command of a class of acts of governance, with its list."""
-    group = record_noun(name)
+    group = record_noun(name, TYPE_NAMES.get(name, ""))
     assert isinstance(group, click.Group), "a noun has verbs"
     if name in LISTED:
         group.add_command(_list_command(name))
@@ -44,7 +47,9 @@ def _list_command(name: str) -> click.Command:
     def show(ctx: click.Context, asker: str) -> None:
         context = context_of(ctx)
         with open_actor(context, asker) as actor:
-            call = Call(address="", path=f"/v1/state/{name}", signer=actor.auth_key())
+            call = Call(
+                address="", path=f"/v1/state/{TYPE_NAMES.get(name, name)}", signer=actor.auth_key()
+            )
             document = actor.ask_any(call).json
             for row in document["rows"]:
                 shown = _row(name, row, actor)

@@ -94,9 +94,14 @@ class _Shape:
     governs: bool
 
 
-def noun(name: str) -> click.Command:
-    """Return the command of a record type or class of acts, such as `land-title`."""
-    record_type = read_record_type(type_text(name.replace("-", "_")))
+def noun(name: str, type_name: str = "") -> click.Command:
+    """Return the command of a record type or class of acts, such as `land-title`.
+
+    Args:
+        name: What people type.
+        type_name: The record type; empty if it is called like the command.
+    """
+    record_type = read_record_type(type_text(type_name or name.replace("-", "_")))
     verbs: dict[str, click.Command] = {}
     operations = dict(record_type.operations)
     if record_type.role == "record":

@@ -439,6 +439,29 @@ value = 9
     assert row["in_force_height"]
 
 
+def test_an_import_window_is_opened_by_the_office_after_a_ballot(desk):
+    form = f"""
+action = "import_window"
+[fields]
+office = "office:justice"
+source = "book-1"
+type = "birth"
+from_date = "{TODAY}"
+to_date = "2099-01-01"
+"""
+    (opened,) = desk.ask("ballot", "open", "-", "--agency", "justice", "--yes", stdin=form)
+    for agency in ("police", "land"):
+        desk.ask("ballot", "vote", "--set", f"ballot={opened['made']['id']}", "--set", "yes=true",
+                 "--agency", agency, "--yes")  # fmt: skip
+    (row,) = [row for row in desk.ask("ballot", "list") if opened["made"]["id"] in row["id"]]
+    while desk.ask("status")[0]["height"] + 1 < row["in_force_height"]:
+        desk.ask("identity", "create", "-", "--office", "police", "--yes", stdin=identity_form())
+    desk.ask("import-window", "open", "--office", "justice", "--yes", "--set", "source=book-1",
+             "--set", f"scans_root={'ab' * 32}", "--set", "count=3")  # fmt: skip
+    (window,) = [one for one in desk.ask("import-window", "list") if "justice" in str(one["id"])]
+    assert window["count"] == 3
+
+
 def test_a_notice_of_an_intake_is_filed(desk, paper):
     (made,) = desk.ask("notice", "file", "birth", paper, "--purpose", "intake",
                        "--office", "justice", "--yes")  # fmt: skip
