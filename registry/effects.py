@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final, TypeAlias, cast
 
 from keys.errors import InvalidKeyError
-from keys.signing import KeyId, Purpose, parse_public_key
+from keys.signing import Algorithm, KeyId, PublicKey, Purpose, parse_public_key
 from ledger.ids import RecordId, derived_id
 from ledger.parts import KeySigner
 from registry import parameters
@@ -55,6 +55,8 @@ from registry.state_key_names import (
 LIVE: Final = "live"
 CUSTODY_OFFICE: Final = "office"
 CUSTODY_OWN: Final = "own"
+SEALING: Final = (Algorithm.P256, Algorithm.MLKEM768_X25519)
+SIGNING: Final = (Algorithm.P256, Algorithm.ED25519, Algorithm.MLDSA65)
 
 Effect: TypeAlias = Callable[[Run, tuple[str, ...]], None]
 
@@ -145,6 +147,8 @@ def enrol_keys(run: Run, _arguments: tuple[str, ...]) -> None:
             key = parse_public_key(cast("int", algorithm), cast("bytes", public))
         except InvalidKeyError as error:
             raise FieldValueError("a key is none", field="public") from error
+        if not fits_purpose(key, str(item.fields["purpose"])):
+            raise FieldValueError("keys of this algorithm cannot do this", field="purpose")
         if run.state.read(key_key(key.key_id), KeyRow) is not None:
             raise KeyTakenError("the key is in the state already")
         row = KeyRow(
@@ -163,6 +167,11 @@ def enrol_keys(run: Run, _arguments: tuple[str, ...]) -> None:
         keys = (*keys, (row.purpose, key.key_id))
     subject.set_engine("keys", keys)
     subject.set_engine("custody", CUSTODY_OWN)
+
+
+def fits_purpose(key: PublicKey, purpose: str) -> bool:
+    """Tell whether keys of this algorithm can do what they are for: seal or sign."""
+    return key.algorithm in (SEALING if purpose == Purpose.SEAL else SIGNING)
 
 
 def _years(subject: NewRecord, run: Run) -> int:

@@ -33,7 +33,7 @@ from registry.authority_rows import (
 from registry.civil_calendar import add_days, in_range
 from registry.code_tables import check_code
 from registry.content_errors import ImportNotOpenError
-from registry.effects import Effect
+from registry.effects import Effect, fits_purpose
 from registry.errors import FieldValueError
 from registry.object_rows import ImportRow
 from registry.ownership import living
@@ -204,9 +204,12 @@ def give_role(run: Run, _arguments: tuple[str, ...]) -> None:
 def _officer_key(run: Run, given: Mapping[str, Value]) -> PublicKey:
     assert run.agency is not None, "the policy agency(k) has set it"
     try:
-        return parse_public_key(cast("int", given["algorithm"]), cast("bytes", given["public"]))
+        key = parse_public_key(cast("int", given["algorithm"]), cast("bytes", given["public"]))
     except InvalidKeyError as error:
         raise FieldValueError("the officer's key is none", field="public") from error
+    if not fits_purpose(key, Purpose.SIGN):
+        raise FieldValueError("keys of this algorithm cannot sign", field="algorithm")
+    return key
 
 
 def _enrol_officer_key(

@@ -90,6 +90,7 @@ def _too_close(one: object, other: dict[str, Value]) -> bool:
     if not isinstance(first, dict) or not isinstance(second, dict):
         return True
     are_twins = first["count"] == second["count"] and first["order"] != second["order"]
+    are_twins = are_twins and max(first["order"], second["order"]) <= first["count"]
     return not (are_twins and _within(one, other, TWINS_DAYS))
 
 

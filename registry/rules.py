@@ -110,13 +110,18 @@ def evidence(run: Run, arguments: tuple[str, ...]) -> None:
 
 
 def parent_possible(run: Run, arguments: tuple[str, ...]) -> None:
-    """Parents are older identities, not dead; both absent only with an official report."""
-    mothers, fathers = (run.links(name) for name in arguments)
-    if not mothers and not fathers and not run.entry.context.evidence.official:
+    """Parents are older identities, not dead; both absent only with an official report.
+
+    A record that is registered had its report; its corrections need none for that.
+    """
+    mothers, fathers = (run.links(name) for name in arguments[:2])
+    before = run.subject.before
+    is_live = before is not None and run.record_type.statuses.get(before.status) == "live"
+    if not (mothers or fathers or is_live or run.entry.context.evidence.official):
         raise EvidenceError("a child without parents needs an official report", kind="official")
     if mothers and mothers == fathers:
         raise ParentImpossibleError("mother and father are one person")
-    event = run.head.event_date
+    event = _date(run, arguments[2])
     for person in (*mothers, *fathers):
         row = run.record(person)
         if row is None or row.type_name != IDENTITY:

@@ -27,7 +27,7 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "link_status": "lw",
         "no_obligation_open": "f",
         "not_relative": "l*",
-        "parent_possible": "ll",
+        "parent_possible": "lld",
         "shares_sum_one": "",
         "term_running": "d",
         "unit_valid_on": "cd",

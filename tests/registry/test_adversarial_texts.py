@@ -39,9 +39,8 @@ def test_a_text_made_to_break_the_reader_is_refused_like_any_other(name):
         read_record_type(BROKEN[name])
 
 
-CONTENT = (
-    STORED + b"[operations.a]\nfrom = ['']\nto = 'kept'\nbasis = ['law']\nsigners = 'new_key'\n"
-)
+CONTENT = STORED + b"[operations.a]\nfrom = ['']\nto = 'kept'\nbasis = ['law']\n"
+CONTENT += b"signers = 'new_key'\n"
 CALLS = {
     "a date rule on a link": b"rules = ['late_after(self, 60)']",
     "a unit that is a date": b"rules = ['unit_valid_on(day, day)']",
