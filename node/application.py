@@ -26,7 +26,7 @@ from ledger.store import ChainStore, CommitBatch
 from ledger.validators import ValidatorSet
 from node.entry_cache import EntryCache
 from node.errors import InconsistentError, InvalidProposalError
-from node.evidence_pool import check_evidence
+from node.evidence_pool import RecentEvidence, check_evidence
 from registry.apply import (
     BlockContext,
     VerifiedEntry,
@@ -122,6 +122,7 @@ class Application:
         self._entries = entries
         self._state = State(store.state_reader())
         self._executions: dict[Digest, tuple[Block, Execution]] = {}
+        self.recent_evidence = RecentEvidence(store.height, store.block)
         self.on_committed: list[Callable[[Committed], None]] = []
 
     @property
@@ -216,7 +217,7 @@ class Application:
         """
         try:
             check_block(self._store.tip, block)
-            check_evidence(block, self.network_id, self.validators_at)
+            check_evidence(block, self.network_id, self.validators_at, self.recent_evidence)
             self._execution(block)
         except (InvalidBlockError, InvalidDataError, RuleError) as error:
             raise InvalidProposalError(
@@ -256,6 +257,7 @@ class Application:
         self._state.absorb(execution.state)
         self._state.settle()
         self._executions.clear()
+        self.recent_evidence.committed(block)
         committed = Committed(block, execution.outcomes)
         for tell in self.on_committed:
             tell(committed)

@@ -99,7 +99,7 @@ class NodeWorld:
         self._ports = ports
         self._is_voting = False
         self.latest_votes = LatestVotes()
-        self.evidence = EvidencePool()
+        self.evidence = EvidencePool(application.recent_evidence)
         self.bodies = Bodies(ports.vault, ports.network, ports.timers)
         self.exchange = BlockExchange(
             ports.network, ports.timers, application.entries, self._may_push
@@ -334,7 +334,7 @@ class NodeWorld:
     def _committed(self, committed: Committed) -> None:
         block = committed.block
         self.bodies.keep(bodies_of(block.entries))
-        self.evidence.remove(block.evidence)
+        self.evidence.settle()
         self.exchange.forget_through(committed.height)
         self._ports.log.info(
             "committed",

@@ -11,9 +11,10 @@ from consensus.wire import print_message
 from keys.hashing import Digest
 from ledger.blocks import Block, build_block, parse_block
 from ledger.store import ChainStore
+from node import evidence_pool
 from node.application import Turn
 from node.errors import InconsistentError, InvalidProposalError
-from node.evidence_pool import EvidencePool
+from node.evidence_pool import EvidencePool, RecentEvidence, deed_of
 from node.mempool import Mempool
 from node.proposals import FILL_MS_MAX, build_proposal
 from tests.node.town_chain import (
@@ -189,10 +190,10 @@ def test_several_blocks_of_one_height_are_checked_apart_and_one_is_committed(
     assert validator.store.tip.log.size == 4
 
 
-def equivocation(town, height=1):
+def equivocation(town, height=1, block_ids=(None, bytes(32))):
     """Two prevotes of validator 2 for one place."""
     keys, votes = consensus_keys(town), []
-    for block_id in (None, bytes(32)):
+    for block_id in block_ids:
         message = vote_message(town.network_id, VoteType.PREVOTE, height, 0, block_id)
         signature = keys[2].sign(message)
         votes.append(SignedVote(VoteType.PREVOTE, height, 0, block_id, 2, signature))
@@ -200,13 +201,59 @@ def equivocation(town, height=1):
 
 
 def test_evidence_goes_into_a_block_and_holds_there(town, proposer, validator):
-    pool = EvidencePool()
+    pool = EvidencePool(proposer.recent_evidence)
     assert pool.add(equivocation(town))
     assert not pool.add(equivocation(town))
     block = build(proposer, evidence=pool.take(1))
     validator.check(parse_block(block.raw, validator.entries.parse))
-    pool.remove(block.evidence)
+    commit(town, proposer, block)
+    pool.settle()
     assert len(pool) == 0
+
+
+def test_an_equivocation_stands_in_the_chain_once_whatever_shows_it(town, proposer, validator):
+    pieces = [
+        print_message(equivocation(town)),
+        print_message(equivocation(town, block_ids=(None, bytes([1]) * 32))),
+    ]
+    with pytest.raises(InvalidProposalError):
+        validator.check(build_block(build(proposer).header, (), sorted(pieces)))
+    first = build(proposer, evidence=(pieces[0],))
+    for application in (proposer, validator):
+        commit(town, application, first)
+    assert not EvidencePool(proposer.recent_evidence).add(equivocation(town))
+    for piece in pieces:
+        with pytest.raises(InvalidProposalError, match="already"):
+            validator.check(build(proposer, evidence=(piece,)))
+
+
+def test_a_restarted_node_knows_what_evidence_the_chain_holds(town, proposer):
+    commit(town, proposer, build(proposer, evidence=(print_message(equivocation(town)),)))
+    commit(town, proposer, build(proposer))
+    again = RecentEvidence(proposer.tip_height, proposer.store.block)
+    assert deed_of(equivocation(town)) in again
+    assert deed_of(equivocation(town, height=2)) not in again
+
+
+def test_evidence_is_forgotten_when_none_of_its_height_may_come_any_more(
+    town, proposer, validator, monkeypatch
+):
+    monkeypatch.setattr(evidence_pool, "EVIDENCE_HEIGHTS", 2)
+    pool = EvidencePool(proposer.recent_evidence)
+    pool.add(equivocation(town, block_ids=(None, bytes([1]) * 32)))
+    old = print_message(equivocation(town))
+    commit(town, proposer, build(proposer, evidence=(old,)))
+    commit(town, validator, proposer.store.block(1))
+    for _empty in range(2):
+        block = build(proposer)
+        for application in (proposer, validator):
+            commit(town, application, block)
+    assert deed_of(equivocation(town)) not in proposer.recent_evidence
+    assert not pool.add(equivocation(town, height=1))
+    pool.settle()
+    assert len(pool) == 0
+    with pytest.raises(InvalidProposalError, match="too old"):
+        validator.check(build(proposer, evidence=(old,)))
 
 
 def test_evidence_that_is_none_makes_the_block_invalid(town, proposer, validator):
