@@ -90,6 +90,23 @@ def test_after_the_commit_the_same_entry_is_a_replay_with_its_place(door):
     assert refused.value.details == {"height": 1, "index": 0}
 
 
+def test_every_version_of_a_record_is_a_replay_for_ever_the_middle_ones_too(door):
+    """The state knows the first and last entry of a record; the chain knows all of them."""
+    town = door.town
+    identity = town.adult("an")
+    for _ in range(3):
+        town.accept(town.contact(identity, by("subject", "an")))
+    entries = [block[2][0] for block in town.blocks]
+    for entry in entries:
+        assert isinstance(admit(door, entry)[0], Admitted)
+        door.commit()
+    door.clock.now = max(one.head.not_after_ms for one in entries) + 1
+    for height, entry in enumerate(entries, 1):
+        with pytest.raises(ReplayedError) as refused:
+            require_open(admit(door, entry)[0])
+        assert refused.value.details["height"] == height
+
+
 def test_entries_of_one_batch_may_build_on_one_another(door):
     """The second is signed with keys that the first brings; the rules see the first's effects."""
     town = door.town
