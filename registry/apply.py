@@ -12,7 +12,6 @@ Source: records.md; formats.md, section 4.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from keys.errors import BadSignatureError, InvalidKeyError
@@ -22,6 +21,7 @@ from ledger.outcomes import Outcome
 from ledger.parts import CUSTODIAN_TERM
 from ledger.state_keys import blind_seed
 from registry.act_expiry import forget_acts, remember_act
+from registry.added_signers import policy_of
 from registry.authority import check_authority, office_in_force
 from registry.authority_errors import (
     KeyUnknownError,
@@ -46,7 +46,7 @@ from registry.entry_checks import (
 )
 from registry.errors import BlockedError, BlockRefusedError, RuleError
 from registry.governance import GOVERNANCE_EFFECTS
-from registry.policies import OFFICER_TERMS, Policy, compile_policy
+from registry.policies import OFFICER_TERMS
 from registry.record_checks import check_records, check_versions, load_records
 from registry.rules import RULES, lateness
 from registry.running import BlockContext, Run
@@ -244,7 +244,7 @@ def _apply(state: State, verified: VerifiedEntry, block: BlockContext) -> Outcom
     _check_flags(run)
     if operation.late is not None:
         run.is_late_by = lateness(run)
-    check_signers(run, _policy(run))
+    check_signers(run, policy_of(run))
     for call in operation.rules:
         RULES[call.name](run, call.arguments)
     _do_effects(run)
@@ -303,21 +303,6 @@ def _check_flags(run: Run) -> None:
     for flag in run.operation.blocked_by:
         if flag in flags:
             raise BlockedError(f"the record is {flag}", flag=flag)
-
-
-def _policy(run: Run) -> Policy:
-    """Return the operation's policy, with one more signer if the act is very late."""
-    policy, late, days = run.operation.signers, run.operation.late, run.is_late_by
-    if late is None or late.adds_signer is None or days is None:
-        return policy
-    if late.after_days is None or days <= late.after_days:
-        return policy
-    return _joined(policy.text, late.adds_signer.text)
-
-
-@lru_cache(maxsize=256)
-def _joined(first: str, second: str) -> Policy:
-    return compile_policy(f"({first}) and ({second})")
 
 
 def _do_effects(run: Run) -> None:

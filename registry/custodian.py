@@ -92,8 +92,10 @@ def check_draft(
             for record_type, part, body in zip(form_kind.written, entry.records, held, strict=True)
         ]
     )
-    for record in opened:
+    for at, record in enumerate(opened):
         _check_tags(record)
+        if at == 0:
+            _check_senior(entry.head, form_kind.operation, record, knowledge)
         _check_edit(form_kind.operation, record, knowledge.previous.get(record.part.record_id))
     _check_created(entry.head, opened)
     _check_attested(entry, form_kind.operation, opened, knowledge)
@@ -147,6 +149,24 @@ def _check_edit(
         overwrites = operation.edit == "supplement" and before is not None
         if overwrites or not operation.may_write(path.partition(".")[0]):
             raise CustodianRefusedError("the operation may not change this field", path=path)
+
+
+def _check_senior(
+    head: Head, operation: Operation, record: OpenedRecord, knowledge: Knowledge
+) -> None:
+    """Refuse a change of a weighty sealed field without the signer that it needs."""
+    senior, previous = operation.senior, knowledge.previous.get(record.part.record_id)
+    if senior is None or previous is None:
+        return
+    labels = {signer.term for signer in head.signers}
+    for path, value in record.values.items():
+        is_weighty = path.partition(".")[0] in senior.sealed
+        if is_weighty and value != previous.get(path) and not labels & senior.adds_signer.labels:
+            raise CustodianRefusedError(
+                "a change of this field needs one more signer",
+                path=path,
+                term=senior.adds_signer.text,
+            )
 
 
 def _check_created(head: Head, opened: Sequence[OpenedRecord]) -> None:

@@ -40,6 +40,7 @@ _TERMS: Final[Mapping[str, Text]] = {
     "new_owners": ("chủ sở hữu mới", "new owner"),
     "links": ("bên có tên trong hồ sơ", "party named in the record"),
     "subject": ("chính người này", "the person concerned"),
+    "consent": ("trẻ từ đủ 9 tuổi đồng ý", "the child, who agrees"),
     "representative": ("người đại diện", "representative"),
     "guardian": ("người giám hộ", "guardian"),
     "supervisor": ("người giám sát giám hộ", "supervisor of the guardian"),

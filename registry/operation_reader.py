@@ -18,6 +18,7 @@ from registry.schema import (
     Limit,
     ObjectUse,
     Operation,
+    Senior,
     Write,
 )
 from registry.schema_tables import Table
@@ -86,6 +87,7 @@ def read_operation(name: str, table: Table, names: Names) -> Operation:
         attested=tuple(sorted(table.take_words("attested"))),
         effects=_read_calls(table, "effects", EFFECTS, names),
         late=_read_late(table.take_table("late"), names),
+        senior=_read_senior(table.take_table("senior"), names),
         limit=_read_limit(table.take_table("limit")),
         blocked_by=table.take_words("blocked_by"),
         sets=table.take_words("sets"),
@@ -195,6 +197,26 @@ def _read_late(table: Table | None, names: Names) -> Late | None:
     if late.needs not in names.fields or (late.after_days is None) != (policy is None):
         raise table.wrong("needs", "an unknown field, or a signer without days")
     return late
+
+
+def _read_senior(table: Table | None, names: Names) -> Senior | None:
+    if table is None:
+        return None
+    listed, found = table.take_words("fields"), names.fields
+    is_known = all(
+        name in found and found[name].kind != "link" and not found[name].set_by_engine
+        for name in listed
+    )
+    if not listed or not is_known:
+        raise table.wrong("fields", "no member or sealed field")
+    sealed = tuple(name for name in listed if found[name].visibility == "sealed")
+    senior = Senior(
+        fields=tuple(name for name in listed if name not in sealed),
+        sealed=sealed,
+        adds_signer=compile_policy(table.take("adds_signer", str)),
+    )
+    table.finish()
+    return senior
 
 
 def _read_limit(table: Table | None) -> Limit | None:

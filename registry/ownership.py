@@ -141,6 +141,21 @@ def represented(state: State, identity_id: RecordId, day: str) -> list[Voice]:
     return voices(state, identity_id, day, in_property=False)
 
 
+def consents(state: State, identity_id: RecordId, day: str, from_age: int) -> bool:
+    """Tell whether a child must agree beside the representative, with a custody form.
+
+    From an age on (9 for a change of name, Civil Code arts 27.2, 28.2) and before 15, from when on
+    people sign themselves; a child with a key signs beside the representative in any case.
+
+    Raises:
+        As `living`, and NotCapableError: the birth date is unknown.
+    """
+    row = living(state, identity_id)
+    if row.status != ACTIVE or has_sign_key(state, row, day):
+        return False
+    return from_age <= years_old(row, day) < DECIDES_AGE
+
+
 def supervisors(state: State, identity_id: RecordId, day: str) -> list[Voice]:
     """Return the supervisor's voice if a guardian signs for the person; else none.
 

@@ -18,6 +18,7 @@ from registry.authority_errors import (
 from registry.errors import FieldValueError
 from registry.ownership import (
     Voice,
+    consents,
     living,
     represented,
     speaks_alone,
@@ -83,6 +84,14 @@ def _representative(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
         Need(term.label if voice.acting_for else "subject", voice.acting_for, voice.persons)
         for voice in found
     ]
+
+
+def _consent(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
+    """A child from this age on agrees; one who is enrolled, or 15, signs as the subject anyway."""
+    person = _subject_id(run)
+    if not consents(run.state, person, run.day, int(term.arguments[0])):
+        return []
+    return [Need(term.label, None, (person,))]
 
 
 def _parties(run: Run) -> list[RecordId]:
@@ -197,6 +206,7 @@ def _raw(value: object) -> bytes:
 
 
 NEEDS: Final[dict[str, Callable[[Run, Term, list[Signer]], list[Need]]]] = {
+    "consent": _consent,
     "informant": _informant,
     "lenders": _lenders,
     "links": _links,

@@ -24,6 +24,7 @@ OFFICER_TERMS: Final = frozenset(
 _ARGUMENTS: Final = {
     **dict.fromkeys(OFFICER_TERMS, ("[a-z_]+",)),
     "agency": ("k",),
+    "consent": ("[0-9]{1,2}",),
     "owners": ("all|any",),
     "new_owners": ("all",),
     "lenders": ("all",),

@@ -75,6 +75,21 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
+class Senior:
+    """A change of these fields needs one more signer.
+
+    Attributes:
+        fields: Member fields: every node sees the change.
+        sealed: Sealed fields: the custodian sees it.
+        adds_signer: That signer's term as a policy.
+    """
+
+    fields: tuple[str, ...]
+    sealed: tuple[str, ...]
+    adds_signer: Policy
+
+
+@dataclass(frozen=True, slots=True)
 class Unique:
     """A claim on a value or tag that only one record may hold.
 
@@ -132,6 +147,7 @@ class Operation:
         attested: Office rules that the entry must list.
         effects: In this order.
         late: What a missed duty asks for, or None.
+        senior: Which changes need one more signer, or None.
         limit: The office's deadline, or None.
         blocked_by: Flags that stand against it.
         sets: Flags it sets.
@@ -165,6 +181,7 @@ class Operation:
     attested: tuple[str, ...]
     effects: tuple[Call, ...]
     late: Late | None
+    senior: Senior | None
     limit: Limit | None
     blocked_by: tuple[str, ...]
     sets: tuple[str, ...]

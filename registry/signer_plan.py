@@ -14,13 +14,22 @@ from keys.signing import KeyId, Purpose
 from ledger.ids import RecordId
 from ledger.parts import CUSTODIAN_TERM, CustodySigner, KeySigner, Signer, sort_signers
 from registry.acts import Act
+from registry.added_signers import changes_weighty
 from registry.authority_errors import SignerMissingError, SignerRefusedError
 from registry.authority_rows import KeyRow
 from registry.civil_calendar import days_between, in_range
-from registry.ownership import Voice, keys_of, represented, speaks_alone, supervisors, voices
+from registry.ownership import (
+    Voice,
+    consents,
+    keys_of,
+    represented,
+    speaks_alone,
+    supervisors,
+    voices,
+)
 from registry.policies import OFFICER_TERMS, Term
 from registry.rows import RecordRow
-from registry.schema import Operation, RecordType
+from registry.schema import Operation, RecordType, Senior
 from registry.state import State
 from registry.state_key_names import key_key, record_key
 
@@ -105,7 +114,7 @@ def plan_signers(scene: Scene, hands: Hands) -> tuple[Signer, ...]:
     """
     operation = scene.operation
     refusal: SignerRefusedError | None = None
-    for terms in _alternatives(scene):
+    for terms in _alternatives(scene, hands):
         try:
             signers = [signer for term in terms for signer in _signers_of(term, scene, hands)]
         except SignerRefusedError as error:
@@ -118,16 +127,31 @@ def plan_signers(scene: Scene, hands: Hands) -> tuple[Signer, ...]:
     raise refusal
 
 
-def _alternatives(scene: Scene) -> list[tuple[Term, ...]]:
-    """Return the policy's alternatives, with the signer that a very late act adds."""
+def _alternatives(scene: Scene, hands: Hands) -> list[tuple[Term, ...]]:
+    """Return the policy's alternatives, with the signers that a late or weighty act adds."""
     found = list(scene.operation.signers.alternatives)
-    late = scene.operation.late
+    late, senior = scene.operation.late, scene.operation.senior
+    if senior is not None and _is_weighty(scene, hands, senior):
+        found = [terms + more for terms in found for more in senior.adds_signer.alternatives]
     if late is None or late.after_days is None or late.adds_signer is None:
         return found
     counted = scene.act.received_on or (scene.row.created[2] if scene.row else scene.day)
     if days_between(scene.act.event_date, counted) <= late.after_days:
         return found
     return [terms + more for terms in found for more in late.adds_signer.alternatives]
+
+
+def _is_weighty(scene: Scene, hands: Hands, senior: Senior) -> bool:
+    """Tell whether a weighty member field changes, or the one who signs for it is there.
+
+    Sealed fields are not compared here: who changes one brings the signer, else the custodian
+    refuses.
+    """
+    if senior.adds_signer.labels & hands.officers.keys():
+        return True
+    before = None if scene.row is None else scene.row.member
+    after = scene.act.records[0].member if scene.act.records else {}
+    return changes_weighty(scene.operation, before, after)
 
 
 def _signers_of(term: Term, scene: Scene, hands: Hands) -> list[Signer]:
@@ -195,6 +219,13 @@ def _representative(term: Term, scene: Scene, hands: Hands) -> list[Signer]:
         _voice(term.label if voice.acting_for else "subject", voice, scene, hands)
         for voice in found
     ]
+
+
+def _consent(term: Term, scene: Scene, hands: Hands) -> list[Signer]:
+    person = _subject_of(scene)
+    if not consents(scene.state, person, scene.day, int(term.arguments[0])):
+        return []
+    return [_voice(term.label, Voice(None, (person,)), scene, hands)]
 
 
 def _speak(
@@ -277,6 +308,7 @@ def _custodian(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
 
 _TERMS: Final[Mapping[str, Callable[[Term, Scene, Hands], list[Signer]]]] = {
     "agency": _agency,
+    "consent": _consent,
     "custodian": _custodian,
     "informant": _informant,
     "lenders": _lenders,

@@ -94,7 +94,7 @@ def _check_custodian(run: Run, signers: list[Signer]) -> None:
     signers.pop()
 
 
-_MAYBE: Final = frozenset({"lenders", "supervisor", "new_key"})
+_MAYBE: Final = frozenset({"consent", "lenders", "supervisor", "new_key"})
 """Terms that may come to nobody."""
 
 
