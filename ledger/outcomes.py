@@ -21,6 +21,7 @@ from ledger.fields import (
     read_text,
     read_version,
 )
+from ledger.frozen import quick_init
 from ledger.limits import ENTRY_TOUCHES_MAX
 from ledger.part_readers import NAME_CHARS_MAX, check_ascending
 
@@ -33,6 +34,7 @@ NOTES_MAX: Final = 256
 _VERSION: Final = 1
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What an entry gave.

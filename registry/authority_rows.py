@@ -1,9 +1,10 @@
 """Rows of the state about who may act: keys, agencies, mandates, offices, competences, officers."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self, cast
 
-from keys.signing import Algorithm, KeyId, PublicKey
+from keys.signing import LOADED_CURVE_KEYS_MAX, Algorithm, KeyId, PublicKey
 from ledger.canonical import Value
 from ledger.ids import AgencyId, OfficeId
 from registry.rows import FlatRow
@@ -40,7 +41,12 @@ class KeyRow(FlatRow):
     @property
     def public_key(self) -> PublicKey:
         """The key as `keys.signing.verify` takes it."""
-        return PublicKey(Algorithm(self.algorithm), self.public)
+        return _public_key(self.algorithm, self.public)
+
+
+@lru_cache(maxsize=LOADED_CURVE_KEYS_MAX)
+def _public_key(algorithm: int, public: bytes) -> PublicKey:
+    return PublicKey(Algorithm(algorithm), public)
 
 
 @dataclass(frozen=True, slots=True)

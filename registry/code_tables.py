@@ -100,9 +100,10 @@ def record_type(state: State, name: str, height: int) -> RecordType:
     row = state.read(type_key(name), TypeRow)
     found: Digest | None = None
     if row is not None:
-        for _version, digest, from_height in row.versions:
+        for _version, digest, from_height in reversed(row.versions):
             if from_height <= height:
                 found = digest
+                break
     if found is None:
         raise UnknownKindError(f"there is no record type {name!r}", type=name)
     return type_of_digest(state, found)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from keys.hashing import Digest
 from ledger.canonical import Value
+from ledger.frozen import quick_init
 from ledger.ids import AgencyId, OfficeId, RecordId
 from ledger.merkle import Frontier
 from ledger.parts import Holder, Seal
@@ -46,6 +47,7 @@ class FlatRow:
         return cls(*cast("Any", value))
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Encumbrance(FlatRow):
     """A right of another over the record: mortgage, lease, easement; rank is the order of `place`.
@@ -65,6 +67,7 @@ class Encumbrance(FlatRow):
     status: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class RecordRow:
     """The current version of a record.

@@ -4,13 +4,14 @@ Rules read a `Run`, effects write to it; `registry.apply` makes it and turns its
 It lives for one entry and is thrown away with its fork of the state if anything refuses.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from keys.hashing import Digest
 from keys.signing import KeyId
 from ledger.canonical import Value
 from ledger.entries import Entry
+from ledger.frozen import quick_init
 from ledger.ids import AgencyId, OfficeId, RecordId
 from ledger.parts import Head, ObjectPart, RecordPart
 from registry.authority import ActingOfficer
@@ -26,6 +27,7 @@ LIVE: Final = "live"
 """The status of an encumbrance that stands."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class BlockContext:
     """The block in which an entry is applied.
@@ -44,7 +46,7 @@ class BlockContext:
 
     def at(self, index: int) -> "BlockContext":
         """Return the context of another entry of the same block."""
-        return replace(self, index=index)
+        return BlockContext(self.height, index, self.time_ms, self.network_id)
 
 
 @dataclass(slots=True)

@@ -10,10 +10,11 @@ Source: docs/formats.md, section 9.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol, Self, TypeVar, cast
+from typing import Final, Protocol, Self, TypeVar
 
 from keys.hashing import Digest
 from ledger.canonical import Value
+from ledger.frozen import quick_init
 from ledger.limits import ENTRY_TOUCHES_MAX
 from ledger.state_keys import (
     StateKey,
@@ -47,6 +48,7 @@ class Row(Protocol):
 R = TypeVar("R", bound=Row)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One write, ready for the store.
@@ -123,11 +125,12 @@ class State:
             CorruptStateError: The stored bytes are no value of this kind.
         """
         for rows in self._layers:
-            found = rows.get(key, _UNKNOWN)
-            if found is not _UNKNOWN:
-                return cast("R | None", found)
+            if rows and key in rows:  # an entry's own layer is empty until it writes
+                return rows[key]  # type: ignore[return-value]  # each key has one kind of row
         found = self._source.rows.get(key, _UNKNOWN)
-        return self._source.load(key, kind) if found is _UNKNOWN else cast("R | None", found)
+        if found is _UNKNOWN:
+            return self._source.load(key, kind)
+        return found  # type: ignore[return-value]  # likewise
 
     def write(self, key: StateKey, row: Row) -> None:
         """Set the row of a key.
