@@ -56,7 +56,7 @@ class Asked:
 @click.option("--resume", is_flag=True, help="Go on with an import that was interrupted.")
 @passphrase_options
 @click.pass_obj
-def import_(context: Context, **given: Any) -> int:  # noqa: ANN401 - what click has read
+def import_(context: Context, /, **given: Any) -> int:  # noqa: ANN401 - what click has read
     """Import the register FILE: good rows are registered, bad ones go to a report with a remedy.
 
     Running it again registers nothing twice; after a kill, `--resume` goes on where it stopped. The

@@ -86,6 +86,9 @@ class PeopleMaker:
         units: Communes in which they live; at least one.
         today: ISO date that ages count to.
         seed: Equal seeds give equal persons.
+
+    Attributes:
+        made: Everybody made so far.
     """
 
     def __init__(self, units: Sequence[Unit], today: str, seed: int | str) -> None:
@@ -94,6 +97,7 @@ class PeopleMaker:
         self._dice = random.Random(seed)  # noqa: S311 - names, not secrets
         self._numbers: set[str] = set()
         self._phones: set[str] = set()
+        self.made: list[Person] = []
 
     def adult(self, sex: str = "", age_min: int = ADULT_AGE_MIN) -> Person:
         """Return a grown person.
@@ -131,7 +135,7 @@ class PeopleMaker:
     ) -> Person:
         names, choose = _names(), self._dice.choice
         lives = home or choose(self._units)
-        return Person(
+        person = Person(
             family=family or choose(names["family"]),
             middle=choose(names[f"middle_{sex}"]),
             given=choose(names[f"given_{sex}"]),
@@ -143,6 +147,8 @@ class PeopleMaker:
             street=f"{self._dice.randrange(1, 400)} {choose(names['streets'])}",
             phone=self._phone(),
         )
+        self.made.append(person)
+        return person
 
     def _number(self, home: Unit, sex: str, year: int) -> str:
         prefix = personal_number_prefix(home.province.zfill(PROVINCE_DIGITS), sex, year)

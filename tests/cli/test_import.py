@@ -1,0 +1,239 @@
+"""Imports into four running nodes: once and for all, after a kill too; plain counts agree."""
+
+import csv
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+
+import pytest
+
+from cli.client import Client
+from cli.development import DEMONSTRATION_UNITS, Wish, make_development
+from cli.local_nodes import LocalNodes
+from ledger.store import ChainStore
+from tests.cli.conftest import Desk
+
+pytestmark = pytest.mark.slow
+
+COLUMNS = (
+    "unique_id", "price_paid", "deed_date", "postcode", "property_type", "new_build",
+    "estate_type", "saon", "paon", "street", "locality", "town", "district", "county",
+    "transaction_category", "linked_data_uri",
+)  # fmt: skip
+BIRTH_COLUMNS = (
+    "number", "family", "middle", "given", "sex", "birth_date", "place_unit", "place_detail",
+    "ethnicity", "nationality", "home_town", "residence", "mother", "mother_birth_year", "father",
+    "father_birth_year",
+)  # fmt: skip
+LAND = ("--type", "land_title", "--map", "hmlr_price_paid")
+KILL_AFTER_DEEDS = 48
+
+
+class Town:
+    """A network whose nodes can be stopped, to look at what they stored."""
+
+    def __init__(self, network, nodes):
+        self.network = network
+        self.nodes = nodes
+        self.desk = Desk(network.folder)
+
+    def land(self, file, source, *words):
+        """Import a land register; return exit status and result."""
+        report = file.with_suffix(".report")
+        shown = self.desk.run(
+            "import", file, *LAND, "--source", source, "--report", report, "--yes", "--json", *words
+        )
+        assert shown.exit_code in {0, 6}, shown.stderr
+        return shown.exit_code, json.loads(shown.stdout.splitlines()[-1]), report
+
+    def kinds(self, number):
+        """Count what stands in the chain of one node, by kind of entry."""
+        self.nodes.stop_all()
+        found = Counter()
+        with ChainStore.open(
+            self.network.folder / f"node-{number}" / "data", read_only=True
+        ) as store:
+            for height in range(1, store.height + 1):
+                for index in range(store.header(height).entries_count):
+                    found[store.entry(height, index).head.kind] += 1
+        self.nodes.start_all()
+        return found
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("foreign") / "net"
+    wish = Wish(
+        name="foreign",
+        nodes=4,
+        time_ms=time.time_ns() // 1_000_000,
+        unit_table=DEMONSTRATION_UNITS,
+    )
+    made, _genesis = make_development(folder, wish)
+    with Client(made.network_id) as client, LocalNodes(made, client) as nodes:
+        nodes.start_all()
+        yield Town(made, nodes)
+
+
+def deed(dice, place, day):
+    digits = f"{dice.randrange(16**32):032X}"
+    name = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    return {
+        "unique_id": name, "price_paid": str(100_000 + dice.randrange(400_000)), "deed_date": day,
+        "postcode": f"ZZ{place % 90 + 1} 9ZZ", "property_type": "T", "new_build": "N",
+        "estate_type": "FL"[place % 2], "saon": "", "paon": str(place), "street": "NO SUCH LANE",
+        "locality": "", "town": "NOWHERE", "district": "GATESHEAD", "county": "TYNE AND WEAR",
+        "transaction_category": "A", "linked_data_uri": f"http://example.invalid/{name}",
+    }  # fmt: skip
+
+
+def write_register(path, rows):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(COLUMNS) + "\n")
+        writer = csv.DictWriter(file, COLUMNS, quoting=csv.QUOTE_ALL)
+        writer.writerows(rows)
+
+
+def register(seed, places):
+    """Rows of which every fifth place is sold twice more."""
+    dice = random.Random(seed)
+    rows = []
+    for place in range(places):
+        rows.append(deed(dice, place, "2022-03-01"))
+        if place % 5 == 0:
+            rows += [deed(dice, place, "2022-05-01"), deed(dice, place, "2022-06-01")]
+    dice.shuffle(rows)
+    return rows
+
+
+def test_a_register_comes_in_once_however_often_it_is_imported(town, tmp_path):
+    path = tmp_path / "register.csv"
+    write_register(path, register("once", 20))
+    before = town.kinds(3)
+    status, first, _report = town.land(path, "once")
+    assert (status, first["firsts_new"], first["laters_new"], first["owners_new"]) == (0, 20, 8, 28)
+    status, again, _report = town.land(path, "once")
+    assert (status, again["firsts_new"], again["laters_new"], again["owners_new"]) == (0, 0, 0, 0)
+    assert (again["firsts_registered"], again["laters_registered"]) == (20, 8)
+    stored = town.kinds(3) - before
+    assert stored["land_title/import_legacy"] == 20
+    assert stored["land_title/transfer"] == 8
+    assert stored["identity/create"] == 28
+
+
+def test_another_program_without_the_journal_registers_nothing_twice(town, tmp_path):
+    """Invariant: the ledger knows what it has, whoever lost a journal."""
+    path = tmp_path / "register.csv"
+    rows = [row for row in register("journal", 8) if row["deed_date"] == "2022-03-01"]
+    write_register(path, rows)
+    town.land(path, "journal")
+    for journal in (town.network.folder / "imports").glob("*journal*"):
+        journal.unlink()
+    _status, again, _report = town.land(path, "journal")
+    assert (again["firsts_new"], again["known_before"]) == (0, 8)
+
+
+def test_a_bad_row_is_reported_mended_and_comes_in_alone(town, tmp_path):
+    path = tmp_path / "register.csv"
+    rows = register("mended", 6)
+    good = [row["unique_id"] for row in rows]
+    rows[0] = {**rows[0], "deed_date": "1 March 2022"}
+    write_register(path, rows)
+    status, first, report = town.land(path, "mended")
+    assert status == 6
+    with report.open(encoding="utf-8", newline="") as file:
+        reported = list(csv.DictReader(file))
+    assert ("deed_date", "1 March 2022") in [(one["column"], one["value"]) for one in reported]
+    assert first["firsts_new"] + first["laters_new"] + len(reported) == len(rows)
+    rows[0] = {**rows[0], "deed_date": "2022-03-01"}
+    write_register(path, rows)
+    status, second, _report = town.land(path, "mended")
+    assert status == 0
+    assert second["firsts_registered"] + second["laters_registered"] == len(good)
+
+
+def test_a_killed_import_is_resumed_without_a_double_registration(town, tmp_path):
+    path = tmp_path / "register.csv"
+    rows = register("killed", 120)
+    write_register(path, rows)
+    before = town.kinds(2)
+    folder = town.network.folder
+    words = ["import", path, *LAND, "--source", "killed", "--yes"]
+    command = [sys.executable, "-m", "cli.main", "--home", folder, *words]
+    process = subprocess.Popen([str(word) for word in command], stderr=subprocess.DEVNULL)
+    try:
+        wait_for_deeds(folder, "killed", process)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    status, error = town.desk.refused(*words)
+    assert (status, error["code"]) == (7, "cli.import_unfinished")
+    status, said, _report = town.land(path, "killed", "--resume")
+    assert (status, said["firsts_registered"], said["laters_registered"]) == (0, 120, 48)
+    assert said["firsts_new"] < 120, "the kill came before anything was registered"
+    stored = town.kinds(2) - before
+    assert stored["land_title/import_legacy"] == 120
+    assert stored["land_title/transfer"] == 48
+    assert stored["identity/create"] == len(rows)
+
+
+def wait_for_deeds(folder, source, process):
+    """Wait until the journal holds some committed deeds, and more are under way."""
+    while process.poll() is None:
+        for path in (folder / "imports").glob(f"*-{source}.sqlite"):
+            with closing(sqlite3.connect(path)) as journal:
+                query = "SELECT count(*) FROM steps WHERE step = 'deed' AND status = 'committed'"
+                try:
+                    (count,) = journal.execute(query).fetchone()
+                except sqlite3.OperationalError:
+                    count = 0
+            if count >= KILL_AFTER_DEEDS:
+                return
+        time.sleep(0.02)
+    raise AssertionError("the import ended before it could be killed")
+
+
+def test_births_come_in_from_a_file(town, tmp_path):
+    path = tmp_path / "births.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(BIRTH_COLUMNS)
+        for number, unit in enumerate(("00070", "00070", "99999"), start=1):
+            writer.writerow(
+                [f"{number}/2026", "Nguyễn", "Thị", "Hoa", "Nữ", f"2026-0{number}-11", unit,
+                 "Trạm y tế", "01", "VN", "Thôn Đông", "Thôn Đông", "Lê Thị Mai", "1996", "", ""]
+            )  # fmt: skip
+    before = town.kinds(1)
+    report = tmp_path / "report.csv"
+    words = ("import", path, "--type", "birth", "--map", "births", "--report", report, "--yes")
+    shown = town.desk.run(*words)
+    assert shown.exit_code == 6, shown.stderr
+    with report.open(encoding="utf-8", newline="") as file:
+        (problem,) = csv.DictReader(file)
+    assert (problem["line"], problem["column"], problem["value"]) == ("4", "place_unit", "99999")
+    assert (town.kinds(1) - before)["birth/import_legacy"] == 2
+
+
+def test_newcastle_gives_the_numbers_of_a_plain_count(town, data_folder):
+    """Two runs, one result; the network has as many titles and transfers as the file."""
+    path = data_folder / "land" / "hmlr_ppd_newcastle_2022.csv"
+    with path.open(newline="") as file:
+        keys = Counter(
+            (row["postcode"], row["saon"], row["paon"], row["street"], row["estate_type"])
+            for row in csv.DictReader(file)
+        )
+    titles, transfers = len(keys), sum(keys.values()) - len(keys)
+    before = town.kinds(0)
+    words = ("import", path, *LAND, "--source", "newcastle", "--yes")
+    for _run in range(2):
+        (said,) = town.desk.ask(*words)
+        assert (said["firsts_registered"], said["laters_registered"]) == (titles, transfers)
+        stored = town.kinds(0) - before
+        assert stored["land_title/import_legacy"] == titles
+        assert stored["land_title/transfer"] == transfers
