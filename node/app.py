@@ -149,8 +149,7 @@ class Node:
         self.driver = self._make_driver()
         self.world = NodeWorld(self.application, self.pool, self.driver, self._ports())
         self.world.on_failure = self.fail
-        validators = self.application.validators_at(self.application.tip_height + 1)
-        self.world.latest_votes.restore(read_frames(storage.wal.frames), validators)
+        self._recall_votes()
         self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
         self._backlog = BodyBacklog(
             config.data_folder / MARK_FILE,
@@ -176,6 +175,11 @@ class Node:
             clock=self.clock,
             log=self.log,
         )
+
+    def _recall_votes(self) -> None:
+        """Know the votes in the log again, before any peer that restarts as well asks for its own."""
+        validators = self.application.validators_at(self.application.tip_height + 1)
+        self.world.latest_votes.restore(read_frames(self.storage.wal.frames), validators)
 
     def _ports(self) -> Ports:
         return Ports(
@@ -256,7 +260,7 @@ class Node:
         def answered(answers: Mapping[AgencyId, PeerAnswer]) -> None:
             assert self._signer is not None, "only a signer asks"
             verify = own_vote_verifier(own, validators, self.genesis.network_id)
-            guard = Guard(self._signer.last, self._is_guard_made_up)
+            guard = Guard(self._signer.last, is_made_up=not self._had_guard)
             self._begin(decide_permission(own, guard, answers, validators, verify))
 
         self.interrogation = Interrogation(
