@@ -143,9 +143,7 @@ class Node:
         )
         self.application = Application(storage.store, EntryCache())
         self.pool = Mempool()
-        self._is_guard_made_up = (
-            options.new_guard and not (config.data_folder / GUARD_FILE).exists()
-        )
+        self._had_guard = (config.data_folder / GUARD_FILE).exists()
         self._signer = open_signer(config, keys, allow_missing_guard=options.new_guard)
         self.driver = self._make_driver()
         self.world = NodeWorld(self.application, self.pool, self.driver, self._ports())
