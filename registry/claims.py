@@ -204,25 +204,6 @@ def release_claims(run: Run, record: NewRecord) -> None:
             record.claims.remove(claim)
 
 
-def settle_matches(run: Run, record: NewRecord, namespace: str) -> None:
-    """Index a record under its match tag of a namespace.
-
-    Raises:
-        ClaimWrongError: Not exactly one tag of the namespace.
-        TagUnsignedError: The tag's proof is not valid.
-    """
-    found = [match for match in record.part.matches if match.namespace == namespace]
-    if len(found) != 1:
-        raise ClaimWrongError("one match tag of this namespace is needed", namespace=namespace)
-    match = found[0]
-    check_proof(run, namespace, match.epoch, match.proof)
-    key = match_key(namespace, match.epoch, match.tag)
-    row = run.state.read(key, IndexRow) or IndexRow(())
-    record_id = record.part.record_id
-    if record_id not in row.record_ids:
-        run.state.write(key, IndexRow(tuple(sorted((*row.record_ids, record_id)))))
-
-
 def check_matches(run: Run, record: NewRecord) -> None:
     """Refuse match tags that no effect of the operation would take.
 

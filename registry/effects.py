@@ -22,15 +22,17 @@ from registry.authority_errors import (
 )
 from registry.authority_rows import KeyRow, OfficerRow
 from registry.civil_calendar import add_days, in_range
-from registry.claims import settle_claims, settle_matches, take_claim
+from registry.claims import settle_claims, take_claim
 from registry.content_errors import DateOrderError, ImportNotOpenError
 from registry.errors import (
     FieldValueError,
     ObjectUnknownError,
     RecordUnknownError,
+    TooMuchWorkError,
     WrongIdError,
 )
 from registry.import_windows import legacy_source, open_window
+from registry.indexes import add_to_index, settle_matches, take_from_index
 from registry.ownership import (
     ADULT_AGE,
     DECIDES_AGE,
@@ -41,7 +43,7 @@ from registry.ownership import (
     years_old,
 )
 from registry.possible_duplicates import RESOLVED, clashes, resolved
-from registry.rows import Encumbrance, FamilyRow, IndexRow
+from registry.rows import Encumbrance, FamilyRow
 from registry.rules import POTENTIAL_DUPLICATE
 from registry.running import NewRecord, Run
 from registry.state_key_names import (
@@ -55,6 +57,8 @@ from registry.state_key_names import (
 LIVE: Final = "live"
 CUSTODY_OFFICE: Final = "office"
 CUSTODY_OWN: Final = "own"
+ENCUMBRANCES_MAX: Final = 1_024
+"""Of one record, those that are over among them."""
 SEALING: Final = (Algorithm.P256, Algorithm.MLKEM768_X25519)
 SIGNING: Final = (Algorithm.P256, Algorithm.ED25519, Algorithm.MLDSA65)
 
@@ -115,14 +119,8 @@ def index(run: Run, arguments: tuple[str, ...]) -> None:
     record, link = run.subject, arguments[0]
     before = () if record.before is None else record.before.linked(link)
     for target in sorted(dict.fromkeys((*before, *record.linked(link)))):
-        key = index_key(record.record_type.name, link, target)
-        row = run.state.read(key, IndexRow) or IndexRow(())
-        others = [one for one in row.record_ids if one != record.part.record_id]
-        if target in record.linked(link):
-            others.append(record.part.record_id)
-        found = tuple(sorted(others))
-        if found != row.record_ids:
-            run.state.write(key, IndexRow(found))
+        change = add_to_index if target in record.linked(link) else take_from_index
+        change(run, index_key(record.record_type.name, link, target), record.part.record_id)
 
 
 def match(run: Run, arguments: tuple[str, ...]) -> None:
@@ -217,6 +215,12 @@ def add_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:
     for item in run.objects("encumbrance"):
         holder = RecordId(cast("bytes", item.fields["holder"]))
         living(run.state, holder)
+        if len(subject.encumbrances) >= ENCUMBRANCES_MAX:
+            raise TooMuchWorkError(
+                f"a record has at most {ENCUMBRANCES_MAX} encumbrances",
+                limit="encumbrances",
+                maximum=ENCUMBRANCES_MAX,
+            )
         added = Encumbrance(len(subject.encumbrances) + 1, arguments[0], holder, run.place, LIVE)
         subject.encumbrances = (*subject.encumbrances, added)
 

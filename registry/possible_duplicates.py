@@ -12,6 +12,7 @@ from registry.authority import find_competence
 from registry.authority_rows import OfficeRow
 from registry.civil_calendar import add_days, days_between
 from registry.claims import found_by_match
+from registry.code_tables import record_type
 from registry.rows import IndexRow, RecordRow
 from registry.running import NewRecord, Run
 from registry.state_key_names import index_key, office_key
@@ -51,12 +52,21 @@ def _counted(run: Run, record: NewRecord, other_id: RecordId) -> RecordRow | Non
     other = None if other_id == own_id else run.record(other_id)
     if other is None or other_id in resolved(record.engine) or own_id in resolved(other.engine):
         return None
-    status = record.record_type.statuses[other.status]
+    status = record.record_type.statuses.get(other.status, "ended")
     if status == "ended":
         return None
     if status == "proposed" and (has_lapsed(run, other) or not _competent(run, other)):
         return None
     return other
+
+
+def counts(run: Run, record_id: RecordId) -> bool:
+    """Tell whether a record can still be one of two: neither ended nor, proposed, lapsed."""
+    row = run.record(record_id)
+    if row is None:
+        return False
+    status = record_type(run.state, row.type_name, run.block.height).statuses.get(row.status)
+    return status == "live" or (status == "proposed" and not has_lapsed(run, row))
 
 
 def has_lapsed(run: Run, row: RecordRow) -> bool:

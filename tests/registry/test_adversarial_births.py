@@ -6,13 +6,16 @@ import pytest
 
 from keys.signing import Algorithm, SoftwareKey
 from ledger.parts import ObjectPart
-from registry.civil_calendar import DAY_MS
+from registry import indexes
+from registry.civil_calendar import DAY_MS, add_days
+from registry.rows import IndexRow
+from registry.state_key_names import index_key
 from tests.registry.test_acceptance_births import declare, registration_of, twins
 from tests.registry.test_acceptance_entries import grant_role
+from tests.registry.test_corrections import LOWER, SENIOR, edit, senior_officer
 from tests.registry.town import (
     Town,
     by,
-    child_id,
     key_object,
     officer,
     officer_id,
@@ -45,22 +48,18 @@ def test_a_pair_of_twins_has_no_third_child(town):
         assert town.refuse(more) == "registry.potential_duplicate"
 
 
-def correct(town, birth, **member):
-    row = town.row(birth)
-    part = town.part("birth", birth, member={**row.member, **member})
-    hands = [*two_officers(), by("representative", "anna", acting_for=child_id(birth))]
-    return town.entry("birth/correct", hands, [part], reason="clerical")
-
-
 def test_a_correction_makes_no_birth_of_tomorrow_nor_before_the_mothers(town):
     entry = town.birth(mother=town.adult("anna"))
     town.accept(entry)
-    birth = entry.records[0].record_id
-    assert town.refuse(correct(town, birth, event_date="2026-01-02")) == "registry.date_order"
-    too_old = correct(town, birth, event_date="1990-05-05")
-    assert town.refuse(too_old) == "registry.parent_impossible"
-    town.wait(1)
-    town.accept(correct(town, birth, event_date="2025-12-31"))
+    senior_officer(town)
+    birth, hands = entry.records[0].record_id, [*LOWER, by(SENIOR, "senior")]
+    for event_date, code in (
+        (add_days(town.day, 1), "registry.date_order"),
+        ("1990-05-05", "registry.parent_impossible"),
+    ):
+        wrong = edit(town, birth, "correct", hands, event_date=event_date)
+        assert town.refuse(wrong) == code
+    town.accept(edit(town, birth, "correct", hands, event_date="2025-12-31"))
 
 
 def test_a_declaration_of_another_mother_is_looked_at_again_when_it_is_registered(town):
@@ -153,9 +152,9 @@ def test_case_03_a_replay_after_the_record_has_moved_on_gets_no_second_number(to
     entry = town.birth(mother=town.adult("anna"))
     town.accept(entry)
     birth = entry.records[0].record_id
-    first = correct(town, birth)
+    first = edit(town, birth, "correct", two_officers())
     town.accept(first)
-    town.accept(correct(town, birth))
+    town.accept(edit(town, birth, "correct", two_officers()))
     assert town.refuse(entry) == "registry.replayed"
     refusal = town.refusal(first)
     assert (refusal.code, refusal.details["current"]) == ("registry.stale_version", 3)
@@ -173,3 +172,27 @@ def test_case_22_the_same_parents_stand_on_the_identity_and_the_birth(town):
     )
     assert town.refuse(set_by_hand) == "registry.unknown_field"
     town.accept(entry)
+
+
+# --- spam ---------------------------------------------------------------------------------------
+
+
+def test_an_index_is_bounded_and_forgets_what_has_ended_or_lapsed(town, monkeypatch):
+    monkeypatch.setattr(indexes, "INDEXED_MAX", 3)
+    mother = town.adult("anna")
+    for _ in range(3):
+        declare(town, mother=mother)
+    spam = town.birth("birth/declare", mother=mother)
+    assert town.refuse(spam) == "registry.too_much_work"
+    first = town.blocks[-1][2][0].records[0].record_id
+    rejected = town.entry(
+        "birth/reject", [officer("register")], [town.part("birth", first)], reason="spam"
+    )
+    town.accept(rejected)
+    declare(town, mother=mother)
+    town.wait(61)
+    for _ in range(3):
+        declare(town, mother=mother)
+    row = town.state.read(index_key("birth", "mother", mother), IndexRow)
+    assert row is not None
+    assert len(row.record_ids) == 3
