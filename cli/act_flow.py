@@ -15,6 +15,7 @@ from typing import Final
 
 from cli.acting import Actor, Drafted, Order
 from cli.bodies import previous_content
+from cli.certifying import fill_certificate, makes_certificate
 from cli.errors import FileTakenError, InvalidInputError
 from cli.exit_codes import ExitCode
 from cli.form_words import prepare_form
@@ -37,6 +38,7 @@ from registry.explain import Explanation, Reading, explain_entry
 from registry.form_kinds import FormKind
 from registry.forms import parse_form_text, read_form
 from registry.preparing import Target
+from registry.problems import Language
 from registry.record_checks import companion_id
 
 STATUS_PENDING: Final = "pending"
@@ -114,7 +116,7 @@ def carry_out(context: Context, wanted: Wanted) -> ExitCode:
     with open_actor(context, wanted.asker) as actor:
         form_kind = actor.find_form(wanted.kind)
         office = named_office(actor, wanted.office)
-        order, before = _order(actor, form_kind, office, wanted)
+        order, before = _order(actor, form_kind, office, wanted, context.lang)
         made = actor.prepare(order)
         explanation = explain(actor, made.draft.entry, made.opened, before)
         if context.dry_run:
@@ -130,7 +132,11 @@ def carry_out(context: Context, wanted: Wanted) -> ExitCode:
 
 
 def _order(
-    actor: Actor, form_kind: FormKind, office: OfficeId | None, wanted: Wanted
+    actor: Actor,
+    form_kind: FormKind,
+    office: OfficeId | None,
+    wanted: Wanted,
+    language: Language,
 ) -> tuple[Order, Mapping[RecordId, Mapping[str, Value]]]:
     """Return the order for an act, and the sealed values that its records had before."""
     target, previous, opened_before = _present(actor, form_kind, wanted.record_id)
@@ -145,6 +151,9 @@ def _order(
         raw, new_keys = _enrolled(actor, raw, wanted.enrol)
     if form_kind.operation.side or not form_kind.creates:
         _date_it(raw, previous, actor.today)
+    if makes_certificate(form_kind) and target is not None and office is not None:
+        record_type = form_kind.record_type
+        fill_certificate(raw, record_type, target, office, today=actor.today, language=language)
     act: Act = read_form(raw, form_kind, actor.find_table, previous, actor.today)
     wishes = Wishes(
         terms=wanted.wishes.terms,
@@ -332,7 +341,14 @@ def say_result(context: Context, package: Package, result: Result) -> ExitCode:
 
 
 def made_id_of(package: Package) -> bytes:
-    """Return the id of what a side act or act of governance made: it follows from the act."""
+    """Return the id of what a side act or act of governance made.
+
+    A certificate has a random one, so that it leads to nothing; others follow from the act.
+    """
+    for item in package.entry.objects:
+        certificate_id = item.fields.get("certificate_id")
+        if isinstance(certificate_id, bytes):
+            return certificate_id
     return package.entry.created_record_id
 
 

@@ -42,14 +42,14 @@ def prepare_form(
         BadParameterError: A word is malformed.
     """
     form: dict[str, Any] = copy.deepcopy(dict(raw))
-    kinds = {use.kind: use for use in form_kind.operation.objects}
+    kinds = [use.kind for use in form_kind.operation.objects if use.minimum]
     for word in settings:
         path, equals, value = word.partition("=")
         if not equals or not path or path.count(".") >= PATH_PARTS_MAX:
             raise BadParameterError(f"--set {word!r} is not PATH=VALUE", name="--set")
         _put(form, path.split("."), _WORDS.get(value, value))
     if len(kinds) == 1 and "objects" not in form and not form_kind.operation.writes:
-        _lift(form, next(iter(kinds)))
+        _lift(form, kinds[0])
     objects = form.get("objects")
     if isinstance(objects, dict):
         for kind, listed in objects.items():

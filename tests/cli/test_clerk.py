@@ -413,11 +413,13 @@ def test_a_certificate_is_made_of_a_birth(desk, paper, mother):
     (made,) = desk.ask("birth", "register", "-", "--office", "justice", "--yes", *custody(paper),
                        stdin=birth_form(mother, "Giấy"))  # fmt: skip
     birth = made["records"][0]["id"]
-    (certified,) = desk.ask(
-        "birth", "certify", birth, "--set", "form=copy", "--set", "language=vi",
-        "--office", "justice", "--yes",
-    )  # fmt: skip
+    words = ("birth", "certify", birth, "--office", "justice", "--yes", "--lang", "vi")
+    status, error = desk.refused(*words)
+    assert (status, error["code"]) == (ExitCode.RULE_VIOLATED, "registry.reason_missing")
+    (certified,) = desk.ask(*words, "--set", "act.reason=school", "--set", "form=original")
     assert certified["made"]["kind"] == "certificate"
+    status, error = desk.refused(*words, "--set", "act.reason=school", "--set", "status=ended")
+    assert error["code"] == "registry.certificate_wrong"
 
 
 def test_agencies_decide_by_ballot(desk):
