@@ -108,7 +108,7 @@ def history(context: Context, identifier: str, asker: str) -> None:
         for item in actor.ask_any(call).json["history"]:
             office = item.get("office")
             named = None if not office else _named(actor, bytes.fromhex(office))
-            lines = context.say(
+            said = context.say(
                 "show.act",
                 version=item["version"],
                 kind=item["kind"],
@@ -116,6 +116,7 @@ def history(context: Context, identifier: str, asker: str) -> None:
                 day=civil_date(item["time_ms"]),
                 office=named or "-",
             )
+            lines = [said, context.say("show.under_review")] if item.get("under_review") else said
             accepted({**item, "office": named}, context, lines=lines)
 
 

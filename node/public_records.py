@@ -26,6 +26,7 @@ from node.public_errors import MalformedRequestError, NotFoundError
 from node.request_auth import Asker
 from node.routes import Call, Handler, Json, Reply
 from registry.object_rows import CertificateRow, WrapsRow
+from registry.review import is_under_review
 from registry.rows import RecordRow
 from registry.state_key_names import certificate_key, record_key, wraps_key
 from registry.wraps import Wrap, parse_wraps
@@ -66,10 +67,21 @@ class RecordRoutes:
         record_id = RecordId(id_of(call))
         row = self.access.record(record_id)
         if row is not None and self.access.may_read(call.asker, record_id):
-            return json_reply(_whole(record_id, row))
+            return json_reply({**_whole(record_id, row), "under_review": self._in_review(row)})
         if row is None or not self._is_public(row):
             raise _unknown()
         return json_reply(self._public(record_id, row))
+
+    def _in_review(self, row: RecordRow) -> bool:
+        """Tell whether a stolen key has signed the record's first entry or its last one."""
+        store = self.application.store
+        for digest in {row.first_entry, row.last_entry}:
+            place = store.locate(digest)
+            if place is not None:
+                head, time_ms = store.entry(*place).head, store.header(place[0]).time_ms
+                if is_under_review(self.access.state, head, time_ms):
+                    return True
+        return False
 
     def _is_public(self, row: RecordRow) -> bool:
         schema = self.access.type_of(row)
@@ -91,6 +103,7 @@ class RecordRoutes:
             "version": row.version,
             "status": row.status,
             "flags": list(row.flags),
+            "under_review": self._in_review(row),
             "office": None if row.office is None else row.office.hex(),
             "registration_no": row.registration_number,
             "fields": shown,
@@ -120,14 +133,15 @@ class RecordRoutes:
 
     def _act(self, version: int, height: int, index: int, *, entitled: bool) -> Json:
         store = self.application.store
-        entry = store.entry(height, index)
+        entry, time_ms = store.entry(height, index), store.header(height).time_ms
         shown: dict[str, Json] = {
             "version": version,
             "height": height,
             "index": index,
-            "time_ms": store.header(height).time_ms,
+            "time_ms": time_ms,
             "entry": entry.entry_digest.hex(),
             "kind": entry.head.kind,
+            "under_review": is_under_review(self.access.state, entry.head, time_ms),
         }
         if entitled:
             shown["office"] = None if entry.head.office is None else entry.head.office.hex()
@@ -196,29 +210,19 @@ class RecordRoutes:
         return [wraps[place] for place in sorted(wraps) if place[0] in own]
 
     async def certificate(self, call: Call) -> Reply:
-        """Say whether a certificate is valid, replaced or revoked, and nothing more."""
+        """Say whether a certificate is valid, replaced or revoked, since when, and nothing more."""
         certificate_id = ObjectId(id_of(call))
         row = self.access.state.read(certificate_key(certificate_id), CertificateRow)
-        record = None if row is None else self.access.record(row.record_id)
-        if row is None or record is None:
+        if row is None:
             raise NotFoundError("there is no certificate with this id")
         return json_reply(
             {
                 "certificate": certificate_id.hex(),
-                "status": self._certificate_status(row, record),
-                "form": row.form,
-                "office": row.office.hex(),
-                "height": row.place[0],
+                "status": row.status,
+                "since_height": row.height,
                 "as_of_height": self.application.tip_height,
             }
         )
-
-    def _certificate_status(self, row: CertificateRow, record: RecordRow) -> str:
-        schema = self.access.type_of(record)
-        ended = schema is not None and schema.statuses.get(record.status) == "ended"
-        if ended:
-            return "revoked"
-        return "valid" if row.version == record.version else "replaced"
 
     async def certificate_proof(self, call: Call) -> Reply:
         """Return the state of a certificate with its proof, or the proof that there is none."""

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.canonical import encode
+from ledger.canonical import Value, encode
 from ledger.entries import Head, parse_part
 from ledger.ids import RecordId
 from ledger.limits import REQUEST_BODY_BYTES_MAX, REQUEST_READ_TIMEOUT_MS
+from ledger.parts import ObjectPart
 from ledger.receipts import check_receipt, parse_receipt
 from ledger.state_keys import key_bytes, key_bytes_hash, stored_value_hash
 from ledger.state_tree import StateProof, check_absence, check_presence
@@ -23,7 +24,7 @@ from node.http_public import HttpListener
 from node.routes import ROUTES, Rights
 from registry.state_key_names import office_key, record_key
 from tests.node.public_town import plain, served, submission
-from tests.registry.town import key, office, two_officers
+from tests.registry.town import by, key, office, two_officers
 
 pytestmark = pytest.mark.asyncio
 OFFICER = key("justice", "register", "auth")
@@ -194,6 +195,26 @@ async def test_a_record_is_shown_to_members_and_its_owner_and_unknown_to_others(
         body = (await api.get(path + "/body", signer=OFFICER)).body
         assert body in api.town.bodies.values()
         assert (await api.get(path + "/keys", signer=OFFICER)).code == "node.not_found"
+
+
+async def test_what_a_stolen_key_has_signed_is_shown_as_under_review(tmp_path):
+    async with served(tmp_path) as api:
+        identity, entries = adult(api.town, "an")
+        await put(api, *entries)
+        path = f"/v1/records/{identity.hex()}"
+        for since_ms, expected in ((None, False), (0, True)):
+            if since_ms is not None:
+                fields: dict[str, Value] = {
+                    "key_id": key("justice", "approve").public.key_id,
+                    "compromised_since_ms": since_ms,
+                }
+                govern = [by("agency", "justice", "govern", number) for number in range(2)]
+                made = [ObjectPart("key_end", fields)]
+                entry = api.town.entry("officer/revoke_key", govern, objects=made, office=None)
+                await put(api, entry)
+            assert (await api.get(path, signer=OFFICER)).json["under_review"] is expected
+            history = (await api.get(path + "/history", signer=OFFICER)).json["history"]
+            assert [act["under_review"] for act in history] == [expected, expected]
 
 
 async def test_the_state_of_a_record_is_proved_under_a_certified_header(tmp_path):
