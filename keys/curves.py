@@ -8,7 +8,6 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
-    encode_dss_signature,
 )
 
 from keys.errors import BadSignatureError, InvalidKeyError
@@ -19,6 +18,9 @@ P256_SIGNATURE_BYTES: Final = 64
 P256_SCALAR_BYTES: Final = 32
 
 _DER_SIGNATURE_BYTES_MAX: Final = 72
+_ZERO: Final = bytes(P256_SCALAR_BYTES)
+_ORDER: Final = P256_ORDER.to_bytes(P256_SCALAR_BYTES)
+"""Big-endian numbers of one length compare as their bytes do."""
 
 _ED25519_PRIME: Final = 2**255 - 19
 _ED25519_D: Final = -121665 * pow(121666, -1, _ED25519_PRIME) % _ED25519_PRIME
@@ -42,11 +44,19 @@ def der_from_raw(signature: bytes, s_max: int) -> bytes:
         raise BadSignatureError(
             f"a P-256 signature has {P256_SIGNATURE_BYTES} bytes, not {len(signature)}"
         )
-    r = int.from_bytes(signature[:32], "big")
-    s = int.from_bytes(signature[32:], "big")
-    if not (0 < r < P256_ORDER and 0 < s <= s_max):
+    r, s = signature[:P256_SCALAR_BYTES], signature[P256_SCALAR_BYTES:]
+    if not (_ZERO < r < _ORDER and _ZERO < s <= s_max.to_bytes(P256_SCALAR_BYTES)):
         raise BadSignatureError("r or s of the P-256 signature is out of range, or s is high")
-    return encode_dss_signature(r, s)
+    integers = _der_integer(r) + _der_integer(s)
+    return b"\x30" + len(integers).to_bytes() + integers
+
+
+def _der_integer(scalar: bytes) -> bytes:
+    """Return the DER INTEGER of a big-endian number over 0: no needless zero in front."""
+    content = scalar.lstrip(b"\0")
+    if content[0] & 0x80:
+        content = b"\0" + content
+    return b"\x02" + len(content).to_bytes() + content
 
 
 def low_s_raw_from_der(signature: bytes) -> bytes:

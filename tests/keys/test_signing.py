@@ -8,12 +8,13 @@ import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from ecdsa.util import sigdecode_string, sigencode_string
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keys import signing
-from keys.curves import P256_ORDER
+from keys.curves import P256_HALF_ORDER, P256_ORDER, der_from_raw
 from keys.errors import BadSignatureError, InvalidKeyError, SealError
 from keys.foreign_signatures import verify_der, verify_either_s
 from keys.hashing import domain
@@ -98,6 +99,17 @@ def test_a_p256_signature_with_a_zero_more_or_less_before_s_is_refused(check):
         check(key.public, message, signature[:32] + signature[33:])
     with pytest.raises(BadSignatureError, match="64 bytes"):
         check(key.public, message, signature[:32] + b"\x00" + signature[32:])
+
+
+def of_any_length(maximum):
+    lengths = st.integers(1, 256)
+    return lengths.flatmap(lambda bits: st.integers(1, min(2**bits, maximum)))
+
+
+@given(of_any_length(P256_ORDER - 1), of_any_length(P256_HALF_ORDER))
+def test_der_of_a_raw_signature_is_what_openssl_writes_for_its_numbers(r, s):
+    raw = r.to_bytes(32) + s.to_bytes(32)
+    assert der_from_raw(raw, P256_HALF_ORDER) == encode_dss_signature(r, s)
 
 
 @given(st.binary(min_size=64, max_size=64))
