@@ -113,6 +113,7 @@ _BY_CODE: Final = MappingProxyType(
         "registry.bad_signature": ExitCode.SIGNATURE_BAD,
         "registry.ballot_closed": ExitCode.CONFLICT,
         "registry.blocked": ExitCode.CONFLICT,
+        "registry.certificate_wrong": ExitCode.INVALID_INPUT,
         "registry.certificates_full": ExitCode.CONFLICT,
         "registry.corrupt_state": ExitCode.CHAIN_BROKEN,
         "registry.custodian_missing": ExitCode.NOT_AUTHORISED,

@@ -17,6 +17,7 @@ from typing import Final
 from keys.errors import BadSignatureError, InvalidKeyError
 from keys.signing import KeyId, PublicKey, parse_public_key, verify
 from ledger.entries import Entry, SignatureSlot, signature_slots
+from ledger.frozen import quick_init
 from ledger.outcomes import Outcome
 from ledger.parts import CUSTODIAN_TERM
 from ledger.state_keys import blind_seed
@@ -32,6 +33,7 @@ from registry.authority_errors import (
 from registry.authority_rows import AgencyRow, KeyRow
 from registry.ballots import BALLOT_EFFECTS, validator_set_at
 from registry.books import take_number
+from registry.certification import turn_certificates
 from registry.civil_calendar import civil_date, in_range
 from registry.claims import check_matches, release_claims, settle_claims, tag_checks
 from registry.content_errors import TagUnsignedError
@@ -69,6 +71,7 @@ ALL_EFFECTS: Final[dict[str, Effect]] = {
 }
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class SignatureCheck:
     """One signature that must verify.
@@ -86,6 +89,7 @@ class SignatureCheck:
     term: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class VerifiedEntry:
     """An entry of which every signature has been verified; made by `verify_entry` only.
@@ -326,6 +330,7 @@ def _do_effects(run: Run) -> None:
         if record.record_type.statuses.get(record.status) == "ended":
             release_claims(run, record)
         run.state.write(record_key(record.part.record_id), record_row(run, record))
+        turn_certificates(run, record)
     if operation.side:
         remember_act(run)
     forget_acts(run)

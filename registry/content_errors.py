@@ -120,6 +120,12 @@ class CertificatesFullError(ContentRefusedError):
     code = "registry.certificates_full"
 
 
+class CertificateWrongError(ContentRefusedError):
+    """A certificate says something else than the state about its record; details: field."""
+
+    code = "registry.certificate_wrong"
+
+
 class ParameterRefusedError(ContentRefusedError):
     """There is no such network parameter, or the value is not allowed."""
 

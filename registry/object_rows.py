@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from keys.hashing import Digest
 from keys.signing import KeyId
 from ledger.canonical import Value
-from ledger.ids import ActId, AgencyId, OfficeId, RecordId
+from ledger.ids import ActId, AgencyId, ObjectId, OfficeId, RecordId
 from registry.rows import FlatRow, Place
 
 
@@ -63,31 +63,24 @@ class ActHoursRow(FlatRow):
 
 @dataclass(frozen=True, slots=True)
 class CertificateRow(FlatRow):
-    """A certificate of a record version.
+    """Whether a certificate counts; whoever has its id is shown this row, so it names no record.
 
     Attributes:
-        record_id: Of which record.
-        version: Of which version; a newer one makes the certificate *replaced*.
-        form: `original` or `copy`.
-        office: Which office made it.
+        status: `valid`, `replaced` or `revoked`.
+        height: Since which height.
         entry_digest: The certify entry.
-        place: Where it stands.
     """
 
-    record_id: RecordId
-    version: int
-    form: str
-    office: OfficeId
+    status: str
+    height: int
     entry_digest: Digest
-    place: Place
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateCountRow(FlatRow):
-    """How many live certificates a record version has."""
+class CertificatesRow(FlatRow):
+    """The valid certificates of a record's current version, ascending; at most 64."""
 
-    version: int
-    count: int
+    certificates: tuple[ObjectId, ...]
 
 
 @dataclass(frozen=True, slots=True)

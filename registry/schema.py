@@ -220,6 +220,9 @@ class RecordType:
         book: Name of its book, empty for none.
         certificate: Layout, empty for none.
         fresh_for: Days that an offline certificate counts as current.
+        valid_for: Days after which a certificate expires at the latest.
+        printed: What a certificate shows, in order: sealed paths, member fields or their parts,
+            `registration_no` and `registered_on`.
         statuses: Status -> engine class.
         subject: Where the person is whom `subject` means: `self`, or the name of a link.
         holders: `none`, `required` (shares) or `self`.
@@ -246,6 +249,8 @@ class RecordType:
     book: str
     certificate: str
     fresh_for: int
+    valid_for: int
+    printed: tuple[str, ...]
     statuses: Mapping[str, StatusClass]
     subject: str
     holders: HoldersRule

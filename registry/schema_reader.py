@@ -13,7 +13,14 @@ from typing import Final, cast
 
 from keys.hashing import Digest, domain, hash_with
 from registry.errors import SchemaError
-from registry.field_specs import INTEGER_MAX, SCALAR_KINDS, TEXT_CHARS_MAX, VISIBILITIES, FieldSpec
+from registry.field_specs import (
+    INTEGER_MAX,
+    SCALAR_KINDS,
+    TEXT_CHARS_MAX,
+    VISIBILITIES,
+    FieldSpec,
+    spec_at,
+)
 from registry.operation_reader import Names, read_operation
 from registry.schema import (
     ClaimMode,
@@ -32,6 +39,11 @@ TEXT_BYTES_MAX: Final = 256 * 1024
 PARSED_TYPES_MAX: Final = 256
 NESTING_MAX: Final = 32
 DOTS_MAX: Final = 16
+VALID_DAYS: Final = 365
+"""Days after which a certificate expires where its type says nothing else (policy)."""
+VALID_DAYS_MAX: Final = 36_600
+GIVEN_NAMES: Final = ("registration_no", "registered_on")
+"""What a certificate may show that no field holds: the engine gives it at registration."""
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"([{}])")
 _HOLDERS: Final = ("none", "required", "self")
 STATUS_CLASSES: Final = ("proposed", "live", "ended")
@@ -108,6 +120,8 @@ def _read_type(top: Table, digest: Digest) -> RecordType:
         book=book,
         certificate=top.take("certificate", str, ""),
         fresh_for=top.take("fresh_for", int, 0),
+        valid_for=top.take("valid_for", int, VALID_DAYS),
+        printed=top.take_words("printed"),
         statuses=cast("Mapping[str, StatusClass]", statuses),
         subject=top.take("subject", str, "self"),
         holders=cast(
@@ -151,8 +165,24 @@ def _check_type(record_type: RecordType) -> None:
         raise SchemaError(f"{record_type.name} has no version from 1 on")
     if record_type.subject not in ("self", *record_type.fields):
         raise SchemaError(f"{record_type.name}.subject is neither self nor a field")
+    if not 0 <= record_type.fresh_for <= record_type.valid_for <= VALID_DAYS_MAX:
+        raise SchemaError(f"{record_type.name}: a certificate is fresh no longer than it is valid")
+    _check_printed(record_type)
     if (record_type.role == "companion") != bool(record_type.companion_of):
         raise SchemaError(f"{record_type.name}: companions, and only they, name companion_of")
+
+
+def _check_printed(record_type: RecordType) -> None:
+    """A certificate shows only fields of the record, and no group as a whole."""
+    for path in record_type.printed:
+        if path in record_type.sealed_paths or path in GIVEN_NAMES:
+            continue
+        try:
+            spec = spec_at(record_type.member_fields, path)
+        except (KeyError, StopIteration) as error:
+            raise SchemaError(f"{record_type.name} has no field {path!r} to print") from error
+        if spec.kind in {"group", "map"}:
+            raise SchemaError(f"{record_type.name}: {path!r} is printed by its parts")
 
 
 def _read_statuses(top: Table) -> dict[str, str]:

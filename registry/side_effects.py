@@ -9,21 +9,18 @@ from typing import Final, cast
 from keys.hashing import Digest
 from keys.signing import KeyId
 from ledger.ids import ObjectId
-from ledger.limits import CERTIFICATES_LIVE_MAX
 from ledger.state_keys import StateKey
 from registry.authority_errors import SignerWrongError
-from registry.content_errors import CertificatesFullError, DateOrderError, NoticeFiledError
+from registry.certification import issue
+from registry.content_errors import DateOrderError, NoticeFiledError
 from registry.effects import Effect
 from registry.errors import (
     ObjectUnknownError,
     StaleVersionError,
     WrongIdError,
     WrongPartsError,
-    WrongStatusError,
 )
 from registry.object_rows import (
-    CertificateCountRow,
-    CertificateRow,
     GrantRow,
     LoggedRow,
     NoticeRow,
@@ -33,8 +30,6 @@ from registry.rows import RecordRow
 from registry.running import Run
 from registry.state import Row
 from registry.state_key_names import (
-    certificate_count_key,
-    certificate_key,
     grant_key,
     intake_key,
     logged_key,
@@ -87,31 +82,11 @@ def _digest(run: Run, kind: str, field: str) -> Digest:
 
 
 def issue_certificate(run: Run, _arguments: tuple[str, ...]) -> None:
-    """A certificate of the record's current version; at most 64 of a version are live."""
+    """A certificate of the record's current version says what the state says; see its module."""
     row, about = _about(run), run.head.about
     assert about is not None, "checked with run.about"
     _check_current(run, row)
-    assert run.target_type is not None, "made together with run.about"
-    if run.target_type.statuses.get(row.status) == "proposed":
-        raise WrongStatusError("nothing is certified that is not registered", status=row.status)
-    (item,) = run.objects("certificate")
-    key = certificate_count_key(about.record_id)
-    counted = run.state.read(key, CertificateCountRow)
-    count = counted.count if counted is not None and counted.version == row.version else 0
-    if count >= CERTIFICATES_LIVE_MAX:
-        raise CertificatesFullError(
-            f"the record has {count} live certificates", maximum=CERTIFICATES_LIVE_MAX
-        )
-    run.state.write(key, CertificateCountRow(row.version, count + 1))
-    made = CertificateRow(
-        record_id=about.record_id,
-        version=row.version,
-        form=str(item.fields["form"]),
-        office=run.office,
-        entry_digest=run.entry.entry_digest,
-        place=run.place,
-    )
-    _write_made(run, certificate_key(made_id(run)), made)
+    issue(run, about.record_id, row)
 
 
 def file_notice(run: Run, _arguments: tuple[str, ...]) -> None:

@@ -121,8 +121,8 @@ def certificate_key(certificate_id: ObjectId) -> StateKey:
     return ("certificate", certificate_id)
 
 
-def certificate_count_key(record_id: RecordId) -> StateKey:
-    """Live certificates of a record: CertificateCountRow."""
+def certificates_key(record_id: RecordId) -> StateKey:
+    """Valid certificates of a record: CertificatesRow."""
     return ("certificates", record_id)
 
 

@@ -111,7 +111,18 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
         ),
         "file_notice": ObjectNeed("notice", {"purpose": "text", "digest": "bytes"}),
         "hold_ballot": ObjectNeed("ballot", {"action": "text", "fields": "map"}),
-        "issue_certificate": ObjectNeed("certificate", {"form": "text"}),
+        "issue_certificate": ObjectNeed(
+            "certificate",
+            {
+                "certificate_id": "bytes",
+                "type": "text",
+                "commitment": "bytes",
+                "status": "text",
+                "transcribed": "bool",
+                "office": "bytes",
+                "expires_on": "date",
+            },
+        ),
         "log": ObjectNeed("logged", {"digest": "bytes"}),
         "make_grant": ObjectNeed(
             "grant", {"recipient": "bytes", "wraps_digest": "bytes", "until": "date"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.ids import ActId
+from ledger.ids import ActId, ObjectId
 from ledger.parts import ObjectPart
 from registry.act_expiry import FORGOTTEN_FIRST_MAX, FORGOTTEN_MAX
 from registry.apply import apply
@@ -87,15 +87,14 @@ def test_an_act_of_the_running_hour_is_kept(town, birth):
 
 
 def test_an_act_id_that_was_forgotten_makes_no_second_object(town, birth):
-    hands = [officer("declare"), officer("approve", "justice", "second_officer")]
-    issue = {"objects": [ObjectPart("certificate", {"form": "copy"})], "about": about(birth)}
-    first = town.entry("birth/certify", hands, **issue)
+    first = town.certificate(birth)
     town.accept(first)
     town.wait(2)
     town.create_identity()
-    again = town.entry("birth/certify", hands, act=first.head.act_id, **issue)
+    again = town.certificate(birth, act=first.head.act_id, objects=first.objects)
     assert town.refuse(again) == "registry.wrong_id"
-    row = town.state.read(certificate_key(first.created_record_id), CertificateRow)
+    certificate_id = ObjectId(first.objects[0].fields["certificate_id"])
+    row = town.state.read(certificate_key(certificate_id), CertificateRow)
     assert row is not None
     assert row.entry_digest == first.entry_digest
 

@@ -6,7 +6,10 @@ import pytest
 
 from ledger.entries import Claim, compose
 from ledger.parts import ObjectPart
+from registry.catalogue import type_text
+from registry.certification import certified_fields
 from registry.civil_calendar import add_days
+from registry.schema_reader import read_record_type
 from tests.registry.test_acceptance_entries import LOWER, grant_role, lower_office, register_child
 from tests.registry.town import (
     Town,
@@ -150,13 +153,10 @@ def test_an_officer_does_not_attest_a_custody_form_for_self_or_relatives(town):
 def test_nothing_is_certified_that_is_only_declared(town):
     declared = town.birth("birth/declare", mother=town.adult("anna"))
     town.accept(declared)
-    entry = town.entry(
-        "birth/certify",
-        [officer("declare"), officer("approve", "justice", "second_officer")],
-        objects=[ObjectPart("certificate", {"form": "original"})],
-        about=about(declared.records[0].record_id),
-    )
-    assert town.refuse(entry) == "registry.wrong_status"
+    birth = declared.records[0].record_id
+    row = replace(town.row(birth), status="registered")
+    certified = certified_fields(read_record_type(type_text("birth")), row)
+    assert town.refuse(town.certificate(birth, certified=certified)) == "registry.wrong_status"
 
 
 def test_a_side_act_is_named_by_the_type_of_its_record_and_not_by_side(town):

@@ -8,6 +8,8 @@ from keys.signing import Algorithm
 from ledger.parts import Evidence, Holder, ObjectPart
 from registry.acts import Act, RecordContent
 from registry.authority_errors import CustodyFormError, SignerWrongError
+from registry.certification import certified_fields, stated_values
+from registry.civil_calendar import add_days
 from registry.code_tables import record_type
 from registry.content_errors import LateWithoutReasonError, TakenError
 from registry.custodian import check_draft
@@ -204,8 +206,26 @@ def test_a_new_adult_enrols_keys_and_then_reads_the_own_body(state):
 
 def test_a_certificate_is_made_by_a_side_act_without_a_body(state):
     entry, _outcome = register_birth(state)
-    certificate = ObjectPart("certificate", {"form": "copy", "language": "vi"})
-    act = Act(kind="birth/certify", event_date=small.DAY, records=(), objects=(certificate,))
+    row = row_of(state, entry.records[0].record_id)
+    fields = {
+        **certified_fields(small.TYPES["birth"], row),
+        "certificate_id": named("certificate"),
+        "form": "copy",
+        "language": "vi",
+        "office": small.OFFICE,
+        "expires_on": add_days(small.DAY, 30),
+    }
+    stated = [
+        ObjectPart("stated", {"name": name, "value": value})
+        for name, value in stated_values(small.TYPES["birth"], row).items()
+    ]
+    act = Act(
+        kind="birth/certify",
+        event_date=small.DAY,
+        records=(),
+        reason="asked for in writing",
+        objects=(ObjectPart("certificate", fields), *stated),
+    )
     officers = {"officer(declare)": small.key_id("register"), **small.OFFICERS}
     hands = Hands(officers=officers)
     side = draft(state, act, hands, current(state, entry.records[0].record_id), "certify")

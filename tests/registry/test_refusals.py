@@ -12,7 +12,7 @@ from ledger.parts import AttestedRule, ObjectPart, sort_rules
 from registry.apply import apply
 from registry.errors import TooMuchWorkError
 from registry.kinship import Steps, are_relatives
-from registry.object_rows import CertificateCountRow
+from registry.object_rows import CertificatesRow
 from registry.rows import FamilyRow
 from registry.rule_pack import PACK_DIGEST
 from registry.state import State
@@ -412,9 +412,9 @@ def test_a_family_without_end_is_too_much_work():
 def test_an_entry_that_writes_too_many_keys_is_refused():
     fork = State(lambda _key: None).fork()
     for number in range(4_096):
-        fork.write(("x", number), CertificateCountRow(1, 1))
+        fork.write(("x", number), CertificatesRow(()))
     with pytest.raises(TooMuchWorkError):
-        fork.write(("x", 4_096), CertificateCountRow(1, 1))
+        fork.write(("x", 4_096), CertificatesRow(()))
 
 
 def test_a_match_tag_of_another_namespace_is_refused(town):

@@ -4,12 +4,10 @@ from typing import Any
 
 import pytest
 
-from ledger.limits import CERTIFICATES_LIVE_MAX
 from ledger.parts import ObjectPart
-from registry.object_rows import CertificateRow, GrantRow, LoggedRow, NoticeRow
+from registry.object_rows import GrantRow, LoggedRow, NoticeRow
 from registry.rows import RecordRow
 from registry.state_key_names import (
-    certificate_key,
     grant_key,
     intake_key,
     logged_key,
@@ -35,54 +33,11 @@ def town() -> Town:
     return Town()
 
 
-def certificate(town, record, version, *hands, **given):
-    objects = [ObjectPart("certificate", {"form": "original"})]
-    return town.entry(
-        "birth/certify", list(hands), objects=objects, about=about(record, version), **given
-    )
-
-
 @pytest.fixture
 def birth(town):
     entry = town.birth(mother=town.adult("anna"), father=town.adult("paul"))
     town.accept(entry)
     return entry.records[0].record_id
-
-
-def test_any_office_certifies_with_a_representative_or_with_a_second_officer(town, birth):
-    child = child_id(birth)
-    alone = certificate(town, birth, 1, officer("declare", "tax"), agency="tax")
-    assert town.refuse(alone) == "registry.signer_missing"
-    parent = by("representative", "anna", acting_for=child)
-    with_parent = certificate(town, birth, 1, officer("declare", "tax"), parent, agency="tax")
-    town.accept(with_parent)
-    made = town.state.read(certificate_key(with_parent.created_record_id), CertificateRow)
-    assert made is not None
-    assert (made.record_id, made.version, made.form) == (birth, 1, "original")
-    assert town.row(birth).version == 1
-    second = officer("approve", "tax", "second_officer")
-    town.accept(certificate(town, birth, 1, officer("declare", "tax"), second, agency="tax"))
-
-
-def test_a_record_version_has_at_most_64_live_certificates(town, birth):
-    hands = [officer("declare"), officer("approve", "justice", "second_officer")]
-    for _ in range(CERTIFICATES_LIVE_MAX):
-        town.accept(certificate(town, birth, 1, *hands))
-    assert town.refuse(certificate(town, birth, 1, *hands)) == "registry.certificates_full"
-
-
-def test_a_side_act_names_a_version_that_is_there(town, birth):
-    hands = [officer("declare"), officer("approve", "justice", "second_officer")]
-    for record, version, code in (
-        (birth, 2, "registry.stale_version"),
-        (identifier("none"), 1, "registry.record_unknown"),
-        (child_id(birth), 1, "registry.record_unknown"),
-    ):
-        assert town.refuse(certificate(town, record, version, *hands)) == code
-    nothing = town.entry(
-        "birth/certify", hands, objects=[ObjectPart("certificate", {"form": "copy"})]
-    )
-    assert town.refuse(nothing) == "registry.wrong_parts"
 
 
 def test_notices_accesses_and_annotations_stand_on_record(town, birth):

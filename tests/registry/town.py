@@ -46,7 +46,8 @@ from registry.apply import (
     resolve_signatures,
     verify_entry,
 )
-from registry.civil_calendar import civil_date
+from registry.certification import certified_fields
+from registry.civil_calendar import add_days, civil_date
 from registry.code_tables import record_type
 from registry.entry_checks import find_operation
 from registry.errors import RuleError
@@ -489,6 +490,30 @@ class Town:
         objects = [ObjectPart("release", {"number": number, "holder": lender})]
         part = self.part("land_title", title)
         return self.entry("land_title/release", hands, [part], objects, agency="land")
+
+    def certificate(self, record: Any, *hands: Hand, **given) -> Entry:
+        """A certify entry about a record's current version; `fields` are those of the object."""
+        row = self.row(record)
+        kind, agency = f"{row.type_name}/certify", given.get("agency", "justice")
+        record_type = find_operation(self.state, (row.type_name, "certify"), self.height + 1)[0]
+        fields: dict[str, Any] = {
+            **(given.pop("certified", None) or certified_fields(record_type, row)),
+            "certificate_id": identifier("certificate", next(self._acts)),
+            "form": "copy",
+            "language": "vi",
+            "office": given.get("office", office(agency)),
+            "expires_on": add_days(self.day, 365),
+            **given.pop("fields", {}),
+        }
+        stated = [
+            ObjectPart("stated", {"name": name, "value": value})
+            for name, value in given.pop("stated", {}).items()
+        ]
+        hands = hands or (officer("declare"), officer("approve", "justice", "second_officer"))
+        given.setdefault("reason", "own file")
+        given.setdefault("about", about(record, row.version))
+        objects = given.pop("objects", None) or [ObjectPart("certificate", fields), *stated]
+        return self.entry(kind, hands, objects=objects, **given)
 
     def contact(self, identity: Any, *hands: Hand, **given) -> Entry:
         """The owner's own update of phone and address."""
