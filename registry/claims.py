@@ -124,15 +124,24 @@ def _settle(run: Run, record: NewRecord, unique: Unique, claim: Claim | None) ->
         return
     if claim is None:
         raise ClaimWrongError("the claim is missing", namespace=namespace)
-    if record.before is not None and not any(
-        run.operation.may_write(path.partition(".")[0]) for path in unique.fields
-    ):
+    if not _may_take(run, record, unique, held):
         raise ClaimWrongError("this operation may not change the claim", namespace=namespace)
     take_claim(run, record, wanted)
     if held is not None:
         record.claims.remove(held)
         if unique.scope == "live":
             run.state.delete(claim_key(*held))
+
+
+def _may_take(run: Run, record: NewRecord, unique: Unique, held: HeldClaim | None) -> bool:
+    """Tell whether the entry may change a claim: new, of a writable field, or freed by an end."""
+    before = record.before
+    if before is None:
+        return True
+    was_freed = held is None and record.record_type.statuses.get(before.status) == "ended"
+    return was_freed or any(
+        run.operation.may_write(path.partition(".")[0]) for path in unique.fields
+    )
 
 
 def _wanted(run: Run, record: NewRecord, unique: Unique, claim: Claim | None) -> HeldClaim | None:

@@ -37,6 +37,7 @@ from registry.ownership import (
     ADULT_AGE,
     DECIDES_AGE,
     DECIDES_WITH_PARENT_AGE,
+    LOCKED,
     PARENT,
     keys_of,
     living,
@@ -52,6 +53,7 @@ from registry.state_key_names import (
     index_key,
     key_key,
     officer_key,
+    record_key,
 )
 
 LIVE: Final = "live"
@@ -62,6 +64,9 @@ ENCUMBRANCES_MAX: Final = 1_024
 SEALING: Final = (Algorithm.P256, Algorithm.MLKEM768_X25519)
 SIGNING: Final = (Algorithm.P256, Algorithm.ED25519, Algorithm.MLDSA65)
 
+LOCKS: Final = "locks"
+"""Engine field: records whose end has locked this one, ascending."""
+_Locks: TypeAlias = tuple[RecordId, ...]
 Effect: TypeAlias = Callable[[Run, tuple[str, ...]], None]
 
 
@@ -243,6 +248,31 @@ def change_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:
         )
 
 
+def lock_link(run: Run, arguments: tuple[str, ...]) -> None:
+    """Whom the link leads to cannot sign any more while this record does not stand."""
+    _set_locks(run, arguments[0], lambda locks, own: (*locks, own))
+
+
+def free_link(run: Run, arguments: tuple[str, ...]) -> None:
+    """This record's lock on whom the link leads to is over; locks of others stay."""
+    _set_locks(run, arguments[0], lambda locks, own: tuple(one for one in locks if one != own))
+
+
+def _set_locks(run: Run, link: str, change: Callable[[_Locks, RecordId], _Locks]) -> None:
+    for target in run.subject.linked(link):
+        row = run.record(target)
+        if row is None:
+            raise RecordUnknownError("a link leads to no record")
+        locks = change(cast("_Locks", row.engine.get(LOCKS, ())), run.subject.part.record_id)
+        engine = {name: value for name, value in row.engine.items() if name != LOCKS}
+        flags = [flag for flag in row.flags if flag != LOCKED]
+        if locks:
+            engine[LOCKS] = tuple(sorted(dict.fromkeys(locks)))
+            flags.append(LOCKED)
+        changed = replace(row, engine=engine, flags=tuple(sorted(flags)))
+        run.state.write(record_key(target), changed)
+
+
 def use_import(run: Run, _arguments: tuple[str, ...]) -> None:
     """One more record of the announced ones has come; its old id is claimed for ever."""
     source, window = legacy_source(run), open_window(run)
@@ -281,8 +311,10 @@ EFFECTS: Final[dict[str, Effect]] = {
         close_keys,
         create_identity,
         enrol_keys,
+        free_link,
         index,
         link_family,
+        lock_link,
         match,
         own_identity,
         resolve_duplicate,
