@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from keys.signing import KeyId, Purpose
+from ledger.frozen import quick_init
 from ledger.ids import RecordId
 from registry.authority_errors import NotAliveError, NotCapableError
 from registry.authority_rows import KeyRow
@@ -27,6 +28,7 @@ DECIDES_AGE: Final = 15
 ADULT_AGE: Final = 18
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Voice:
     """One signature that stands for a person.
@@ -53,6 +55,13 @@ def living(state: State, identity_id: RecordId) -> RecordRow:
     if row.status not in {ACTIVE, INCAPABLE}:
         raise NotAliveError(f"a person who must sign is {row.status}", status=row.status)
     return row
+
+
+def is_represented(row: RecordRow, day: str) -> bool:
+    """Tell whether others act, and read, for a person: under 18, or incapable."""
+    birth_date = row.member.get("birth_date")
+    is_minor = isinstance(birth_date, str) and age(birth_date, day) < ADULT_AGE
+    return is_minor or row.status == INCAPABLE
 
 
 def may_represent(state: State, identity_id: RecordId) -> None:

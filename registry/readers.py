@@ -16,7 +16,7 @@ from ledger.parts import RecordPart
 from registry.authority_rows import AgencyRow, KeyRow, OfficeRow
 from registry.civil_calendar import in_range
 from registry.errors import RecordUnknownError
-from registry.ownership import keys_of, representatives_of
+from registry.ownership import is_represented, keys_of, representatives_of
 from registry.rows import NamespaceRow, RecordRow
 from registry.schema import RecordType
 from registry.state import State
@@ -106,7 +106,7 @@ def _readers_for(state: State, person: RecordId, day: str) -> list[Reader]:
     if row is None:
         return []
     own = [Reader(key, "owner") for key in _seal_keys(state, row, day)]
-    if own:
+    if own or not is_represented(row, day):
         return own
     return [
         Reader(key, "representative")
