@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 NODES: Final = 4
 BIRTHS_DEFAULT: Final = 240
 BIRTHS_MIN: Final = 12
+TITLES_SHARE: Final = 6
+"""One generated title for so many births."""
+TITLES_MIN: Final = 4
+"""So many even where a register is imported: their owners' keys are needed for a double sale."""
 SEED: Final = 20260701
 
 
@@ -112,6 +116,8 @@ def play(
         note(context.say("demo.starting", count=NODES), context)
         nodes.start_all()
         scene = _set_up(context, folder, actor, nodes, births=births, victim=victim)
+        if register[0] is not None:
+            scene.titles_wished = TITLES_MIN
         for number, step in enumerate(steps(register), start=1):
             note(f"\n{number}. {context.say(f'demo.step_{step.__name__}')}", context)
             step(scene)
@@ -186,6 +192,7 @@ def _set_up(
         justice=staff_of(actor, "justice", ["police"]),
         land=staff_of(actor, "land", ["justice"]),
         births_wished=births,
+        titles_wished=max(TITLES_MIN, births // TITLES_SHARE),
         victim=victim,
     )
 

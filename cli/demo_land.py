@@ -11,9 +11,6 @@ from cli.packages import Package
 from cli.staff import persons_with, prefetch_persons
 from keys.hashing import sha256
 
-TITLES_SHARE = 6
-"""One title for so many births."""
-TITLES_MIN = 4
 OLD_REGISTER = "demo.old-land-register"
 OLD_YEAR = 2003
 PRICE_DONG = 2_400_000_000
@@ -21,7 +18,7 @@ PRICE_DONG = 2_400_000_000
 
 def import_titles(scene: Scene) -> None:
     """By ballot the agencies open a window for the old register; its titles come in."""
-    bring_in_titles(scene, max(TITLES_MIN, scene.births_wished // TITLES_SHARE))
+    bring_in_titles(scene, scene.titles_wished)
 
 
 def bring_in_titles(scene: Scene, count: int) -> None:

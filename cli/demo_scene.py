@@ -95,6 +95,7 @@ class Scene:
         maker: Makes persons.
         justice, land: Whose officers act.
         births_wished: How many births.
+        titles_wished: How many generated titles.
         victim: Agency whose node is killed.
         citizens: Adults with keys first, then those without.
         families: Parents to be, one child each.
@@ -110,6 +111,7 @@ class Scene:
     justice: Staff
     land: Staff
     births_wished: int
+    titles_wished: int
     victim: str
     citizens: list[Citizen] = field(default_factory=list)
     families: list[Parents] = field(default_factory=list)

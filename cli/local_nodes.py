@@ -77,7 +77,7 @@ class LocalNodes:
         return place.home
 
     def start(self, agency: str) -> None:
-        """Start a node; returns at once.
+        """Start a node; returns at once. The thread that calls it must outlive the node.
 
         Raises:
             NoNetworkError: The network has no node of that agency on this machine.

@@ -226,6 +226,7 @@ def set_up(folder: Path, actor: Actor, nodes: LocalNodes, given: argparse.Namesp
         justice=staff_of(actor, "justice", ["police"]),
         land=staff_of(actor, "land", ["justice"]),
         births_wished=given.births,
+        titles_wished=TRANSFERS,
         victim="bank",
     )
     scene.births_wished = max(given.births, given.owners * 6 // 11 + 1)

@@ -1,0 +1,200 @@
+"""The demonstration end to end: its numbers, crashes at any moment, and no word about a person."""
+
+import json
+import random
+import re
+import threading
+from pathlib import Path
+
+import plyvel
+import pytest
+
+import cli.demo
+from cli.client import Call
+from cli.demo import play, steps
+from cli.development import AGENCIES
+from cli.local_nodes import LocalNodes
+from cli.output import Context
+from ledger.store import ChainStore
+from tests.cli.conftest import Desk
+
+pytestmark = pytest.mark.slow
+
+BIRTHS = 12
+NODES = [plan.name for plan in AGENCIES[:4]]
+KEYS = {
+    "nodes", "births", "identities", "titles", "transfers", "refused", "killed_node_caught_up",
+    "state_roots_equal", "receipt_verified", "audit", "entries", "blocks", "seconds",
+}  # fmt: skip
+REFUSED = {"registry.replayed": 4, "registry.signer_wrong": 4, "registry.stale_version": 8}
+
+
+def check(tally, births=BIRTHS):
+    """What every demonstration must give, whatever was killed in it."""
+    assert tally.births == births
+    assert tally.identities > births
+    assert tally.titles >= 4
+    assert tally.transfers == tally.titles + (tally.titles + 1) // 2 + 1
+    assert dict(tally.refused) == REFUSED
+    assert tally.caught_up
+    assert tally.roots_equal
+    assert tally.receipt_verified
+    assert tally.audit == "ok"
+
+
+def test_the_last_line_of_the_json_is_one_object_with_all_figures(tmp_path):
+    shown = Desk(tmp_path).run(
+        "demo", "--json", "--births", BIRTHS, "--dir", tmp_path / "stage", "--kill", "justice"
+    )
+    assert shown.exit_code == 0, shown.stderr
+    said = json.loads(shown.stdout.splitlines()[-1])
+    assert set(said) >= KEYS
+    assert (said["nodes"], said["births"], said["refused"]) == (4, BIRTHS, REFUSED)
+    assert said["killed_node"] == "justice"
+    assert said["killed_node_caught_up"]
+    assert said["state_roots_equal"]
+    assert said["receipt_verified"]
+    assert said["audit"] == "ok"
+    for name in range(4):
+        with ChainStore.open(tmp_path / "stage" / f"node-{name}" / "data", read_only=True) as store:
+            assert store.height == said["blocks"]
+            assert store.tip.log.size == said["entries"]
+
+
+def test_a_folder_that_is_not_empty_is_refused(tmp_path):
+    (tmp_path / "mine.txt").touch()
+    status, error = Desk(tmp_path).refused("demo", "--dir", tmp_path)
+    assert (status, error["code"]) == (7, "cli.file_exists")
+
+
+def test_a_victim_that_is_no_node_is_refused(tmp_path):
+    status, error = Desk(tmp_path).refused("demo", "--dir", tmp_path / "stage", "--kill", "nobody")
+    assert (status, error["code"]) == (3, "cli.not_found")
+
+
+@pytest.mark.parametrize("victim", NODES)
+def test_a_node_that_is_killed_at_any_moment_loses_nothing(victim, tmp_path, monkeypatch):
+    """The victim dies after a random number of committed blocks, on top of the crash in the play.
+
+    Whatever was answered as committed is in all four chains, or the play's own checks would fail.
+    """
+    dice = random.Random(f"{victim} {tmp_path}")
+    after_blocks = dice.randrange(1, 14)
+    other = NODES[(NODES.index(victim) + 1) % 4]
+    original = LocalNodes.start_all
+    crashed = threading.Event()
+    done = threading.Event()
+
+    def start_all(nodes):
+        original(nodes)
+
+        def crash():
+            while not done.wait(0.02):
+                if (nodes.height(victim) or 0) >= after_blocks:
+                    nodes.kill(victim)
+                    nodes.start(victim)
+                    crashed.set()
+                    done.wait()  # A node is told to stop when the thread that started it ends.
+
+        threading.Thread(target=crash, daemon=True).start()
+
+    monkeypatch.setattr(LocalNodes, "start_all", start_all)
+    try:
+        tally = play(Context(as_json=True), tmp_path / "stage", births=BIRTHS, victim=other)
+    finally:
+        done.set()
+    assert crashed.is_set(), f"never reached block {after_blocks}"
+    check(tally)
+
+
+# --- privacy --------------------------------------------------------------------------------------
+
+PLANTED = "TỪ-KHÓA-KIỂM-CHỨNG-7f3a"
+
+
+class Search:
+    """Looks for words in every byte that nodes left: files, LevelDB values, metrics."""
+
+    def __init__(self, folders):
+        self.pieces = list(self._pieces(folders))
+
+    def _pieces(self, folders):
+        for folder in folders:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    yield str(path), path.read_bytes()
+            for current in sorted(folder.rglob("CURRENT")):
+                yield from self._database(current.parent)
+
+    @staticmethod
+    def _database(path: Path):
+        """The values as they are before compression; what LevelDB deleted is in the raw files."""
+        database = plyvel.DB(str(path))
+        try:
+            for key, value in database:
+                yield f"{path} {key[:24]!r}", key + b"\x00" + value
+        finally:
+            database.close()
+
+    def find(self, words):
+        """Return the words that stand somewhere, with a place of each."""
+        found = {}
+        wanted = [word.encode() for word in words]
+        pattern = re.compile(b"|".join(re.escape(word) for word in wanted))
+        for place, raw in self.pieces:
+            for hit in pattern.findall(raw):
+                found.setdefault(hit.decode(), place)
+        return found
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """A finished demonstration: its folder, everybody in it, the metrics of its nodes."""
+    folder = tmp_path_factory.mktemp("privacy") / "stage"
+    people = []
+    metrics = folder / "node-0" / "metrics.txt"
+
+    def look(scene):
+        people.extend(scene.maker.made)
+        text = []
+        for place in scene.actor.network.nodes:
+            ports = json.loads((place.home / "run" / "ports.json").read_text())
+            for path in ("/metrics", "/status"):
+                call = Call(address=f"http://127.0.0.1:{ports['private']}", path=path)
+                text.append(scene.actor.client.send(call).body.decode())
+        metrics.write_text("\n".join(text), encoding="utf-8")
+
+    look.__name__ = "compare_roots"  # The title under which the play announces it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli.demo, "steps", lambda register: [*steps(register), look])
+        check(play(Context(as_json=True), folder, births=BIRTHS, victim="land"))
+    return folder, people, metrics
+
+
+def test_no_name_number_or_address_is_in_any_file_log_or_metric_of_a_node(played):
+    """Invariant: whatever went in about a person is on the nodes only as ciphertext."""
+    folder, people, metrics = played
+    assert metrics.read_text(encoding="utf-8").count("civreg_") > 20
+    words = set()
+    for person in people:
+        words |= {person.full_name, person.number, person.street, person.phone, person.email}
+        words |= {f"{person.middle} {person.given}", person.home_town}
+    search = Search([folder / f"node-{number}" for number in range(4)])
+    assert len(people) > 2 * BIRTHS
+    assert search.find(words) == {}
+
+
+def test_the_search_does_find_what_is_there(played, tmp_path):
+    """Positive control: a planted word in a file and in a database, and a word of the ledger."""
+    folder, _people, _metrics = played
+    nodes = [folder / f"node-{number}" for number in range(4)]
+    (tmp_path / "planted.log").write_text(f"x {PLANTED} y", encoding="utf-8")
+    database = plyvel.DB(str(tmp_path / "db"), create_if_missing=True)
+    database.put(b"planted", f"{PLANTED}-2 ".encode() * 50)
+    database.close()
+    search = Search([*nodes, tmp_path])
+    assert set(search.find([PLANTED, f"{PLANTED}-2"])) == {PLANTED}
+    assert set(search.find([f"{PLANTED}-2"])) == {f"{PLANTED}-2"}
+    assert set(search.find(["DC 000001", "committed", "identity/enrol_key"])) == {
+        "DC 000001", "committed", "identity/enrol_key",
+    }  # fmt: skip
