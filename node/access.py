@@ -106,9 +106,17 @@ class Access:
     def type_of(self, row: RecordRow) -> RecordType | None:
         """Return the schema in force of a record's type, or None."""
         try:
-            return record_type(self.state, row.type_name, self._application.tip_height + 1)
+            return self.type_named(row.type_name)
         except UnknownKindError:
             return None
+
+    def type_named(self, name: str) -> RecordType:
+        """Return the schema in force of a type.
+
+        Raises:
+            UnknownKindError: There is none.
+        """
+        return record_type(self.state, name, self._application.tip_height + 1)
 
     def may_read(self, asker: Asker | None, record_id: RecordId) -> bool:
         """Tell whether somebody may see the parts of a record's entries."""
@@ -122,14 +130,16 @@ class Access:
             return False
         person = RecordId(asker.key.holder)
         return any(
-            owner == person or self._represents(person, owner) for owner in self.owners(record_id)
+            owner == person or self.represents(person, owner) for owner in self.owners(record_id)
         )
 
     def owners(self, record_id: RecordId) -> tuple[RecordId, ...]:
         """Return whose record it is: its holders and its subject, ascending."""
         row = self.record(record_id)
-        if row is None:
-            return ()
+        return () if row is None else self.owners_of(record_id, row)
+
+    def owners_of(self, record_id: RecordId, row: RecordRow) -> tuple[RecordId, ...]:
+        """Return whose record a row is, as `owners`."""
         found = {party for holder in row.holders for party in holder.parties}
         schema = self.type_of(row)
         if schema is not None:
@@ -147,7 +157,8 @@ class Access:
             self.is_owner(asker, record_id) for record_id in entry_records(entry)
         )
 
-    def _represents(self, person: RecordId, ward: RecordId) -> bool:
+    def represents(self, person: RecordId, ward: RecordId) -> bool:
+        """Tell whether a person is a representative of another today."""
         row = self.record(ward)
         if row is None:
             return False

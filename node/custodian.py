@@ -17,17 +17,18 @@ from typing import Final
 
 from keys.errors import CivregError
 from keys.hashing import Digest
-from keys.signing import KeyId, SoftwareKey
+from keys.signing import KeyId
 from ledger.canonical import Value, encode
 from ledger.entries import EntryContent
 from ledger.errors import PurgedError
-from ledger.ids import AgencyId, OfficeId, RecordId
+from ledger.ids import OfficeId, RecordId
 from ledger.parts import About, CustodySigner, Head, RecordPart
 from ledger.vault import Vault
 from node.access import Access, require_asker
 from node.application import Committed
 from node.call_values import msgpack_reply
 from node.clock import Clock
+from node.custodian_keys import CustodianKeys
 from node.logs import Log
 from node.metrics import Metrics
 from node.pending_bodies import PendingBodies
@@ -54,15 +55,6 @@ from registry.wraps import open_wraps, parse_wraps, wraps_digest
 
 NOT_AFTER_DAYS_MS: Final = 31 * 24 * 3_600_000
 _PARENTS: Final = ("mother", "father")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CustodianKeys:
-    """What a custodian holds: the agency's id, its custodian key and its seal key."""
-
-    agency_id: AgencyId
-    custodian: SoftwareKey
-    seal: SoftwareKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

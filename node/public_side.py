@@ -20,7 +20,8 @@ from node.admission import Admission
 from node.admission_queue import AdmissionQueue
 from node.app import Node, Side
 from node.application import Committed
-from node.custodian import Custodian, CustodianKeys, CustodianPorts
+from node.custodian import Custodian, CustodianPorts
+from node.custodian_keys import CustodianKeys
 from node.drafts import DraftRoutes, DraftShelf, office_agency
 from node.events import Events
 from node.gossip import Gossip, parse_parcel
@@ -28,6 +29,7 @@ from node.http_peer import PEER
 from node.http_public import HttpListener, ListenerPorts
 from node.metrics import Metrics
 from node.overview import Overview
+from node.owner_index import OwnerIndex
 from node.peers import Lane
 from node.pending_bodies import PendingBodies
 from node.problems import status_of
@@ -52,6 +54,7 @@ from node.tag_service import (
     create_tag_secret,
     load_tag_secret,
 )
+from node.wrap_keeper import KeeperPorts, WrapKeeper
 
 HOUSEKEEPING_S: Final = 5.0
 BUSY_BYTES: Final = 1024 * 1024
@@ -87,7 +90,9 @@ class PublicSide:
         self.shelf = DraftShelf(node.config.data_folder / "drafts", office_agency(self.access))
         self.overview = Overview(node, self.queue, self.admission, self.metrics)
         self._tags = self._open_tags()
+        self.owners = OwnerIndex(self.access)
         self._custodian = self._open_custodian()
+        self.keeper = self._open_keeper()
         handlers = self._handlers()
         doorkeeper = Doorkeeper(node.genesis.network_id, self.access)
         self.public = HttpListener(handlers, doorkeeper, self.access, self._listener_ports())
@@ -144,16 +149,37 @@ class PublicSide:
         signer = node.keys.get(Purpose.TAG)
         return TagService(own, secret, signer, self.access, node.genesis.network_id, ports)
 
-    def _open_custodian(self) -> Custodian | None:
+    def _custodian_keys(self) -> CustodianKeys | None:
         node, own = self._node, self._node.config.agency
         custodian, seal = node.keys.get(Purpose.CUSTODIAN), node.keys.get(Purpose.SEAL)
-        if own is None or custodian is None or seal is None or self._tags is None:
+        if own is None or custodian is None or seal is None:
+            return None
+        return CustodianKeys(agency_id=own, custodian=custodian, seal=seal)
+
+    def _open_keeper(self) -> WrapKeeper | None:
+        node, keys = self._node, self._custodian_keys()
+        if keys is None:
+            return None
+        ports = KeeperPorts(
+            application=node.application,
+            owners=self.owners,
+            vault=node.storage.vault,
+            threads=node.threads,
+            clock=node.clock,
+            log=node.log,
+            submit=self.queue.submit,
+        )
+        return WrapKeeper(keys, self.access, ports)
+
+    def _open_custodian(self) -> Custodian | None:
+        node, keys = self._node, self._custodian_keys()
+        if keys is None or self._tags is None:
             return None
         return Custodian(
-            CustodianKeys(agency_id=own, custodian=custodian, seal=seal),
+            keys,
             node.genesis.network_id,
             self.access,
-            TagMaker(own, self._tags, self.access, node.peers.post),
+            TagMaker(keys.agency_id, self._tags, self.access, node.peers.post),
             lambda: node.application.tip_height + 1,
             CustodianPorts(
                 vault=node.storage.vault,
@@ -209,7 +235,7 @@ class PublicSide:
 
     async def start(self) -> Mapping[str, int]:
         """Listen and begin to work; return the ports."""
-        for work in (self.queue.run(), self.public.watch(), self._keep_house()):
+        for work in (self.queue.run(), self.public.watch(), self._keep_house(), self._keep_wraps()):
             self._begin(work)
         self.retelling.start()
         config = self._node.config
@@ -259,8 +285,11 @@ class PublicSide:
         self.admission.committed(committed)
         self.shelf.drop(entry.entry_digest for entry in committed.block.entries)
         self.shelf.drop_expired(committed.block.header.time_ms)
+        self.owners.committed(committed)
         if self._custodian is not None:
             self._custodian.committed(committed)
+        if self.keeper is not None:
+            self.keeper.committed(committed)
         self.events.committed()
 
     def _details(self) -> dict[str, Json]:
@@ -270,6 +299,13 @@ class PublicSide:
             "listeners": self.events.listeners,
             "custodian": self._custodian is not None,
         }
+
+    async def _keep_wraps(self) -> None:
+        """Read whose records are whose; then, with an agency's keys, add wraps that are missing."""
+        if self.keeper is None:
+            await self.owners.fill(self._node.storage.store, lambda _record_id, _row: None)
+        else:
+            await self.keeper.run()
 
     async def _keep_house(self) -> None:
         """Drop what is over, now and then."""
