@@ -11,13 +11,20 @@ from typing import Final, cast
 from cli.verdicts import Judgement, Word
 from ledger.entries import Head, ObjectPart, RecordPart, parse_part
 from ledger.errors import InvalidDataError
-from ledger.ids import print_id, record_id
+from ledger.ids import ID_BYTES, print_id
 from ledger.receipts import Receipt
 from ledger.trust import TrustBundle
 from registry.civil_calendar import civil_date, days_between
 
 STATUS_FRESH_MS: Final = 24 * 3_600_000
 """A state proof older than this no longer says what is in force now."""
+
+_CERTIFICATE_WORDS: Final = ("type", "form", "language", "transcribed", "expires_on")
+_WORD_OF_STATUS: Final[Mapping[str, Word]] = {
+    "valid": Word.GENUINE,
+    "replaced": Word.CHANGED,
+    "revoked": Word.REVOKED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +71,9 @@ def currency_of_certificate(judgement: Judgement, now_ms: int) -> Currency:
     receipt = judgement.receipt
     assert receipt is not None, "a document that holds has a receipt"
     issued, today = civil_date(receipt.header.time_ms), civil_date(now_ms)
-    expires = _expiry(receipt)
-    if expires and today >= expires:
+    if _has_expired(receipt, today):
         return Currency(Word.EXPIRED, issued)
-    head = head_of(receipt)
-    fresh_days = 0 if head is None else _fresh_days(head.type_name)
-    current = 0 <= days_between(issued, today) < fresh_days
+    current = 0 <= days_between(issued, today) < _fresh_days(_type_name(receipt))
     return Currency(Word.GENUINE if current else Word.CANNOT_CHECK, issued)
 
 
@@ -90,16 +94,21 @@ def currency_of_state(receipt: Receipt, raw: bytes, trust: TrustBundle, now_ms: 
     document = parse_state_document(raw)
     document.check(trust, now_ms)
     header = document.certified.header
-    as_of = civil_date(header.time_ms)
+    issued, as_of = civil_date(receipt.header.time_ms), civil_date(header.time_ms)
     if document.key not in _keys_of(receipt):
         raise InvalidDataError("the state proof is about something else than the document")
+    if header.height < receipt.header.height:
+        return Currency(Word.CANNOT_CHECK, issued)
     value = document.value
     if value is None:
-        return Currency(Word.NOT_FOUND, as_of)
+        return Currency(Word.NOT_FOUND, issued)
     word = _word_of_row(receipt, cast("tuple[object, ...]", document.key), value)
-    if word is Word.GENUINE and now_ms - header.time_ms > STATUS_FRESH_MS:
-        word = Word.CANNOT_CHECK
-    return Currency(word, as_of)
+    if word is not Word.GENUINE:
+        return Currency(word, issued)
+    if _has_expired(receipt, civil_date(now_ms)):
+        return Currency(Word.EXPIRED, as_of)
+    is_old = now_ms - header.time_ms > STATUS_FRESH_MS
+    return Currency(Word.CANNOT_CHECK if is_old else word, as_of)
 
 
 def head_of(receipt: Receipt) -> Head | None:
@@ -112,17 +121,20 @@ def _parts(receipt: Receipt) -> list[object]:
 
 
 def _act(receipt: Receipt, trust: TrustBundle) -> dict[str, object]:
-    head = head_of(receipt)
-    if head is None:
-        return {"act": None, "office": None, "office_name": None, "event_date": None}
-    offices = {part.office.office_id: part.office.name for part in trust.charter.parts}
-    office = head.office
-    return {
-        "act": head.kind,
-        "office": None if office is None else print_id(office),
-        "office_name": None if office is None else offices.get(office),
-        "event_date": head.event_date,
+    head, made = head_of(receipt), _certificate_fields(receipt)
+    names = {bytes(part.office.office_id): part.office.name for part in trust.charter.parts}
+    office = made.get("office") if head is None else head.office
+    shown = office if isinstance(office, bytes) and len(office) == ID_BYTES else None
+    found: dict[str, object] = {
+        "act": None if head is None else head.kind,
+        "office": None if shown is None else print_id(shown),
+        "office_name": None if shown is None else names.get(shown),
+        "event_date": None if head is None else head.event_date,
     }
+    identifier = made.get("certificate_id")
+    if isinstance(identifier, bytes) and len(identifier) == ID_BYTES:
+        found["certificate"] = print_id(identifier)
+    return found | {name: made[name] for name in _CERTIFICATE_WORDS if name in made}
 
 
 def _versions(receipt: Receipt) -> Mapping[bytes, int]:
@@ -139,10 +151,9 @@ def _versions(receipt: Receipt) -> Mapping[bytes, int]:
 def _keys_of(receipt: Receipt) -> list[tuple[object, ...]]:
     """Return the state keys whose rows say whether this document is in force."""
     keys: list[tuple[object, ...]] = [("record", one) for one in _versions(receipt)]
-    head = head_of(receipt)
-    if head is not None:
-        made = record_id(head.network_id, head.first_key_id, head.act_id)
-        keys.append(("certificate", made))
+    identifier = _certificate_fields(receipt).get("certificate_id")
+    if identifier is not None:
+        keys.append(("certificate", identifier))
     return keys
 
 
@@ -155,7 +166,9 @@ def _word_of_row(receipt: Receipt, key: tuple[object, ...], value: object) -> Wo
     try:
         if key[0] == "certificate":
             made = CertificateRow.from_value(cast("tuple[object, ...]", value))  # type: ignore[arg-type]
-            return Word.GENUINE if made.entry_digest == receipt.entry_digest else Word.FORGED
+            if made.entry_digest != receipt.entry_digest:
+                return Word.FORGED
+            return _WORD_OF_STATUS.get(made.status, Word.CANNOT_CHECK)
         row = RecordRow.from_value(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise InvalidDataError("the row of the state proof is malformed") from error
@@ -166,13 +179,23 @@ def _word_of_row(receipt: Receipt, key: tuple[object, ...], value: object) -> Wo
     return Word.GENUINE if row.version == version else Word.CHANGED
 
 
-def _expiry(receipt: Receipt) -> str:
-    """Return the civil date at which a certificate expires; empty if it does not."""
-    for part in _parts(receipt):
-        if isinstance(part, ObjectPart) and part.kind == "certificate":
-            expires = part.fields.get("expires_on")
-            return expires if isinstance(expires, str) else ""
-    return ""
+def _certificate_fields(receipt: Receipt) -> Mapping[str, object]:
+    """Return what the shown certificate says; nothing if none is shown."""
+    parts = [one for one in _parts(receipt) if isinstance(one, ObjectPart)]
+    return next((one.fields for one in parts if one.kind == "certificate"), {})
+
+
+def _has_expired(receipt: Receipt, today: str) -> bool:
+    expires = _certificate_fields(receipt).get("expires_on")
+    return isinstance(expires, str) and today >= expires
+
+
+def _type_name(receipt: Receipt) -> str:
+    """Return the record type that a document is about, empty if it shows none."""
+    head, named = head_of(receipt), _certificate_fields(receipt).get("type")
+    if isinstance(named, str):
+        return named
+    return "" if head is None else head.type_name
 
 
 def _fresh_days(type_name: str) -> int:

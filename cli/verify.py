@@ -41,7 +41,7 @@ from ledger.trust import TRUST_BYTES_MAX, TrustBundle, UnknownValidatorsError, p
 TRUST_FILE: Final = "trust.civreg"
 DOCUMENT_BYTES_MAX: Final = 2 * RECEIPT_BYTES_MAX
 
-_CERTIFICATE_PREFIX: Final = b"\x94\x01\xabcertificate"
+_CERTIFICATE_PREFIX: Final = b"\x95\x01\xabcertificate"
 _RECEIPT_PREFIX: Final = b"\x9b\x01\xa7receipt"
 _TEXT_CHARS: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_= \t\r\n"
@@ -240,9 +240,13 @@ def _fact_lines(context: Context, shown: Mapping[str, object]) -> list[str]:
         ("verify.number", shown["registration_no"]),
         ("verify.office", office),
         ("verify.event_date", shown["event_date"]),
+        ("verify.certificate", shown.get("certificate")),
+        ("verify.expires_on", shown.get("expires_on")),
     ):
         if value is not None:
             lines.append(context.say(key, value=value))
+    if shown.get("transcribed"):
+        lines.append(context.say("verify.transcribed"))
     fields = shown["fields"]
     assert isinstance(fields, dict), "made by the judgement"
     return lines + [f"  {name}: {value}" for name, value in fields.items()]

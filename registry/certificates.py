@@ -21,11 +21,14 @@ from registry.errors import RegistryError
 from registry.problems import BodyError
 from registry.sealed import OPENINGS_BYTES_MAX, Opening, check_openings, parse_openings
 
-CERTIFICATE_BYTES_MAX: Final = RECEIPT_BYTES_MAX + OPENINGS_BYTES_MAX
+CERTIFICATE_BYTES_MAX: Final = RECEIPT_BYTES_MAX + 2 * OPENINGS_BYTES_MAX
 
 _VERSION: Final = 1
 _KIND: Final = "certificate"
+_STATED: Final = "stated"
 _COMMITMENT: Final = "commitment"
+INTENDED: Final = "intended"
+"""The certificate's commitment to recipient and purpose, and the group of their paths."""
 
 
 class WrongOpeningsError(RegistryError):
@@ -36,31 +39,55 @@ class WrongOpeningsError(RegistryError):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A receipt and openings, as they came; believe them only after both were checked."""
+    """A receipt and openings, as they came; believe them only after both were checked.
+
+    Attributes:
+        receipt: Of the certify entry, of which it shows the certificate and what is stated beside
+            it; or of an entry that wrote a record, of which it shows that record.
+        openings: Sealed fields under the commitment that the receipt fixes.
+        intended: Recipient and purpose under the certificate's commitment to them, or None.
+    """
 
     receipt: Receipt
     openings: tuple[Opening, ...]
+    intended: tuple[Opening, ...] | None = None
 
     def shown_fields(self) -> dict[str, Value]:
-        """Return the fields that are shown, path -> value.
+        """Return the fields that are shown, path -> value: stated, opened, then `intended.…`.
 
         Raises:
-            WrongOpeningsError: The receipt fixes no commitment, or another one.
+            WrongOpeningsError: The receipt fixes no commitment, or another one; or a field is
+                shown twice.
         """
-        try:
-            return check_openings(self.openings, commitment_of(self.receipt))
-        except BodyError as error:
-            raise WrongOpeningsError("the openings are not of the receipt's commitment") from error
+        shown = stated_fields(self.receipt)
+        for path, value in _opened(self.openings, commitment_of(self.receipt)).items():
+            if path in shown:
+                raise WrongOpeningsError("the certificate shows a field twice")
+            shown[path] = value
+        if self.intended is not None:
+            made = certificate_of(self.receipt)
+            wanted = _digest(None if made is None else made.fields.get(INTENDED))
+            opened = _opened(self.intended, wanted)
+            shown |= {f"{INTENDED}.{path}": value for path, value in opened.items()}
+        return shown
 
 
-def print_certificate(receipt: Receipt, openings: bytes) -> bytes:
+def _opened(openings: tuple[Opening, ...], commitment: Digest) -> dict[str, Value]:
+    try:
+        return check_openings(openings, commitment)
+    except BodyError as error:
+        raise WrongOpeningsError("the openings are not of the receipt's commitment") from error
+
+
+def print_certificate(receipt: Receipt, openings: bytes, intended: bytes | None = None) -> bytes:
     """Return the canonical bytes of a certificate.
 
     Args:
         receipt: Shows the part that fixes the commitment.
         openings: From `registry.sealed.show_openings`.
+        intended: Likewise, of recipient and purpose; or None.
     """
-    return encode((_VERSION, _KIND, print_receipt(receipt), openings))
+    return encode((_VERSION, _KIND, print_receipt(receipt), openings, intended))
 
 
 def parse_certificate(raw: bytes) -> Certificate:
@@ -70,14 +97,19 @@ def parse_certificate(raw: bytes) -> Certificate:
         InvalidDataError: Too long, not canonical, or something in it is malformed.
     """
     value = decode(raw, CERTIFICATE_BYTES_MAX, limit="certificate bytes")
-    version, word, receipt, openings = read_array(value, _KIND, 4)
+    version, word, receipt, openings, intended = read_array(value, _KIND, 5)
     read_version(version, "certificate.version", _VERSION)
     if word != _KIND:
         raise InvalidDataError("not a certificate")
     return Certificate(
         parse_receipt(read_bytes_up_to(receipt, "certificate.receipt", RECEIPT_BYTES_MAX)),
-        parse_openings(read_bytes_up_to(openings, "certificate.openings", OPENINGS_BYTES_MAX)),
+        _read_openings(openings),
+        None if intended is None else _read_openings(intended),
     )
+
+
+def _read_openings(value: Value) -> tuple[Opening, ...]:
+    return parse_openings(read_bytes_up_to(value, "certificate.openings", OPENINGS_BYTES_MAX))
 
 
 def shown_parts(receipt: Receipt) -> tuple[object, ...]:
@@ -90,6 +122,29 @@ def head_of(receipt: Receipt) -> Head | None:
     return next((one for one in shown_parts(receipt) if isinstance(one, Head)), None)
 
 
+def certificate_of(receipt: Receipt) -> ObjectPart | None:
+    """Return the certificate that a receipt shows, or None if it shows none, or two."""
+    found = _objects(receipt, _KIND)
+    return found[0] if len(found) == 1 and _COMMITMENT in found[0].fields else None
+
+
+def stated_fields(receipt: Receipt) -> dict[str, Value]:
+    """Return the member fields that a shown certificate states, name -> text; else none.
+
+    Raises:
+        WrongOpeningsError: A name or value is no text, or a name stands there twice.
+    """
+    shown: dict[str, Value] = {}
+    if certificate_of(receipt) is None:
+        return shown
+    for one in _objects(receipt, _STATED):
+        name, value = one.fields.get("name"), one.fields.get("value")
+        if not isinstance(name, str) or not isinstance(value, str) or name in shown:
+            raise WrongOpeningsError("a stated field is no text, or stands there twice")
+        shown[name] = value
+    return shown
+
+
 def commitment_of(receipt: Receipt) -> Digest:
     """Return the commitment that a receipt fixes.
 
@@ -98,11 +153,16 @@ def commitment_of(receipt: Receipt) -> Digest:
     Raises:
         WrongOpeningsError: It fixes none, or two.
     """
+    made = certificate_of(receipt)
+    if made is not None:
+        return _digest(made.fields[_COMMITMENT])
     parts = shown_parts(receipt)
-    objects = [one for one in parts if isinstance(one, ObjectPart) and one.kind == _KIND]
-    if len(objects) == 1 and _COMMITMENT in objects[0].fields:
-        return _digest(objects[0].fields[_COMMITMENT])
     return _only([one.seal.commitment for one in parts if isinstance(one, RecordPart) and one.seal])
+
+
+def _objects(receipt: Receipt, kind: str) -> list[ObjectPart]:
+    parts = shown_parts(receipt)
+    return [one for one in parts if isinstance(one, ObjectPart) and one.kind == kind]
 
 
 def _digest(value: Value) -> Digest:

@@ -3,6 +3,7 @@
 Source: docs/formats.md, section 11.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -105,20 +106,44 @@ def check_certificate(raw: bytes, trust: Trust, now_ms: int) -> Verdict:
     The commitment is that of the shown certificate object, else of the only shown sealed record.
     """
     try:
-        receipt_value, openings_value = versioned(
-            decode(raw, RECEIPT_BYTES_MAX + OPENINGS_BYTES_MAX), "certificate", 2
+        receipt_value, openings_value, intended_value = versioned(
+            decode(raw, RECEIPT_BYTES_MAX + 2 * OPENINGS_BYTES_MAX), "certificate", 3
         )
         receipt = read_receipt(octets_to(receipt_value, RECEIPT_BYTES_MAX, "certificate"))
-        leaves, fields = read_openings(octets_to(openings_value, OPENINGS_BYTES_MAX, "certificate"))
+        opened = read_openings(octets_to(openings_value, OPENINGS_BYTES_MAX, "certificate"))
+        intended = None
+        if intended_value is not None:
+            intended = read_openings(octets_to(intended_value, OPENINGS_BYTES_MAX, "certificate"))
     except RefusedError as error:
         return unreadable(error)
+    fields: dict[str, object] = {}
 
     def check_openings() -> None:
-        if _commitment(receipt) != list_root(leaves):
-            raise MismatchError("openings", "the openings are not of the receipt's commitment")
+        fields.update(_stated(receipt))
+        _bind(opened, _commitment(receipt), "", fields)
+        if intended is not None:
+            made = _certificate(receipt)
+            promised = None if made is None else made.get("intended")
+            _bind(intended, promised, "intended.", fields)
 
     checks = (*_checks(receipt, trust, now_ms), attempt("openings", check_openings))
     return verdict_of(checks, fields)
+
+
+def _bind(
+    opened: tuple[list[bytes], dict[str, object]],
+    commitment: object,
+    prefix_of_path: str,
+    fields: dict[str, object],
+) -> None:
+    """Add opened fields to those shown, if they lead to a commitment and none is there yet."""
+    leaves, found = opened
+    if list_root(leaves) != commitment:
+        raise MismatchError("openings", "the openings are not of the receipt's commitment")
+    for path, content in found.items():
+        if prefix_of_path + path in fields:
+            raise MismatchError("openings", "the certificate shows a field twice")
+        fields[prefix_of_path + path] = content
 
 
 def read_receipt(raw: bytes) -> Receipt:
@@ -189,12 +214,35 @@ def _read_anchor(value: Value) -> _Anchor:
 
 def _commitment(receipt: Receipt) -> object:
     """Return the commitment that a receipt fixes; None if it shows none, or two."""
-    parts = [one.part for one in receipt.shown if one.part is not None]
-    certificates = [part for part in parts if (part.form, part.kind) == ("object", "certificate")]
-    if len(certificates) == 1 and "commitment" in (certificates[0].values or {}):
-        return (certificates[0].values or {})["commitment"]
-    sealed = [part.commitment for part in parts if part.commitment]
+    made = _certificate(receipt)
+    if made is not None:
+        return made["commitment"]
+    sealed = [one.part.commitment for one in receipt.shown if one.part and one.part.commitment]
     return sealed[0] if len(sealed) == 1 else None
+
+
+def _certificate(receipt: Receipt) -> Mapping[str, object] | None:
+    """Return the fields of the only shown certificate that names a commitment, else None."""
+    found = _objects(receipt, "certificate")
+    return found[0] if len(found) == 1 and "commitment" in found[0] else None
+
+
+def _stated(receipt: Receipt) -> dict[str, object]:
+    """Return the texts that stand beside a shown certificate, name -> value."""
+    texts: dict[str, object] = {}
+    if _certificate(receipt) is None:
+        return texts
+    for values in _objects(receipt, "stated"):
+        name, value = values.get("name"), values.get("value")
+        if not isinstance(name, str) or not isinstance(value, str) or name in texts:
+            raise MismatchError("openings", "a stated field is no text, or stands there twice")
+        texts[name] = value
+    return texts
+
+
+def _objects(receipt: Receipt, kind: str) -> list[Mapping[str, object]]:
+    parts = [one.part for one in receipt.shown if one.part is not None]
+    return [part.values or {} for part in parts if (part.form, part.kind) == ("object", kind)]
 
 
 def _checks(receipt: Receipt, trust: Trust, now_ms: int) -> tuple[Check, ...]:

@@ -15,6 +15,7 @@ from keys.signing import Algorithm, SoftwareKey
 from ledger import genesis, merkle
 from ledger.blocks import Block
 from ledger.entries import compose
+from ledger.parts import ObjectPart
 from ledger.quorum import QuorumCertificate, print_quorum_certificate
 from ledger.receipt_form import Anchor, Receipt, build_receipt, hide_parts, print_receipt
 from ledger.trust import (
@@ -244,3 +245,32 @@ def sealed_entry(network: Network, commitment: Digest, *, records: int = 1):
     return compose(draft.head, [sealed, *draft.records[1:]], [], draft.context, blinds).signed(
         draft.slots
     )
+
+
+CERTIFICATE_ID = seed("certificate")[:16]
+
+
+def certified_entry(network: Network, stated: dict[str, str], **fields):
+    """An entry that makes a certificate with these fields, and states some fields beside it."""
+    draft = small_entry(network.genesis.network_id, "certified", records=0)
+    made = {
+        "certificate_id": CERTIFICATE_ID,
+        "type": "birth",
+        "form": "copy",
+        "language": "vi",
+        "status": "live",
+        "transcribed": False,
+        "office": seed("office", "a")[:16],
+        "expires_on": "2200-01-01",
+        **fields,
+    }
+    objects = [ObjectPart("certificate", made)]
+    objects += [ObjectPart("stated", {"name": n, "value": v}) for n, v in stated.items()]
+    blinds = [seed("blind", "certified", number)[:16] for number in range(len(objects) + 2)]
+    head = replace(draft.head, kind="birth/certify")
+    return compose(head, [], objects, draft.context, blinds).signed(draft.slots)
+
+
+def only_objects(receipt: Receipt) -> Receipt:
+    """The receipt as its holder shows it: neither head nor context."""
+    return hide_parts(receipt, range(1, len(receipt.shown) - 1))

@@ -16,6 +16,7 @@ from ledger import merkle
 from ledger.blocks import parse_block
 from ledger.errors import InvalidDataError
 from ledger.quorum import parse_quorum_certificate, print_quorum_certificate
+from ledger.receipt_form import hide_parts
 from ledger.receipts import build_receipt, print_receipt
 from ledger.trust import CertifiedHeader, parse_trust
 from registry.certificates import print_certificate
@@ -25,10 +26,12 @@ from tests.agreement.documents import (
     NOW_MS,
     VALID_UNTIL_MS,
     anchored,
+    certified_entry,
     damaged,
     exchanged,
     genesis_bundle,
     high_s,
+    only_objects,
     p256_network,
     reencoded,
     sealed_entry,
@@ -308,14 +311,95 @@ def test_openings_of_a_receipt_with_two_sealed_records_belong_to_neither():
 
 def test_no_changed_opening_leaves_a_certificate_genuine(certificate_world):
     raw, trust, theirs = certificate_world
-    version, word, receipt, openings = msgpack.unpackb(raw)
+    version, word, receipt, openings, intended = msgpack.unpackb(raw)
     words = set()
     for place, other in damaged(openings):
-        changed = msgpack.packb([version, word, receipt, other])
+        changed = msgpack.packb([version, word, receipt, other, intended])
         judgement = ask_both_about_certificate(changed, trust, theirs)
         assert judgement.word is not Word.GENUINE, place
         words.add(judgement.word)
     assert words == {Word.FORGED, Word.UNREADABLE}
+
+
+STATED = {"event_date": "2026-02-28", "registration_no": "1/2026"}
+INTENDED = tuple(
+    OpenedField(path, seed("salt", path)[:16], value)
+    for path, value in (("purpose", "enrolment"), ("recipient", "Trường Tiểu học Tân Lập"))
+)
+
+
+def opened_body(fields):
+    return OpenedBody(fields=fields, leaves=tuple(one.leaf for one in fields))
+
+
+def make_certified(stated=(), shown_intended=None, show=None, **changes):
+    """A certificate of a certify entry, as its holder shows it, with the bundle for both."""
+    network = p256_network()
+    changes.setdefault("commitment", merkle.root(opened_body(FIELDS).leaves))
+    chain = ChainBuilder(network)
+    entry = certified_entry(network, dict(stated), **changes)
+    block, quorum_certificate = chain.next_block([entry])
+    outcomes = [one.to_bytes() for one in chain.outcomes[0]]
+    receipt = build_receipt(block, outcomes, 0, quorum_certificate)
+    receipt = only_objects(receipt) if show is None else hide_parts(receipt, show)
+    openings = show_openings(opened_body(FIELDS), {"name"})
+    trust = genesis_bundle(network)
+    raw = print_certificate(receipt, openings, shown_intended)
+    return raw, trust, verifier.read_trust(trust.to_bytes())
+
+
+def intended_root():
+    return merkle.root(opened_body(INTENDED).leaves)
+
+
+def test_a_certificate_shows_what_is_opened_stated_and_intended():
+    openings = show_openings(opened_body(INTENDED), {"recipient"})
+    judgement = ask_both_about_certificate(
+        *make_certified(STATED, openings, intended=intended_root())
+    )
+    assert judgement.word is Word.GENUINE
+    assert judgement.fields == {
+        **STATED,
+        "name": "Nguyễn Văn Ân",
+        "intended.recipient": "Trường Tiểu học Tân Lập",
+    }
+
+
+def test_the_holder_may_leave_out_what_is_stated():
+    judgement = ask_both_about_certificate(*make_certified(STATED, show={1, 2}))
+    assert judgement.fields == {"event_date": "2026-02-28", "name": "Nguyễn Văn Ân"}
+    nothing = ask_both_about_certificate(*make_certified(STATED, show={2, 3}))
+    assert nothing.word is Word.FORGED, "what is stated counts beside its certificate only"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"stated": {"name": "another"}},
+        {"shown_intended": show_openings(opened_body(INTENDED), {"recipient"})},
+        {
+            "shown_intended": show_openings(opened_body(INTENDED), {"recipient"}),
+            "intended": seed("other"),
+        },
+        {"commitment": seed("other")},
+        {"commitment": "no digest"},
+    ],
+)
+def test_a_certificate_whose_fields_contradict_it_is_forged(wrong):
+    assert ask_both_about_certificate(*make_certified(**wrong)).word is Word.FORGED
+
+
+def test_no_changed_certificate_of_a_certify_entry_is_genuine():
+    openings = show_openings(opened_body(INTENDED), {"recipient"})
+    raw, trust, theirs = make_certified(STATED, openings, intended=intended_root())
+    genuine = ask_both_about_certificate(raw, trust, theirs)
+    still = set()
+    for place, other in damaged(raw):
+        judgement = ask_both_about_certificate(other, trust, theirs)
+        if judgement.word is Word.GENUINE:
+            still.add(place)
+            assert judgement.fields.items() < genuine.fields.items(), place
+    assert still == {"/4: nil"}, "leaving out recipient and purpose is the holder's right"
 
 
 def test_an_old_receipt_stays_genuine_under_a_bundle_that_is_just_180_days_newer(world, bundles):

@@ -13,14 +13,19 @@ from click.testing import CliRunner
 from cli.main import program
 from ledger import merkle, state_tree
 from ledger.blocks import outcomes_root
+from ledger.ids import print_id
 from ledger.receipts import build_receipt, print_receipt
 from ledger.state_keys import key_hash, stored_value, stored_value_hash
 from ledger.trust import CertifiedHeader, make_trust
 from registry.certificates import print_certificate
+from registry.civil_calendar import civil_date
 from registry.sealed import OpenedBody, OpenedField, show_openings
 from registry.state_documents import StateDocument, print_state_document
 from tests.agreement.documents import (
+    CERTIFICATE_ID,
+    certified_entry,
     high_s,
+    only_objects,
     p256_network,
     sealed_entry,
     small_world,
@@ -154,8 +159,12 @@ RECORD = ("record", seed("record", "sealed", 0)[:16])
 def issue(tmp_path):
     """Make a certificate that was registered some days ago, with its bundle in the home folder."""
 
-    def make(days_ago, state=None):
+    def make(days_ago, state=None, certified_fields=None, stated=()):
         network = p256_network()
+        entry = sealed_entry(network, COMMITMENT)
+        if certified_fields is not None:
+            fields = {"commitment": COMMITMENT, **certified_fields}
+            entry = certified_entry(network, dict(stated), **fields)
         chain = ChainBuilder(network)
         start = chain.network.genesis.time_ms
         chain.skip_ms = NOW_MS - days_ago * 86_400_000 - start
@@ -165,15 +174,15 @@ def issue(tmp_path):
         }
         update = state_tree.update(pages.get, hashes)
         pages.update({key: page for key, page in update.pages.items() if page is not None})
-        block, quorum_certificate = chain.next_block(
-            [sealed_entry(network, COMMITMENT)], state_root=update.root
-        )
+        block, quorum_certificate = chain.next_block([entry], state_root=update.root)
         outcomes = [one.to_bytes() for one in chain.outcomes[0]]
         assert block.header.outcomes_root == outcomes_root(chain.outcomes[0])
         certified = CertifiedHeader(block.header, quorum_certificate)
         bundle = make_trust(network.genesis.charter, [], certified, NOW_MS * 2)
         (tmp_path / "trust.civreg").write_bytes(bundle.to_bytes())
         receipt = build_receipt(block, outcomes, 0, quorum_certificate)
+        if certified_fields is not None:
+            receipt = only_objects(receipt)
         opened = OpenedBody(fields=FIELDS, leaves=tuple(one.leaf for one in FIELDS))
         raw = print_certificate(receipt, show_openings(opened, {"name"}))
         (tmp_path / "document").write_bytes(raw)
@@ -219,6 +228,85 @@ def test_a_state_proof_says_whether_the_record_is_still_so(issue, tmp_path, row,
     (tmp_path / "proof").write_bytes(prove(RECORD))
     answer, code = answer_of(tmp_path, "--status", str(tmp_path / "proof"))
     assert (answer["word"], code) == (word, status)
+
+
+CERTIFICATE = ("certificate", CERTIFICATE_ID)
+
+
+def row_of_certificate(entry_digest, status):
+    return {CERTIFICATE: stored_value(bytes(16), (status, 1, entry_digest))}
+
+
+def day(days):
+    return civil_date(NOW_MS + days * 86_400_000)
+
+
+def test_a_certificate_says_what_it_is_and_never_of_whom(issue, tmp_path):
+    issue(1, certified_fields={"expires_on": day(1)}, stated={"event_date": "2026-02-28"})
+    answer, status = answer_of(tmp_path)
+    assert (answer["word"], status) == ("GENUINE", 0)
+    assert answer["fields"] == {"event_date": "2026-02-28", "name": "Ân"}
+    assert answer["certificate"] == print_id(CERTIFICATE_ID)
+    assert (answer["type"], answer["form"]) == ("birth", "copy")
+    assert (answer["office_name"], answer["act"]) == ("Office of a", None)
+    arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path)]
+    for lang, words in (("en", "Compare with the paper"), ("vi", "Hãy đối chiếu")):
+        shown = CliRunner().invoke(program, [*arguments, "--lang", lang]).stdout
+        assert words in shown
+        assert print_id(CERTIFICATE_ID) in shown
+
+
+@pytest.mark.parametrize(
+    ("type_name", "days_ago", "expires", "answered"),
+    [
+        ("birth", 179, 1, ("GENUINE", 0)),
+        ("birth", 180, 1, ("CANNOT CHECK NOW", 19)),
+        ("birth", 10, 0, ("EXPIRED", 16)),
+        ("birth", 200, -1, ("EXPIRED", 16)),
+        ("land_title", 0, 1, ("CANNOT CHECK NOW", 19)),
+        ("identity", 0, 1, ("CANNOT CHECK NOW", 19)),
+        ("dragon", 0, 1, ("CANNOT CHECK NOW", 19)),
+    ],
+)
+def test_offline_a_certificate_is_current_as_long_as_its_type_says(
+    issue, tmp_path, type_name, days_ago, expires, answered
+):
+    issue(days_ago, certified_fields={"type": type_name, "expires_on": day(expires)})
+    answer, code = answer_of(tmp_path)
+    assert (answer["word"], code) == answered
+    assert answer["as_of"] == day(-days_ago)
+
+
+@pytest.mark.parametrize(
+    ("found", "expires", "word", "status"),
+    [
+        ("valid", 1, "GENUINE", 0),
+        ("valid", 0, "EXPIRED", 16),
+        ("replaced", 1, "CHANGED", 17),
+        ("replaced", 0, "CHANGED", 17),
+        ("revoked", 1, "REVOKED", 15),
+        ("unheard of", 1, "CANNOT CHECK NOW", 19),
+        (None, 1, "NOT FOUND", 3),
+    ],
+)
+def test_a_state_proof_says_whether_a_certificate_still_counts(
+    issue, tmp_path, found, expires, word, status
+):
+    fields = {"type": "land_title", "expires_on": day(expires)}
+    digest = issue(0, certified_fields=fields)[0].entry_digest
+    state = {} if found is None else row_of_certificate(digest, found)
+    _, prove = issue(0, state, certified_fields=fields)
+    (tmp_path / "proof").write_bytes(prove(CERTIFICATE))
+    answer, code = answer_of(tmp_path, "--status", str(tmp_path / "proof"))
+    assert (answer["word"], code) == (word, status)
+
+
+def test_a_row_that_names_another_entry_makes_a_certificate_forged(issue, tmp_path):
+    state = row_of_certificate(seed("another entry"), "valid")
+    _, prove = issue(0, state, certified_fields={"type": "birth"})
+    (tmp_path / "proof").write_bytes(prove(CERTIFICATE))
+    answer, code = answer_of(tmp_path, "--status", str(tmp_path / "proof"))
+    assert (answer["word"], code) == ("FORGED", 18)
 
 
 def test_a_state_proof_of_yesterday_says_nothing_about_today(issue, tmp_path):
