@@ -9,10 +9,12 @@ from typing import Final
 
 from keys.errors import InvalidKeyError
 from keys.signing import KeyId, Purpose, parse_public_key
+from ledger.frozen import quick_init
 from ledger.ids import RecordId
 from ledger.parts import Signer
 from registry.authority_errors import (
     SignerMissingError,
+    SignerRefusedError,
     SignerWrongError,
 )
 from registry.errors import FieldValueError
@@ -32,6 +34,7 @@ MORTGAGE: Final = "mortgage"
 LIVE: Final = "live"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Need:
     """One signature that is needed.
@@ -106,10 +109,11 @@ def _owners(run: Run, term: Term, signers: list[Signer]) -> list[Need]:
         raise SignerWrongError("this record has no owners", term=term.label)
     in_property, settled = run.operation.property, run.operation.disposal
     if term.arguments == ("any",):
-        first = next((signer for signer in signers if signer.term == term.label), None)
-        ward = None if first is None else first.acting_for
+        given = [signer.acting_for for signer in signers if signer.term == term.label]
+        ward = next((person for person in given if person is not None), None)
         if ward is None:
-            return [Need(term.label, None, tuple(parties), settled=settled)]
+            alone = tuple([party for party in parties if _is_alone(run, party)])
+            return [Need(term.label, None, alone, settled=settled)]
         parties = [party for party in parties if party == ward]
     found = [
         voice
@@ -117,6 +121,15 @@ def _owners(run: Run, term: Term, signers: list[Signer]) -> list[Need]:
         for voice in voices(run.state, party, run.day, in_property=in_property)
     ]
     return _needs(term, found, settled=settled)
+
+
+def _is_alone(run: Run, person: RecordId) -> bool:
+    """Tell whether a person's own signature is enough, by age, judgment and locks."""
+    try:
+        speaks_alone(run.state, person, run.day)
+    except SignerRefusedError:
+        return False
+    return True
 
 
 def _new_owners(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:

@@ -8,9 +8,10 @@ from typing import Final, cast
 
 from keys.hashing import Digest
 from keys.signing import KeyId
-from ledger.ids import ObjectId
+from ledger.ids import AgencyId, ObjectId
 from ledger.state_keys import StateKey
-from registry.authority_errors import SignerWrongError
+from registry.authority_errors import SameAgencyError, SignerWrongError
+from registry.authority_rows import OfficeRow
 from registry.certification import issue
 from registry.content_errors import DateOrderError, NoticeFiledError
 from registry.effects import Effect
@@ -34,13 +35,15 @@ from registry.state_key_names import (
     intake_key,
     logged_key,
     notice_key,
+    office_key,
     wraps_key,
 )
 
 LIVE: Final = "live"
 WITHDRAWN: Final = "withdrawn"
 INTAKE: Final = "intake"
-COUNTED: Final = frozenset({INTAKE, "import"})
+IMPORT: Final = "import"
+COUNTED: Final = frozenset({INTAKE, IMPORT})
 """Notices from which days count: nobody files them again and moves the first day."""
 
 
@@ -101,7 +104,16 @@ def file_notice(run: Run, _arguments: tuple[str, ...]) -> None:
     key = intake_key(digest) if about is None else notice_key(about.record_id, purpose)
     if purpose in COUNTED and run.state.read(key, NoticeRow) is not None:
         raise NoticeFiledError("this notice has been filed; its days are running")
+    if purpose == IMPORT and _keeper(run) == run.agency:
+        raise SameAgencyError("another agency states that the owner was told of the import")
     run.state.write(key, made)
+
+
+def _keeper(run: Run) -> AgencyId | None:
+    """Return the agency of the office that keeps the record."""
+    office = None if run.about is None else run.about.office
+    row = None if office is None else run.state.read(office_key(office), OfficeRow)
+    return None if row is None else row.agency
 
 
 def log(run: Run, arguments: tuple[str, ...]) -> None:

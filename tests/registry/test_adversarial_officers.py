@@ -184,13 +184,17 @@ def test_an_intake_is_filed_once_so_nobody_moves_its_day(town):
     town.accept(town.birth(mother=anna, received_on=born, event_date=born))
 
 
-def test_the_wait_after_an_import_begins_once(town):
+def test_the_wait_after_an_import_begins_once_and_by_another_agencys_notice(town):
     title = town.title({town.adult("anna"): "anna"})
     told = ObjectPart("notice", {"purpose": "import", "digest": seed("told")})
-    for code in (None, "registry.notice_filed"):
+    for agency, code in (
+        ("land", "registry.same_agency"),
+        ("tax", None),
+        ("tax", "registry.notice_filed"),
+    ):
         entry = town.entry(
-            "land_title/notice", [officer("declare", "tax")], objects=[told],
-            about=about(title), agency="tax",
+            "land_title/notice", [officer("declare", agency)], objects=[told],
+            about=about(title), agency=agency,
         )  # fmt: skip
         if code is None:
             town.accept(entry)

@@ -1,4 +1,6 @@
-"""Who can read what after a right has changed hands, and after a child has grown up."""
+"""Who can read and sign what after a right has changed hands, and after a child has grown up."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +16,7 @@ from registry.state_key_names import record_key
 from registry.wraps import open_wraps, parse_wraps
 from tests.registry import small_world as small
 from tests.registry.test_drafted_entries import HANDS, current, land
-from tests.registry.town import Town, by, child_id, form, two_officers
+from tests.registry.town import Town, by, child_id, form, officer, two_officers
 
 MOTHER, FATHER = "mother seal", "father seal"
 DAYS_TO_THE_EVE = 6_573
@@ -134,3 +136,30 @@ def owned_by(town, child):
     town.accept(town.entry("land_title/first_register", hands, [part], act=act, agency="land"))
     assert town.state.read(record_key(title), RecordRow) is not None
     return title
+
+
+def test_a_childs_own_key_does_not_have_the_childs_title_certified():
+    town = Town()
+    entry = town.birth(mother=town.adult("anna"))
+    town.accept(entry)
+    child = child_id(entry.records[0].record_id)
+    town.wait(7 * 366)
+    town.accept(town.enrol_entry(child, "child"))
+    parent = by("new_owners", "anna", acting_for=child)
+    hands = [*two_officers("land"), by("new_owners", "child"), parent]
+    act = town.new_act()
+    title = town.created_id(hands, act)
+    part = replace(town.title_entry({child: "anna"}).records[0], record_id=title)
+    town.accept(town.entry("land_title/first_register", hands, [part], act=act, agency="land"))
+    declare = officer("declare", "land")
+    own, parent = by("owners", "child"), by("owners", "anna", acting_for=child)
+    for owners, code in (
+        ([own], "registry.signer_wrong"),
+        ([parent], "registry.signer_missing"),
+        ([own, parent], None),
+    ):
+        entry = town.certificate(title, declare, *owners, agency="land")
+        if code is None:
+            town.accept(entry)
+        else:
+            assert town.refuse(entry) == code
