@@ -177,6 +177,7 @@ _BY_CODE: Final = MappingProxyType(
         "registry.wrong_network": ExitCode.INVALID_INPUT,
         "registry.wrong_parts": ExitCode.INVALID_INPUT,
         "registry.wrong_status": ExitCode.CONFLICT,
+        "node.access_unlogged": ExitCode.NOT_AUTHORISED,
         "node.bad_config": ExitCode.INVALID_INPUT,
         "node.guard": ExitCode.CHAIN_BROKEN,
         "node.guard_damaged": ExitCode.CHAIN_BROKEN,

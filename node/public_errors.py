@@ -10,6 +10,7 @@
   + UnauthenticatedError       who asks must say so with a signature
     + ReplayedRequestError     this signed request was seen before
   + ForbiddenError             the asker is known and may not
+    + AccessUnloggedError      not before an access stands in the chain
   + TooManyRequestsError       later
 * BodyMismatchError          whoever submitted: a body that the entry does not name
 * UnavailableError           nobody but time or the operator: later
@@ -79,6 +80,12 @@ class ForbiddenError(RequestError):
     """The asker is known and may not have this."""
 
     code = "node.forbidden"
+
+
+class AccessUnloggedError(ForbiddenError):
+    """An officer asks for a sealed body without an access on record."""
+
+    code = "node.access_unlogged"
 
 
 class TooManyRequestsError(RequestError):

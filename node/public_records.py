@@ -23,6 +23,7 @@ from node.access import Access, require_asker
 from node.application import Application
 from node.call_values import id_of, json_reply, json_value, msgpack_reply, query_number
 from node.public_errors import MalformedRequestError, NotFoundError
+from node.reading import UNKNOWN_RECORD, Reading
 from node.request_auth import Asker
 from node.routes import Call, Handler, Json, Reply
 from registry.object_rows import CertificateRow, WrapsRow
@@ -44,11 +45,13 @@ class RecordRoutes:
         application: The chain.
         vault: Sealed bodies and wraps.
         access: Who may read what.
+        reading: Who may read sealed bodies.
     """
 
     application: Application
     vault: Vault
     access: Access
+    reading: Reading
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handlers by the names of their routes."""
@@ -172,7 +175,7 @@ class RecordRoutes:
     async def body(self, call: Call) -> Reply:
         """Return the sealed body of the current version, to those entitled."""
         record_id = RecordId(id_of(call))
-        row = self._entitled(call.asker, record_id)
+        row = self.reading.require_reader(call.asker, record_id)
         raw = None if row.seal is None else self.vault.body(row.seal.body_digest)
         if raw is None:
             raise NotFoundError("the record has no sealed body here")
@@ -181,18 +184,12 @@ class RecordRoutes:
     async def keys(self, call: Call) -> Reply:
         """Return the wraps of the data key that are for the asker's keys."""
         record_id = RecordId(id_of(call))
-        row = self._entitled(call.asker, record_id)
+        row = self.reading.require_reader(call.asker, record_id)
         wraps = self._wraps_for(require_asker(call.asker), record_id, row)
         if not wraps:
             raise NotFoundError("this node keeps no wrapped key for the asker")
         listed = tuple([(wrap.recipient, wrap.purpose, wrap.wrapped) for wrap in wraps])
         return msgpack_reply(encode((_VERSION, listed)))
-
-    def _entitled(self, asker: Asker | None, record_id: RecordId) -> RecordRow:
-        row = self.access.record(record_id)
-        if row is None or not self.access.may_read(asker, record_id):
-            raise _unknown()
-        return row
 
     def _wraps_for(self, asker: Asker, record_id: RecordId, row: RecordRow) -> list[Wrap]:
         """Return the wraps of a record version whose recipient is the asker, ascending."""
@@ -241,4 +238,4 @@ def _whole(record_id: RecordId, row: RecordRow) -> dict[str, Json]:
 
 
 def _unknown() -> NotFoundError:
-    return NotFoundError("there is no record with this id, or it is not the asker's to see")
+    return NotFoundError(UNKNOWN_RECORD)

@@ -36,9 +36,11 @@ from node.problems import status_of
 from node.public_chain import ChainRoutes
 from node.public_entries import EntryRoutes
 from node.public_errors import NotFoundError
+from node.public_owners import OwnerRoutes
 from node.public_records import RecordRoutes
 from node.public_state import StateRoutes
 from node.rate_limits import RateLimits
+from node.reading import Reading
 from node.request_auth import Doorkeeper
 from node.retelling import OFFER_BYTES_MAX, OFFERS_PATH, Retelling
 from node.routes import Call, Handler, Json, Reply
@@ -202,7 +204,8 @@ class PublicSide:
             self._details,
         )
         entries = EntryRoutes(node.application, self.admission, self.queue, self.access)
-        records = RecordRoutes(node.application, node.storage.vault, self.access)
+        reading = Reading(node.storage.store, self.access, node.clock)
+        records = RecordRoutes(node.application, node.storage.vault, self.access, reading)
         drafts = DraftRoutes(
             self.shelf, node.genesis.network_id, node.config.agency, self.access, node.clock
         )
@@ -215,6 +218,7 @@ class PublicSide:
             **chain.handlers(),
             **entries.handlers(),
             **records.handlers(),
+            **OwnerRoutes(self.owners, self.access, reading).handlers(),
             **StateRoutes(node.application, self.access).handlers(),
             **drafts.handlers(),
             **custodian,

@@ -109,6 +109,7 @@ def _read(path: str, name: str, summary: str, **more: object) -> Route:
 
 _HEIGHT: Final = {"height": "after which block, among the newest 1,000; default: the newest"}
 _RANGE: Final = {"from": "first height", "limit": "how many, at most 64"}
+_RECORDS: Final = {"from": "how many to leave out", "limit": "how many, at most 256"}
 _VERSIONS: Final = {"from": "first version", "limit": "how many, at most 256"}
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -152,7 +153,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _read(
         "/v1/records/{id}/body",
         "record_body",
-        "The sealed body of the current version, for those entitled; ciphertext.",
+        "The sealed body of the current version, for owners, and for officers after an access act.",
         rights=Rights.SIGNED,
         gives=MSGPACK,
     ),
@@ -162,6 +163,19 @@ ROUTES: Final[tuple[Route, ...]] = (
         "The data key wrapped to the asker, where this agency keeps the wraps.",
         rights=Rights.SIGNED,
         gives=MSGPACK,
+    ),
+    _read(
+        "/v1/records/{id}/accesses",
+        "record_accesses",
+        "Who had the record shown, newest first, at most 256; for its owner.",
+        rights=Rights.SIGNED,
+    ),
+    _read(
+        "/v1/owners/{id}/records",
+        "owner_records",
+        "Which records are a person's, and whom the person represents; for the person.",
+        query=_RECORDS,
+        rights=Rights.SIGNED,
     ),
     _read("/v1/certificates/{id}", "certificate", "Whether a certificate is valid or replaced."),
     _read(

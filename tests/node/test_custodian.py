@@ -1,6 +1,7 @@
 """Custodian, tag services and held drafts of a node, over HTTP, with real seals."""
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -8,7 +9,8 @@ from keys.hashing import Digest
 from keys.signing import Purpose
 from ledger.canonical import encode, encode_opaque
 from ledger.errors import InvalidDataError
-from ledger.ids import AgencyId
+from ledger.ids import ActId, AgencyId
+from ledger.parts import About, ObjectPart
 from node.errors import ConfigError, PeerUnreachableError
 from node.metrics import Metrics
 from node.pending_bodies import PendingBodies
@@ -49,6 +51,7 @@ from tests.registry.town import (
 )
 
 pytestmark = pytest.mark.asyncio
+_ACTS = count()
 JUSTICE, POLICE = (AgencyId(identifier("agency", name)) for name in ("justice", "police"))
 
 
@@ -99,6 +102,20 @@ async def submit(api, draft):
     return entry
 
 
+async def submit_side_act(api, kind, record_id, version, agency="police", role="register"):
+    """An officer puts something about a record into the chain."""
+    town = api.town
+    town.state, town.height = api.node.application.state(), api.node.application.tip_height
+    logged = ObjectPart("logged", {"digest": seed("why")})
+    hands = [officer(role, agency)]
+    given = {"objects": [logged], "about": About(record_id, version), "agency": agency}
+    entry = town.entry(kind, hands, act=ActId(seed("act", kind, next(_ACTS))[:16]), **given)
+    answer = await api.post("/v1/entries", submission(entry))
+    assert answer.status == 202, answer.body
+    api.commit()
+    return entry
+
+
 async def test_an_identity_is_prepared_tagged_signed_and_registered(tmp_path):
     async with served(tmp_path) as api:
         connect_tags(api)
@@ -109,6 +126,7 @@ async def test_an_identity_is_prepared_tagged_signed_and_registered(tmp_path):
         entry = await submit(api, bureau.finished(draft, await bureau.sign(draft)))
         part = entry.records[0]
         path = f"/v1/records/{part.record_id.hex()}"
+        await submit_side_act(api, "identity/access", part.record_id, 1)
         body = (await api.get(path + "/body", signer=bureau.auth)).body
         _version, wraps = plain((await api.get(path + "/keys", signer=bureau.auth)).body)
         place = BodyPlace(entry.head.network_id, part.record_id, 1)

@@ -9,6 +9,7 @@ from cli.generated_acts import Parents, birth_act
 from cli.people import PeopleMaker, Unit
 from keys.hashing import Digest
 from ledger.ids import RecordId
+from ledger.parts import About
 from node.app import Options, open_node
 from node.public_side import PublicSide
 from node.wrap_keeper import RETRY_MS
@@ -144,7 +145,7 @@ async def test_what_was_not_done_before_a_stop_is_done_after_the_start(tmp_path)
     try:
         await until(lambda: len(node.pool) == 1)
         (act,) = node.pool.entries()
-        assert act.verified.entry.head.about.record_id == citizen.identity
+        assert act.verified.entry.head.about == About(citizen.identity, 2)
     finally:
         await side.stop()
         node.threads.shutdown()
