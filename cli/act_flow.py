@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cli.act_results import say_result
 from cli.acting import Actor, Drafted, Order
 from cli.bodies import previous_content
-from cli.certifying import fill_certificate, makes_certificate
+from cli.certificate_files import Sheet, SheetWish, plan_sheet, registered_entry, write_sheet
+from cli.certifying import CertificateWish, fill_certificate, makes_certificate
 from cli.errors import FileTakenError, InvalidInputError
 from cli.exit_codes import ExitCode
 from cli.form_words import prepare_form
@@ -23,16 +25,16 @@ from cli.hands import Wishes, key_of, make_hands, named_office, public_key_of, w
 from cli.key import PERSON_PURPOSES, find_key
 from cli.network_view import NetworkView
 from cli.output import Context, accepted, confirm, note
-from cli.packages import Package, Result
 from cli.passphrases import asker, source
 from cli.trying import try_entry
 from keys.errors import CivregError
 from keys.signing import KeyId, PublicKey, Purpose
 from ledger.canonical import Value
 from ledger.entries import EntryContent
-from ledger.ids import OfficeId, RecordId, parse_id, print_id
+from ledger.ids import OfficeId, RecordId, parse_id
 from registry.acts import Act, RecordContent
 from registry.authority_errors import SignerMissingError
+from registry.authority_rows import OfficeRow
 from registry.drafts import Draft, custodian_is_next, missing_keys, print_draft
 from registry.explain import Explanation, Reading, explain_entry
 from registry.form_kinds import FormKind
@@ -40,6 +42,8 @@ from registry.forms import parse_form_text, read_form
 from registry.preparing import Target
 from registry.problems import Language
 from registry.record_checks import companion_id
+from registry.schema import Operation
+from registry.state_key_names import office_key
 
 STATUS_PENDING: Final = "pending"
 
@@ -58,6 +62,7 @@ class Wanted:
         asker: Name of the auth key that asks nodes, or empty.
         draft: Where to write the draft when signatures are missing, or None.
         enrol: Keys to be enrolled, see `_enrolled`.
+        sheet: What file to make of a certificate, or None.
     """
 
     kind: str
@@ -69,6 +74,7 @@ class Wanted:
     asker: str = ""
     draft: Path | None = None
     enrol: Sequence[str] = ()
+    sheet: SheetWish | None = None
 
 
 def open_actor(context: Context, asker_name: str = "") -> Actor:
@@ -116,7 +122,8 @@ def carry_out(context: Context, wanted: Wanted) -> ExitCode:
     with open_actor(context, wanted.asker) as actor:
         form_kind = actor.find_form(wanted.kind)
         office = named_office(actor, wanted.office)
-        order, before = _order(actor, form_kind, office, wanted, context.lang)
+        sheet = _sheet(actor, form_kind, wanted)
+        order, before = _order(actor, form_kind, office, wanted, context.lang, sheet)
         made = actor.prepare(order)
         explanation = explain(actor, made.draft.entry, made.opened, before)
         if context.dry_run:
@@ -128,7 +135,42 @@ def carry_out(context: Context, wanted: Wanted) -> ExitCode:
             _pass_on(context, actor, draft, wanted.draft)
             return ExitCode.OK
         package = actor.complete(draft, order.asker)
-        return say_result(context, package, actor.submit([package])[0])
+        result = actor.submit([package])[0]
+        if sheet is not None and result.committed:
+            write_sheet(actor, sheet, package.entry)
+        return say_result(context, package, result, sheet)
+
+
+def write_again(context: Context, wanted: Wanted) -> ExitCode:
+    """Write the file of a certificate that stands in the chain already; nothing is registered.
+
+    Raises:
+        CivregError: The entry is none, the record has changed since, or its body does not open.
+    """
+    assert wanted.sheet is not None, "the caller has looked"
+    assert wanted.sheet.entry is not None, "the caller has looked"
+    with open_actor(context, wanted.asker) as actor:
+        sheet = _sheet(actor, actor.find_form(wanted.kind), wanted)
+        assert sheet is not None, "a certificate is about a record, whose id was asked for"
+        write_sheet(actor, sheet, registered_entry(actor, wanted.sheet.entry))
+        lines = [context.say("act.certificate_file", path=sheet.out)]
+        shown = {"file": str(sheet.out), "entry": wanted.sheet.entry}
+        accepted(shown, context, lines=lines, next_command=f"civreg verify {sheet.out}")
+    return ExitCode.OK
+
+
+def _sheet(actor: Actor, form_kind: FormKind, wanted: Wanted) -> Sheet | None:
+    """Open what the file of a certificate will show; None if no file is wanted.
+
+    Raises:
+        InvalidInputError: Recipient and purpose are given, which a draft would lose.
+    """
+    if wanted.sheet is None or wanted.record_id is None:
+        return None
+    sheet = plan_sheet(actor, form_kind.record_type, actor.target(wanted.record_id), wanted.sheet)
+    if wanted.draft is not None and sheet.intended is not None:
+        raise InvalidInputError("a draft keeps neither recipient nor purpose", name="--draft")
+    return sheet
 
 
 def _order(
@@ -137,6 +179,7 @@ def _order(
     office: OfficeId | None,
     wanted: Wanted,
     language: Language,
+    sheet: Sheet | None,
 ) -> tuple[Order, Mapping[RecordId, Mapping[str, Value]]]:
     """Return the order for an act, and the sealed values that its records had before."""
     target, previous, opened_before = _present(actor, form_kind, wanted.record_id)
@@ -151,9 +194,15 @@ def _order(
         raw, new_keys = _enrolled(actor, raw, wanted.enrol)
     if form_kind.operation.side or not form_kind.creates:
         _date_it(raw, previous, actor.today)
-    if makes_certificate(form_kind) and target is not None and office is not None:
-        record_type = form_kind.record_type
-        fill_certificate(raw, record_type, target, office, today=actor.today, language=language)
+    acting = office or _office_of(actor, form_kind.operation, target)
+    if makes_certificate(form_kind) and target is not None and acting is not None:
+        certificate = CertificateWish(
+            office=acting,
+            today=actor.today,
+            language=language,
+            intended=None if sheet is None else sheet.intended_root,
+        )
+        fill_certificate(raw, form_kind.record_type, target, certificate)
     act: Act = read_form(raw, form_kind, actor.find_table, previous, actor.today)
     wishes = Wishes(
         terms=wanted.wishes.terms,
@@ -164,9 +213,8 @@ def _order(
         new_keys=new_keys,
     )
     hands = make_hands(actor, form_kind.operation, office, wishes)
-    office = office or _office_of(actor, target)
     order = Order(
-        act=act, hands=hands, office=office, target=target, readable=wanted.draft is not None
+        act=act, hands=hands, office=acting, target=target, readable=wanted.draft is not None
     )
     return order, opened_before
 
@@ -179,11 +227,23 @@ def _date_it(raw: dict[str, object], previous: RecordContent | None, today: str)
         act.setdefault("event_date", today)
 
 
-def _office_of(actor: Actor, target: Target | None) -> OfficeId | None:
-    """Return the office that keeps a record; of a founding identity the first one."""
-    if target is not None and target.row.office is not None:
-        return target.row.office
-    return None if target is None else actor.genesis.parts[0].office.office_id
+def _office_of(actor: Actor, operation: Operation, target: Target | None) -> OfficeId | None:
+    """Return the office that keeps a record; of a founding identity the first one.
+
+    What an owner does alone goes to the agency whose custodian holds the body, which may be
+    another one by now.
+    """
+    if target is None:
+        return None
+    if not operation.wait_free:
+        return target.row.office or actor.genesis.parts[0].office.office_id
+    offices = {part.agency_id: part.office.office_id for part in actor.genesis.parts}
+    keeper = (target.companion or target.row).sealed_by
+    office = target.row.office
+    row = None if office is None else actor.state.read(office_key(office), OfficeRow)
+    if keeper in offices and (row is None or row.agency != keeper):
+        return offices[keeper]
+    return office or actor.genesis.parts[0].office.office_id
 
 
 def _present(
@@ -298,58 +358,6 @@ def _pass_on(context: Context, actor: Actor, draft: Draft, path: Path | None) ->
         context.say("draft.missing", names=", ".join(missing)),
     ]
     accepted(result, context, lines=lines, next_command=f"civreg draft sign {path}")
-
-
-def say_result(context: Context, package: Package, result: Result) -> ExitCode:
-    """Say where an entry stands, or raise why it does not; NO_NETWORK if it still waits.
-
-    Raises:
-        RemoteRefusalError: The ledger refused it.
-    """
-    result.check()
-    entry = package.entry
-    records = [
-        {"type": part.type_name, "id": print_id(part.record_id), "version": part.record_version}
-        for part in entry.records
-    ]
-    shown: dict[str, object] = {
-        "status": result.status,
-        "kind": entry.head.kind,
-        "entry": entry.entry_digest,
-        "height": result.height,
-        "index": result.index,
-        "registration_no": result.registration_number,
-        "records": records,
-    }
-    lines = [context.say(f"act.{result.status}", kind=entry.head.kind, height=result.height)]
-    if result.registration_number is not None:
-        lines.append(context.say("act.number", number=result.registration_number))
-    lines += [context.say("act.record", **record) for record in records]
-    about = entry.head.about
-    next_command = None
-    if records:
-        next_command = f"civreg show {records[0]['id']}"
-    elif about is not None:
-        next_command = f"civreg record history {print_id(about.record_id)}"
-    made = [item for item in entry.objects if item.kind in {"certificate", "ballot", "office"}]
-    if made:
-        identifier = print_id(made_id_of(package))
-        shown["made"] = {"kind": made[0].kind, "id": identifier}
-        lines.append(context.say("act.made", kind=made[0].kind, id=identifier))
-    accepted(shown, context, lines=lines, next_command=next_command)
-    return ExitCode.OK if result.committed else ExitCode.NO_NETWORK
-
-
-def made_id_of(package: Package) -> bytes:
-    """Return the id of what a side act or act of governance made.
-
-    A certificate has a random one, so that it leads to nothing; others follow from the act.
-    """
-    for item in package.entry.objects:
-        certificate_id = item.fields.get("certificate_id")
-        if isinstance(certificate_id, bytes):
-            return certificate_id
-    return package.entry.created_record_id
 
 
 def record_id_of(text: str) -> RecordId:

@@ -255,7 +255,12 @@ def publish(town: Town, text: bytes) -> bytes:
 def publishing(town: Town, text: bytes):
     pieces = text_pieces(text)
     for at, piece in enumerate(pieces):
-        fields = {"digest": text_digest(text), "number": at, "pieces": len(pieces), "bytes": piece}
+        fields: dict[str, Any] = {
+            "digest": text_digest(text),
+            "number": at,
+            "pieces": len(pieces),
+            "bytes": piece,
+        }
         yield town.entry(
             "text/publish", govern(), objects=[ObjectPart("piece", fields)], office=None
         )
