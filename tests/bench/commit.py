@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -138,6 +139,13 @@ def measure(scene: Scene, packages: Sequence[Package], name: str, lanes: int) ->
     }
 
 
+def signal_all(nodes: LocalNodes, number: signal.Signals, given: argparse.Namespace) -> None:
+    """Begin or end the profile of all nodes, if they are profiled."""
+    if given.profile:
+        for name in nodes.names:
+            os.kill(nodes.process_id(name), number)
+
+
 def node_seconds(nodes: LocalNodes) -> float:
     """Return the processor time that all nodes have used, in seconds."""
     ticks = 0
@@ -184,7 +192,9 @@ def bench(folder: Path, given: argparse.Namespace) -> dict[str, object]:
         warm = len(updates) - given.entries
         lanes = given.owners // REQUEST_ENTRIES
         measure(scene, updates[:warm], "warm-up", lanes)
+        signal_all(nodes, signal.SIGUSR1, given)
         measured = measure(scene, updates[warm:], "identity.update_contact", lanes)
+        signal_all(nodes, signal.SIGUSR2, given)
         beside = {
             "birth/register": measure(scene, births, "birth.register", lanes),
             "land_title/transfer": measure(scene, sold, "land_title.transfer", lanes),

@@ -1,9 +1,12 @@
-"""A node under cProfile: its main thread's profile is written into its folder when it stops.
+"""A node whose main thread is profiled between two signals: SIGUSR1 begins, SIGUSR2 ends.
 
-python -m tests.bench.profiled_node FOLDER
+    python -m tests.bench.profiled_node FOLDER
+
+The profile is written into the folder when the node stops.
 """
 
 import cProfile
+import signal
 import sys
 from pathlib import Path
 
@@ -17,9 +20,12 @@ def main() -> int:
     """Run until stopped."""
     home = Path(sys.argv[1])
     profile = cProfile.Profile()
+    signal.signal(signal.SIGUSR1, lambda _number, _frame: profile.enable())
+    signal.signal(signal.SIGUSR2, lambda _number, _frame: profile.disable())
     try:
-        return int(profile.runcall(run_node, home, None, open_public_side))
+        return run_node(home, None, open_public_side)
     finally:
+        profile.disable()
         profile.dump_stats(home / PROFILE_FILE)
 
 
