@@ -38,9 +38,9 @@ from ledger.outcomes import Outcome, encoded_outcomes_root, outcomes_root, parse
 from ledger.quorum import ROUND_MAX
 
 __all__ = [
-    "Block", "Header", "Outcome", "build_block", "encoded_outcomes_root", "entries_root",
-    "evidence_root", "header_digest", "outcomes_root", "parse_block", "parse_header",
-    "parse_outcome", "split_block",
+    "Block", "Header", "Outcome", "assemble_block", "build_block", "encoded_outcomes_root",
+    "entries_root", "evidence_root", "header_digest", "outcomes_root", "parse_block",
+    "parse_header", "parse_outcome", "split_block",
 ]  # fmt: skip
 
 HEADER_BYTES_MAX: Final = 1_024
@@ -205,6 +205,29 @@ def parse_block(raw: bytes, parse: Callable[[bytes], Entry] = parse_entry) -> Bl
             entries.append(parse(entry_raw))
         except InvalidDataError as error:
             raise InvalidBlockError(f"entry {index} is malformed: {error}", index=index) from error
+    return _agreeing(header, tuple(entries), evidence, raw)
+
+
+def assemble_block(header: Header, entries: Sequence[Entry], evidence: Sequence[bytes]) -> Block:
+    """Put a block together of what somebody else's header fixes, and check that it does.
+
+    Args:
+        header: Complete, from anywhere.
+        entries: Parsed before, at most 1,024.
+        evidence: At most 16 pieces.
+
+    Raises:
+        LimitExceededError: Too many bytes, entries or pieces of evidence.
+        InvalidBlockError: A root or the count in the header is another.
+    """
+    raw = _print_block(header, entries, evidence)
+    return _agreeing(header, tuple(entries), tuple(evidence), raw)
+
+
+def _agreeing(
+    header: Header, entries: tuple[Entry, ...], evidence: tuple[bytes, ...], raw: bytes
+) -> Block:
+    """Return the block if its header is about these entries and this evidence."""
     if header.entries_count != len(entries):
         raise InvalidBlockError(
             f"the header counts {header.entries_count} entries, the block has {len(entries)}"
@@ -213,7 +236,7 @@ def parse_block(raw: bytes, parse: Callable[[bytes], Entry] = parse_entry) -> Bl
         raise InvalidBlockError("entries_root of the header is not that of the entries")
     if header.evidence_root != evidence_root(evidence):
         raise InvalidBlockError("evidence_root of the header is not that of the evidence")
-    return Block(header, tuple(entries), evidence, raw)
+    return Block(header, entries, evidence, raw)
 
 
 def build_block(header: Header, entries: Sequence[Entry], evidence: Sequence[bytes]) -> Block:
@@ -227,17 +250,22 @@ def build_block(header: Header, entries: Sequence[Entry], evidence: Sequence[byt
     Raises:
         LimitExceededError: Too many bytes, entries or pieces of evidence.
     """
-    check_limit("entries of a block", len(entries), BLOCK_ENTRIES_MAX)
-    check_limit("pieces of evidence", len(evidence), BLOCK_EVIDENCE_MAX)
     complete = replace(
         header,
         entries_root=entries_root(entries),
         entries_count=len(entries),
         evidence_root=evidence_root(evidence),
     )
-    raw = encode((complete.raw, [entry.raw for entry in entries], list(evidence)))
-    check_limit("block bytes", len(raw), BLOCK_BYTES_MAX)
+    raw = _print_block(complete, entries, evidence)
     return Block(complete, tuple(entries), tuple(evidence), raw)
+
+
+def _print_block(header: Header, entries: Sequence[Entry], evidence: Sequence[bytes]) -> bytes:
+    check_limit("entries of a block", len(entries), BLOCK_ENTRIES_MAX)
+    check_limit("pieces of evidence", len(evidence), BLOCK_EVIDENCE_MAX)
+    raw = encode((header.raw, [entry.raw for entry in entries], list(evidence)))
+    check_limit("block bytes", len(raw), BLOCK_BYTES_MAX)
+    return raw
 
 
 def _header_value(header: Header) -> Value:

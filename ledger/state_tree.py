@@ -12,9 +12,8 @@ blocks have the same bytes, and a tree built afresh from an export has them too.
 Source: formats.md, section 7.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final, TypeAlias
 
 from keys.hashing import DIGEST_BYTES, Digest
@@ -119,12 +118,13 @@ class _Work:
 
     def change_slots(self, page: Page, depth: int, changes: Sequence[_Change]) -> None:
         """Apply sorted changes, all of them below this page."""
-        for slot, group in groupby(changes, key=lambda change: digit(change[0], depth)):
-            content = page.slot(slot)
+        for slot, group in _by_slot(changes, depth):
+            slots, at = page.open_quarter(slot >> 2), slot & 3
+            content = slots[at]
             if content is not None and len(content) == DIGEST_BYTES:
-                page.set_slot(slot, self.change_page(depth + 1, list(group)))
+                slots[at] = self.change_page(depth + 1, group)
             else:
-                page.set_slot(slot, self.change_leaf(depth + 1, content, list(group)))
+                slots[at] = self.change_leaf(depth + 1, content, group)
 
     def change_page(self, depth: int, changes: Sequence[_Change]) -> Slot:
         """Apply changes to a page below the root; return the new content of the slot above it."""
@@ -135,6 +135,10 @@ class _Work:
 
     def change_leaf(self, depth: int, leaf: Slot, changes: Sequence[_Change]) -> Slot:
         """Apply changes where there was one leaf or none; `depth` is that of a page to be made."""
+        if len(changes) == 1:
+            ((key, value),) = changes
+            if leaf is None or leaf.startswith(key):
+                return None if value is None else key + value
         values: dict[bytes, bytes | None] = dict(changes)
         if leaf is not None:
             values.setdefault(leaf[:DIGEST_BYTES], leaf[DIGEST_BYTES:])
@@ -155,6 +159,16 @@ class _Work:
             return digest
         self.write(key, before, None)
         return _leaf_below(page, 0, 0)
+
+
+def _by_slot(changes: Sequence[_Change], depth: int) -> Iterable[tuple[int, Sequence[_Change]]]:
+    """Return sorted changes by the slots of the page at this depth; mostly it is one change."""
+    if len(changes) == 1:
+        return ((digit(changes[0][0], depth), changes),)
+    groups: dict[int, list[_Change]] = {}
+    for change in changes:
+        groups.setdefault(digit(change[0], depth), []).append(change)
+    return groups.items()
 
 
 def root_of(read: PageReader) -> Digest:

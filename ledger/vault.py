@@ -21,7 +21,6 @@ Source: formats.md, sections 5 and 8; the traps of style.md.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -29,7 +28,6 @@ from typing import Final
 import plyvel
 
 from keys.hashing import DIGEST_BYTES, Digest, domain, hash_with
-from ledger import canonical
 from ledger.errors import (
     CorruptStoreError,
     DiskRefusedError,
@@ -38,8 +36,11 @@ from ledger.errors import (
     PurgedError,
     StoreInUseError,
 )
-from ledger.fields import INTEGER_MAX, read_array, read_bytes_up_to, read_int
+from ledger.fields import INTEGER_MAX
 from ledger.limits import BODY_BYTES_MAX, STAGED_SIGNER_BYTES_MAX, check_limit
+from ledger.staging import KEY_ID_BYTES_MAX, StagedBody, StagedRecord
+
+__all__ = ["StagedBody", "Vault"]
 
 _BODY_DOMAIN: Final = domain("body")
 _WRAPS_DOMAIN: Final = domain("wraps")
@@ -53,42 +54,6 @@ _PURGED: Final = b"p"
 _UNFINISHED: Final = b"u"
 
 _TIME_BYTES: Final = 8
-_KEY_ID_BYTES_MAX: Final = 64
-_STAGED_RECORD_BYTES_MAX: Final = 128
-
-
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    """What is known of a staged body."""
-
-    signer_key_id: bytes
-    not_after_ms: int
-    size: int
-
-    def print(self) -> bytes:
-        return canonical.encode((self.signer_key_id, self.not_after_ms, self.size))
-
-    @classmethod
-    def parse(cls, raw: bytes) -> "_Staged":
-        try:
-            fields = read_array(canonical.decode(raw, _STAGED_RECORD_BYTES_MAX), "staged", 3)
-            return cls(
-                read_bytes_up_to(fields[0], "staged.signer", _KEY_ID_BYTES_MAX),
-                read_int(fields[1], "staged.not_after_ms", 0, INTEGER_MAX),
-                read_int(fields[2], "staged.size", 0, BODY_BYTES_MAX),
-            )
-        except InvalidDataError as error:
-            raise CorruptStoreError("a staging record of the vault is damaged") from error
-
-
-@dataclass(frozen=True, slots=True)
-class StagedBody:
-    """A body to be staged, see `Vault.stage_body`."""
-
-    digest: Digest
-    body: bytes
-    signer_key_id: bytes
-    not_after_ms: int
 
 
 class Vault:
@@ -171,7 +136,7 @@ class Vault:
         """Add to `changes` what takes in a body; `used` are the quotas in the making."""
         digest, signer = staged.digest, staged.signer_key_id
         self._check_new(digest, staged.body)
-        assert len(signer) <= _KEY_ID_BYTES_MAX
+        assert len(signer) <= KEY_ID_BYTES_MAX
         assert 0 <= staged.not_after_ms <= INTEGER_MAX
         key = _BODY + digest
         if key in changes or self._get(key) is not None:
@@ -180,7 +145,9 @@ class Vault:
         check_limit("STAGED_SIGNER_BYTES_MAX", total, STAGED_SIGNER_BYTES_MAX)
         used[signer] = total
         changes[key] = staged.body
-        changes[_STAGED + digest] = _Staged(signer, staged.not_after_ms, len(staged.body)).print()
+        changes[_STAGED + digest] = StagedRecord(
+            signer, staged.not_after_ms, len(staged.body)
+        ).print()
         changes[_expiry_key(staged.not_after_ms, digest)] = b""
         changes[_QUOTA + signer] = total.to_bytes(_TIME_BYTES)
 
@@ -242,12 +209,23 @@ class Vault:
         """
         wanted = tuple(dict.fromkeys(digests))
         with self._changing:
-            self._unstage(wanted, {})
+            staged = self._unstage(wanted, {})
         return tuple(
             digest
             for digest in wanted
-            if self._get(_BODY + digest) is None and not self.is_purged(digest)
+            if digest not in staged
+            and self._get(_BODY + digest) is None
+            and not self.is_purged(digest)
         )
+
+    def holds(self, digest: Digest) -> bool:
+        """Tell whether a body is here, staged or kept, without a look at its bytes.
+
+        Raises:
+            PurgedError: It was purged.
+        """
+        self._check_not_purged(digest)
+        return self._get(_BODY + digest) is not None
 
     def drop_expired(self, now_ms: int) -> tuple[Digest, ...]:
         """Delete staged bodies whose time has passed.
@@ -355,13 +333,17 @@ class Vault:
         except plyvel.Error as error:
             raise CorruptStoreError("the vault cannot be read") from error
 
-    def _unstage(self, digests: Iterable[Digest], changes: dict[bytes, bytes | None]) -> None:
-        """Write changes, and with them the end of the staging of these bodies."""
+    def _unstage(
+        self, digests: Iterable[Digest], changes: dict[bytes, bytes | None]
+    ) -> set[Digest]:
+        """Write changes, and with them the end of the staging of these bodies; return those."""
         used: dict[bytes, int] = {}
+        found: set[Digest] = set()
         for digest in digests:
             raw = self._get(_STAGED + digest)
             if raw is not None:
-                staged = _Staged.parse(raw)
+                found.add(digest)
+                staged = StagedRecord.parse(raw)
                 signer = staged.signer_key_id
                 used[signer] = used.get(signer, self.staged_bytes(signer)) - staged.size
                 changes[_STAGED + digest] = None
@@ -369,6 +351,7 @@ class Vault:
         for signer, size in used.items():
             changes[_QUOTA + signer] = size.to_bytes(_TIME_BYTES) if size else None
         self._write(changes)
+        return found
 
     def _finish_purges(self) -> None:
         unfinished = self._get(_UNFINISHED)

@@ -15,7 +15,15 @@ from typing import Final
 
 from keys.hashing import Digest
 from ledger import merkle
-from ledger.blocks import Block, Header, header_digest, parse_block, parse_header, split_block
+from ledger.blocks import (
+    Block,
+    Header,
+    assemble_block,
+    header_digest,
+    parse_block,
+    parse_header,
+    split_block,
+)
 from ledger.canonical import decode, encode
 from ledger.entries import LOG_LEAF_BYTES
 from ledger.errors import InvalidBlockError
@@ -108,11 +116,11 @@ class BlockExchange:
         if header.digest in self._held or not self._may_push(peer, header):
             return
         found = [self._entries.by_leaf(leaf) for leaf in leaves]
-        entries = [entry.raw for entry in found if entry is not None]
+        entries = [entry for entry in found if entry is not None]
         if len(entries) < len(leaves):
             self._fetcher.want(header.digest, peer, _nothing)
             return
-        self.hold(parse_block(encode((header.raw, tuple(entries), evidence)), self._entries.parse))
+        self.hold(assemble_block(header, entries, evidence))
 
     def forget_through(self, height: int) -> None:
         """Drop proposed blocks up to a height: it is decided; nothing is fetched any longer."""

@@ -39,8 +39,8 @@ _FRAME_BYTES: Final = 8 * BATCH_MAX
 class BodyStore(Protocol):
     """The vault, as far as bodies of blocks are concerned."""
 
-    def body(self, digest: Digest) -> bytes | None:
-        """Return a body, staged or kept, or None."""
+    def holds(self, digest: Digest) -> bool:
+        """Tell whether a body is here, staged or kept; PurgedError if it was purged."""
 
     def put_bodies(self, bodies: Mapping[Digest, bytes]) -> dict[Digest, LedgerError]:
         """Take in bodies with one write; return why some were not."""
@@ -191,7 +191,7 @@ class Bodies:
 
     def _is_here(self, digest: Digest) -> bool:
         try:
-            return self._store.body(digest) is not None
+            return self._store.holds(digest)
         except PurgedError:
             return True  # nobody shall have it any longer
 

@@ -360,7 +360,7 @@ def test_a_proof_takes_no_room_for_empty_siblings():
 def test_a_page_survives_printing_and_parsing(slots):
     page = Page.empty()
     for slot, content in enumerate(slots):
-        page.set_slot(slot, content)
+        page.open_quarter(slot >> 2)[slot & 3] = content
     top = page.close()
     raw = print_page(page)
     again = parse_page(raw)
@@ -404,7 +404,7 @@ def test_a_missing_page_is_the_fault_of_our_disk():
 def test_pages_that_lead_on_for_ever_are_the_fault_of_our_disk():
     page = Page.empty()
     for slot in range(16):
-        page.set_slot(slot, digest(slot))
+        page.open_quarter(slot >> 2)[slot & 3] = digest(slot)
     page.close()
     raw = print_page(page)
     with pytest.raises(CorruptStoreError, match="deeper"):
