@@ -63,14 +63,12 @@ class Chain:
         state = State(self.stored.get)
         context = BlockContext(height, 0, time_ms, self.town.network_id)
         outcomes = execute(state, entries, context).outcomes
-        for target, changes in (
-            (self.hashes, state.tree_changes()),
-            (self.stored, state.changes()),
-        ):
-            for key, value in changes.items():
-                target.pop(bytes(key), None)
-                if value is not None:
-                    target[bytes(key)] = value
+        for position, value_hash in state.tree_changes().items():
+            self.hashes[bytes(position)] = value_hash
+        for name, stored in state.changes().items():
+            self.stored.pop(name, None)
+            if stored is not None:
+                self.stored[name] = stored
         made = header(
             height,
             time_ms,
