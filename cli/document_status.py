@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+from cli.errors import InvalidInputError
 from cli.verdicts import Judgement, Word
 from ledger.entries import Head, ObjectPart, RecordPart, parse_part
 from ledger.errors import InvalidDataError
@@ -109,6 +110,19 @@ def currency_of_state(receipt: Receipt, raw: bytes, trust: TrustBundle, now_ms: 
         return Currency(Word.EXPIRED, as_of)
     is_old = now_ms - header.time_ms > STATUS_FRESH_MS
     return Currency(Word.CANNOT_CHECK if is_old else word, as_of)
+
+
+def proof_path(receipt: Receipt) -> str:
+    """Return where a node, asked by anyone, proves whether a certificate still counts.
+
+    Raises:
+        InvalidInputError: The document shows no certificate; of a record only those entitled are
+            given a proof.
+    """
+    identifier = _certificate_fields(receipt).get("certificate_id")
+    if not isinstance(identifier, bytes) or len(identifier) != ID_BYTES:
+        raise InvalidInputError("the document shows no certificate to ask for", name="--status")
+    return f"/v1/certificates/{print_id(identifier)}/proof"
 
 
 def head_of(receipt: Receipt) -> Head | None:

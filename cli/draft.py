@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from cli.act_flow import explain, open_actor, say_result
+from cli.act_flow import explain, open_actor
+from cli.act_results import say_result
 from cli.acting import Actor
 from cli.bodies import open_draft
 from cli.commands import Command, Group

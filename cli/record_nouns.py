@@ -12,13 +12,15 @@ from typing import Any, Final
 
 import click
 
-from cli.act_flow import Wanted, carry_out, record_id_of
+from cli.act_flow import Wanted, carry_out, record_id_of, write_again
+from cli.certificate_files import SheetWish, read_digest_word
 from cli.commands import Command, Group, context_of
-from cli.errors import FileAccessError
+from cli.errors import FileAccessError, InvalidInputError
 from cli.hands import Wishes
 from cli.passphrases import passphrase_options
 from ledger.limits import check_limit
 from registry.catalogue import type_text
+from registry.certification import CERTIFICATE
 from registry.form_values import EXAMPLE_ID
 from registry.forms import FORM_BYTES_MAX
 from registry.problems import Text, in_language
@@ -85,6 +87,7 @@ class _Shape:
         may_record: Whether an id may be given by --record.
         enrols: Whether keys are enrolled.
         governs: Whether governance keys decide.
+        certifies: Whether a certificate is made, of which a file may be written.
     """
 
     kind: str
@@ -92,6 +95,7 @@ class _Shape:
     may_record: bool
     enrols: bool
     governs: bool
+    certifies: bool
 
 
 def noun(name: str, type_name: str = "") -> click.Command:
@@ -142,6 +146,7 @@ def _verb(
         may_record=not about and (len(operation.from_statuses) > 1 or operation.about != "none"),
         enrols=any(use.kind == "key" for use in operation.objects),
         governs="agency" in operation.signers.labels,
+        certifies=any(use.kind == CERTIFICATE for use in operation.objects),
     )
     parameters: list[click.Parameter] = []
     if shape.needs_record:
@@ -190,6 +195,7 @@ def _options(shape: _Shape) -> list[click.Parameter]:
         return found
     return [
         *found,
+        *(_sheet_options() if shape.certifies else ()),
         click.Option(["--office"], metavar="NAME", default="", help="The office that acts."),
         click.Option(["--person", "persons"], multiple=True, metavar="ID=WHO",
                      help="With which key a person of the ledger signs."),
@@ -198,6 +204,39 @@ def _options(shape: _Shape) -> list[click.Parameter]:
         click.Option(["--paper"], type=click.Path(path_type=Path, dir_okay=False, exists=True),
                      help="The scan of the paper behind --custody."),
     ]  # fmt: skip
+
+
+def _sheet_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--out"], type=_FILE, help="Write the certificate here, to be verified."),
+        click.Option(["--fields"], metavar="NAME,NAME", default="",
+                     help="Which fields to show; by default all that are printed."),
+        click.Option(["--recipient"], default="", help="For whom; only the file says it."),
+        click.Option(["--purpose"], default="", help="What for; only the file says it."),
+        click.Option(["--of", "certified"], metavar="ENTRY", default="",
+                     help="Register nothing: write the file of this certify entry again."),
+    ]  # fmt: skip
+
+
+def _sheet_wish(given: dict[str, Any]) -> SheetWish | None:
+    """Return what file is wanted.
+
+    Raises:
+        InvalidInputError: Something is said about a file, and none is named.
+    """
+    said = [name for name in ("fields", "recipient", "purpose", "certified") if given.get(name)]
+    if given.get("out") is None:
+        if said:
+            raise InvalidInputError("name the file of the certificate", name="--out")
+        return None
+    word = given["certified"]
+    return SheetWish(
+        out=given["out"],
+        fields=tuple([name.strip() for name in given["fields"].split(",") if name.strip()]),
+        recipient=given["recipient"],
+        purpose=given["purpose"],
+        entry=read_digest_word(word, "--of") if word else None,
+    )
 
 
 def _callback(shape: _Shape) -> Callable[..., int]:
@@ -220,7 +259,10 @@ def _callback(shape: _Shape) -> Callable[..., int]:
             asker=given["asker"],
             draft=given["draft"],
             enrol=given.get("enrol") or (),
+            sheet=_sheet_wish(given),
         )
+        if wanted.sheet is not None and wanted.sheet.entry is not None:
+            return write_again(context_of(ctx), wanted)
         return carry_out(context_of(ctx), wanted)
 
     return act
@@ -252,6 +294,8 @@ def _help(type_name: str, verb: str, operation: Operation, shape: _Shape) -> str
         words.append(_EXAMPLE_ID)
     if shape.enrols:
         words.append("--enrol lan")
+    elif shape.certifies:
+        words.append("--out child.certificate")
     elif _takes_form(operation):
         words.append("form.toml")
     example = " ".join(words)

@@ -5,10 +5,7 @@ official source, or by identical answers of more agencies than can lie together 
 Later ones must extend the one that is held.
 """
 
-import http.client
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -16,16 +13,16 @@ from typing import Final
 import click
 
 from cli.commands import Group
-from cli.errors import InvalidInputError, NoNetworkError
+from cli.errors import InvalidInputError
 from cli.output import Context, accepted, confirm
+from cli.plain_fetch import fetch as fetch_bytes
+from cli.plain_fetch import is_address
 from cli.verify import TRUST_FILE, read_bounded
 from ledger.ids import parse_id, print_id
 from ledger.trust import TRUST_BYTES_MAX, TrustBundle, parse_trust
 from registry.civil_calendar import civil_date
 
 PATH: Final = "/v1/trust-bundle"
-TIMEOUT_SECONDS: Final = 20.0
-_SCHEMES: Final = ("http://", "https://")
 
 
 @click.group(cls=Group)
@@ -140,21 +137,9 @@ def _fetch(source: str) -> bytes:
         InvalidInputError: The answer is too long.
         NoSuchFileError: There is no such file.
     """
-    if not source.startswith(_SCHEMES):
-        return read_bounded(Path(source), TRUST_BYTES_MAX)
-    address = source if source.rstrip("/").endswith(PATH) else source.rstrip("/") + PATH
-    request = urllib.request.Request(address, headers={"Accept": "application/msgpack"})  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - http(s) only
-            raw: bytes = answer.read(TRUST_BYTES_MAX + 1)
-    except urllib.error.HTTPError as error:
-        error.close()  # it is an answer, and holds its connection
-        raise NoNetworkError(f"{address} answers {error.code}", address=address) from error
-    except (http.client.HTTPException, OSError, ValueError) as error:
-        raise NoNetworkError(f"no answer from {address}: {error}", address=address) from error
-    if len(raw) > TRUST_BYTES_MAX:
-        raise InvalidInputError("the answer is too long", name=address)
-    return raw
+    if is_address(source):
+        return fetch_bytes(source, PATH, TRUST_BYTES_MAX)
+    return read_bounded(Path(source), TRUST_BYTES_MAX)
 
 
 def _result(bundle: TrustBundle) -> dict[str, object]:

@@ -20,6 +20,7 @@ from cli.document_status import (
     currency_of_certificate,
     currency_of_state,
     facts_of,
+    proof_path,
 )
 from cli.errors import InvalidInputError, NoSuchFileError
 from cli.exit_codes import ExitCode, exit_code_of
@@ -35,7 +36,7 @@ from cli.verdicts import (
 )
 from keys.errors import CivregError
 from ledger.errors import InvalidDataError
-from ledger.receipt_form import RECEIPT_BYTES_MAX
+from ledger.receipt_form import RECEIPT_BYTES_MAX, Receipt
 from ledger.trust import TRUST_BYTES_MAX, TrustBundle, UnknownValidatorsError, parse_trust
 
 TRUST_FILE: Final = "trust.civreg"
@@ -59,11 +60,11 @@ _PATH_MARKS: Final = ("/", "\\", ".")
 )
 @click.option(
     "--status",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="State proof from a node: is what the document shows still in force?",
+    metavar="FILE|URL",
+    help="A state proof, or a node to ask for it: is what the document shows still in force?",
 )
 @click.pass_obj
-def verify(context: Context, document: str, trust: Path | None, status: Path | None) -> int:
+def verify(context: Context, document: str, trust: Path | None, status: str | None) -> int:
     """Check a receipt or certificate offline and answer in one word, with every check.
 
     The document is a file, `-` for standard input, or its text in base64url. The exit status is 0
@@ -73,6 +74,7 @@ def verify(context: Context, document: str, trust: Path | None, status: Path | N
     Example:
         civreg verify birth-0042.receipt --trust trust.civreg
         civreg verify - --json < birth-0042.receipt
+        civreg verify child.certificate --status https://justice.example
     """
     raw = read_document(document)
     now_ms = time.time_ns() // 1_000_000
@@ -87,11 +89,20 @@ def verify(context: Context, document: str, trust: Path | None, status: Path | N
     if judgement.word is Word.GENUINE:
         assert judgement.receipt is not None, "a document that holds has a receipt"
         if status is not None:
-            proof = read_bounded(status, TRUST_BYTES_MAX)
+            proof = _status_proof(status, judgement.receipt)
             currency = currency_of_state(judgement.receipt, proof, bundle, now_ms)
         elif is_certificate:
             currency = currency_of_certificate(judgement, now_ms)
     return _answer(context, judgement, bundle, currency)
+
+
+def _status_proof(source: str, receipt: Receipt) -> bytes:
+    """Return the state proof of a file, or of a node, which learns the certificate's id alone."""
+    from cli.plain_fetch import fetch, is_address  # noqa: PLC0415 - most documents ask nobody
+
+    if not is_address(source):
+        return read_bounded(Path(source), TRUST_BYTES_MAX)
+    return fetch(source, proof_path(receipt), TRUST_BYTES_MAX)
 
 
 def read_document(document: str) -> bytes:

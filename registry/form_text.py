@@ -66,8 +66,9 @@ def empty_form(form_kind: FormKind, find_table: FindTable, today: str, language:
                 created += ["", "[[holders]]", f'parties = ["{EXAMPLE_ID}"]', 'share = "1/1"']
     lines += [*created, "", "[act]", *printer.scalars(ACT_FIELDS.values(), optional=True)]
     for use in operation.objects:
-        specs = form_kind.objects[use.kind].values()
-        lines += ["", f"[[objects.{use.kind}]]", *printer.scalars(specs, optional=False)]
+        specs = [spec for spec in form_kind.objects[use.kind].values() if not spec.set_by_engine]
+        if specs:
+            lines += ["", f"[[objects.{use.kind}]]", *printer.scalars(specs, optional=False)]
     return "\n".join(lines) + "\n"
 
 
