@@ -104,7 +104,8 @@ class Admission:
         refused = self._refusals.get(candidate.raw_hash)
         if refused is not None:
             raise refused
-        entry = self._application.entries.parse(candidate.submission.entry_raw)
+        raw, name = candidate.submission.entry_raw, candidate.raw_hash
+        entry = self._application.entries.parse(raw, name)
         candidate.entry = entry
         candidate.result = self.known(entry.entry_digest)
         if candidate.result is not None:

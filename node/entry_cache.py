@@ -8,7 +8,7 @@ The one used longest ago is forgotten first.
 from collections import OrderedDict
 from typing import Final
 
-from keys.hashing import sha256
+from keys.hashing import Digest, sha256
 from ledger.entries import Entry, parse_entry
 from registry.apply import VerifiedEntry
 
@@ -31,13 +31,17 @@ class EntryCache:
     def __len__(self) -> int:
         return len(self._by_raw)
 
-    def parse(self, raw: bytes) -> Entry:
+    def parse(self, raw: bytes, name: Digest | None = None) -> Entry:
         """Return the entry of these bytes, parsed now or earlier.
+
+        Args:
+            raw: Bytes from anywhere.
+            name: Their SHA-256, where the caller has it already.
 
         Raises:
             InvalidDataError: As `ledger.entries.parse_entry`.
         """
-        name = sha256(raw)
+        name = name or sha256(raw)
         known = self._by_raw.get(name)
         if known is not None:
             self._by_raw.move_to_end(name)

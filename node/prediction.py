@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from keys.hashing import Digest
-from ledger.outcomes import Outcome
 from ledger.state_keys import StateKey
-from registry.apply import BlockContext, VerifiedEntry, apply
+from registry.apply import BlockContext, VerifiedEntry, rehearse
 from registry.state import State
 
 
@@ -21,12 +20,10 @@ class Trial:
     """What an entry would do.
 
     Attributes:
-        outcome: As its block would say, but for the registration number and places.
         state: The layer with its effects.
         keys: What it would write.
     """
 
-    outcome: Outcome
     state: State
     keys: tuple[StateKey, ...]
 
@@ -59,8 +56,8 @@ class Prediction:
             RuleError: The entry is refused.
         """
         child = self.state.fork()
-        outcome = apply(child, verified, context)
-        return Trial(outcome, child, child.written_keys())
+        rehearse(child, verified, context)
+        return Trial(child, child.written_keys())
 
     def accept(self, entry_digest: Digest, trial: Trial) -> None:
         """Take the effects of the entry that was tried last into the guess."""

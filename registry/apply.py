@@ -60,7 +60,7 @@ from registry.state_key_names import agency_key, key_key, record_key
 
 __all__ = [
     "BlockContext", "Execution", "SignatureCheck", "VerifiedEntry", "apply", "execute",
-    "resolve_signatures", "validator_set_at", "verify_entry",
+    "rehearse", "resolve_signatures", "validator_set_at", "verify_entry",
 ]  # fmt: skip
 
 ALL_EFFECTS: Final[dict[str, Effect]] = {
@@ -197,6 +197,23 @@ def apply(state: State, verified: VerifiedEntry, block: BlockContext) -> Outcome
     return outcome
 
 
+def rehearse(state: State, verified: VerifiedEntry, block: BlockContext) -> None:
+    """Apply one entry to a guess of what comes: as `apply`, but nothing is made for the store.
+
+    Args:
+        state: A fork that is never stored; takes over what the entry writes.
+        verified: The entry with verified signatures.
+        block: Height, index, time and network.
+
+    Raises:
+        RuleError: Why the entry is refused.
+    """
+    fork = state.fork()
+    _run(fork, verified, block)
+    fork.leave_unsealed()
+    state.absorb(fork)
+
+
 def execute(
     state: State, entries: Sequence[VerifiedEntry | Entry], block: BlockContext
 ) -> Execution:
@@ -230,6 +247,18 @@ def execute(
 
 
 def _apply(state: State, verified: VerifiedEntry, block: BlockContext) -> Outcome:
+    run = _run(state, verified, block)
+    return Outcome(
+        entry_digest=run.entry.entry_digest,
+        registration_number=run.registration_number,
+        changes=state.seal_writes(blind_seed(run.entry)),
+        flags=tuple(run.touched_flags),
+        warnings=tuple(run.warnings),
+    )
+
+
+def _run(state: State, verified: VerifiedEntry, block: BlockContext) -> Run:
+    """Check an entry and let it write to the state; nothing is sealed yet."""
     entry = verified.entry
     kind = entry.head.type_name, entry.head.operation
     record_type, operation, owner_type = find_operation(state, kind, block.height)
@@ -252,13 +281,7 @@ def _apply(state: State, verified: VerifiedEntry, block: BlockContext) -> Outcom
     for call in operation.rules:
         RULES[call.name](run, call.arguments)
     _do_effects(run)
-    return Outcome(
-        entry_digest=entry.entry_digest,
-        registration_number=run.registration_number,
-        changes=state.seal_writes(blind_seed(entry)),
-        flags=tuple(run.touched_flags),
-        warnings=tuple(run.warnings),
-    )
+    return run
 
 
 def _check_tag_keys(run: Run, verified: VerifiedEntry) -> None:

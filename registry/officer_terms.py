@@ -49,6 +49,8 @@ def check_together(run: Run, terms: tuple[Term, ...]) -> None:
         SameAgencyError: `other_agency` of an agency to which another officer belongs.
     """
     officers = run.officers
+    if not officers:
+        return
     if len({officer.identity for officer in officers}) != len(officers):
         raise OfficersNotDistinctError("one person stands as two officers")
     named = [term.name for term in terms if term.name in OFFICER_TERMS]

@@ -186,6 +186,10 @@ class State:
         touched.sort(key=_first)
         return tuple(touched)
 
+    def leave_unsealed(self) -> None:
+        """Let others read what was written, and never store it: for a guess of what comes."""
+        self._writes.clear()
+
     def absorb(self, child: "State") -> None:
         """Take over what a fork of this state wrote and sealed."""
         assert child._layers[1] is self._rows, "a state absorbs its own forks"  # noqa: SLF001
