@@ -51,6 +51,11 @@ class CodeTable:
                 return row
         return None
 
+    def in_force(self, day: str) -> list[CodeRow]:
+        """Return the rows in force on a date, in the order of the text."""
+        found = [self.find(code, day) for code in self.rows]
+        return [row for row in found if row is not None]
+
     def first_code(self, day: str) -> str:
         """Return the first code in force on a date, as an example; empty if there is none."""
         for code in self.rows:

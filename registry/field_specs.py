@@ -27,6 +27,7 @@ INTEGER_MAX: Final = 2**53
 BYTES_MAX: Final = 49_152
 """Bytes of a field without a fixed length, such as a piece of a schema's text."""
 
+_CHOICES: Final = re.compile(r"[a-z_]+(?:\|[a-z_]+)*")
 _DATETIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}")
 
 
@@ -71,6 +72,12 @@ class FieldSpec:
     decimals: int = 0
     item: "FieldSpec | None" = None
     parts: tuple["FieldSpec", ...] = ()
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words that a pattern of plain words allows; empty for any other pattern."""
+        pattern = self.pattern or ""
+        return tuple(pattern.split("|")) if _CHOICES.fullmatch(pattern) else ()
 
     def sealed_paths(self) -> tuple[tuple[str, "FieldSpec"], ...]:
         """Return the paths of a sealed field with what stands there; none if it is not sealed."""

@@ -75,6 +75,29 @@ def find_form(kind: str, find_type: FindType) -> FormKind:
     return FormKind(record_type, operation, types, source)
 
 
+def needed_in_act(operation: Operation) -> frozenset[str]:
+    """Return which fields of the act itself a form of this operation must fill.
+
+    Of `sufficient`, `official`, `evidence` (scans) and `reason`.
+    """
+    found = [call.arguments[0] for call in operation.rules if call.name == "evidence"]
+    if "evidence" in operation.needs:
+        found += ["sufficient", "evidence"]
+    if "reason" in operation.needs:
+        found.append("reason")
+    return frozenset(found)
+
+
+def derived_names(source: RecordType, created: RecordType) -> frozenset[str]:
+    """Return the fields of a created record that `derive_content` takes from its creator."""
+    told = {
+        name
+        for name, spec in created.fields.items()
+        if name in source.fields and source.fields[name].visibility == spec.visibility
+    }
+    return frozenset({*told, "birth_date"})
+
+
 def derive_content(source: RecordContent, record_type: RecordType, day: str) -> RecordContent:
     """Return what a created record takes over from the record that creates it.
 

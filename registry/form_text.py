@@ -4,7 +4,10 @@ What `print_form` writes, `registry.forms` reads back as the same act.
 """
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
 
 from ledger.canonical import Value
 from ledger.ids import print_id
@@ -12,7 +15,7 @@ from ledger.parts import Holder
 from registry.acts import Act, RecordContent
 from registry.code_names import FindTable
 from registry.field_specs import FieldSpec
-from registry.form_kinds import FormKind
+from registry.form_kinds import FormKind, derived_names, needed_in_act
 from registry.form_records import writable_fields
 from registry.form_values import EXAMPLE_ID, FormReader
 from registry.forms import ACT_FIELDS
@@ -21,20 +24,45 @@ from registry.schema import RecordType, Write
 
 _WORDS: Mapping[str, tuple[str, str]] = {
     "required": ("bắt buộc", "required"),
+    "in_group": ("bắt buộc trong nhóm này", "required in this group"),
     "optional": ("không bắt buộc", "optional"),
     "sealed": ("được niêm phong", "sealed"),
     "table": ("bảng mã", "code table"),
+    "one_of": ("một trong", "one of"),
+    "holders": (
+        "Người có quyền: mỗi phần một bảng [[holders]]",
+        "Holders: one table [[holders]] for each share",
+    ),
+    "parties": ("Những người cùng giữ phần này", "Who hold this share together"),
+    "share": ("Phần; tổng các phần là 1", "The share; all of them sum to 1"),
     "basis": ("căn cứ", "basis"),
     "example": ("ví dụ", "example"),
     "copied": (
-        "Những gì hồ sơ trên đã ghi được chép sang, không cần ghi lại.",
-        "What the record above says is copied and need not be written again.",
+        "Những gì hồ sơ trên đã ghi được chép sang; ở đây chỉ ghi phần còn lại.",
+        "What the record above says is copied; only the rest is written here.",
     ),
     "head": (
         "Điền giá trị sau dấu bằng; bỏ dấu thăng ở dòng không bắt buộc cần dùng.",
         "Fill in values after the equals signs; take the # from optional lines that you use.",
     ),
+    "edit": (
+        "Bỏ dấu thăng ở những gì thay đổi; những gì bỏ trống giữ nguyên.",
+        "Take the # from what changes and fill it in; what you leave out stays as it is.",
+    ),
 }
+_ACT_NOTES: Mapping[str, tuple[str, str]] = {
+    "event_date": ("bỏ trống là hôm nay", "today if left out"),
+    "sufficient": (
+        "ghi true: cán bộ đã kiểm tra giấy tờ và thấy đủ",
+        "write true: the officers have checked the documents and find them sufficient",
+    ),
+    "official": (
+        "ghi true: có biên bản hoặc văn bản của cơ quan nhà nước",
+        "write true: there is a report or paper of a state body",
+    ),
+    "evidence": ("SHA-256 của từng bản quét", "the SHA-256 of each scan"),
+}
+_CODES_LISTED_MAX: Final = 16
 
 
 def empty_form(form_kind: FormKind, find_table: FindTable, today: str, language: Language) -> str:
@@ -49,27 +77,47 @@ def empty_form(form_kind: FormKind, find_table: FindTable, today: str, language:
     printer = _EmptyForm(FormReader(find_table, today, today, form_kind.article), language)
     operation, record_type = form_kind.operation, form_kind.record_type
     title = in_language(operation.title, language) or operation.name
+    edits = bool(operation.writes) and not form_kind.creates
     lines = [
         f"# {in_language(record_type.title, language)}: {title} ({form_kind.kind})",
         f"# {printer.word('basis')}: {'; '.join(operation.basis)}",
-        f"# {printer.word('head')}",
+        f"# {printer.word('edit' if edits else 'head')}",
     ]
     created: list[str] = []
     for write, written in zip(operation.writes, form_kind.written, strict=True):
-        fields = writable_fields(form_kind, write, written).values()
+        fields = writable_fields(form_kind, write, written)
         if write.kind == "create":
+            told = derived_names(form_kind.written[0], written)
+            own = [spec for name, spec in fields.items() if name not in told]
             created += ["", f"# {in_language(written.title, language)}: {printer.word('copied')}"]
-            created += printer.fields(fields, f"created.{write.link}.", optional=True)
+            created += printer.fields(own, f"created.{write.link}.", optional=False)
         else:
-            lines += printer.fields(fields, "", optional=not form_kind.creates)
+            lines += printer.fields(fields.values(), "", optional=edits)
             if written.holders == "required" and operation.may_write("holders"):
-                created += ["", "[[holders]]", f'parties = ["{EXAMPLE_ID}"]', 'share = "1/1"']
-    lines += [*created, "", "[act]", *printer.scalars(ACT_FIELDS.values(), optional=True)]
+                fresh = form_kind.creates or "new_owners" in operation.signers.labels
+                created += ["", *printer.holders(optional=not fresh)]
+    lines += [*created, "", "[act]", *printer.scalars(_act_fields(form_kind), "act.")]
     for use in operation.objects:
+        path = f"objects.{use.kind}"
         specs = [spec for spec in form_kind.objects[use.kind].values() if not spec.set_by_engine]
         if specs:
-            lines += ["", f"[[objects.{use.kind}]]", *printer.scalars(specs, optional=False)]
+            lines += ["", f"[[{path}]]", *printer.scalars(specs, f"{path}.")]
     return "\n".join(lines) + "\n"
+
+
+def _act_fields(form_kind: FormKind) -> list[FieldSpec]:
+    """Return the fields about the act itself, required where the operation asks for them.
+
+    The date of the act is not asked for twice: where the subject has an `event_date`, that one is
+    meant.
+    """
+    needed = needed_in_act(form_kind.operation)
+    dated = any("event_date" in written.fields for written in form_kind.written[:1])
+    return [
+        replace(spec, required=name in needed)
+        for name, spec in ACT_FIELDS.items()
+        if not (dated and name == "event_date")
+    ]
 
 
 class _EmptyForm:
@@ -84,38 +132,70 @@ class _EmptyForm:
 
     def fields(self, specs: Iterable[FieldSpec], path: str, *, optional: bool) -> list[str]:
         """Return scalars first, then a table for each group: the order that TOML needs."""
-        listed = list(specs)
-        plain = [spec for spec in listed if spec.kind != "group"]
+        listed = [replace(spec, required=spec.required and not optional) for spec in specs]
         lines = [f"[{path[:-1]}]"] if path else []
-        lines += self.scalars(plain, optional=optional)
+        lines += self.scalars([spec for spec in listed if spec.kind != "group"], path)
         for spec in listed:
             if spec.kind == "group":
-                needed = spec.required and not optional
-                mark = "" if needed else "# "
-                lines += ["", *self._comment(spec), f"{mark}[{path}{spec.name}]"]
-                lines += self.scalars(spec.parts, optional=not needed)
+                mark = "" if spec.required else "# "
+                comment = self._comment(spec, path, "required" if spec.required else "optional")
+                lines += ["", *comment, f"{mark}[{path}{spec.name}]"]
+                lines += self.scalars(spec.parts, f"{path}{spec.name}.", inside=not spec.required)
         return lines
 
-    def scalars(self, specs: Iterable[FieldSpec], *, optional: bool) -> list[str]:
+    def scalars(self, specs: Iterable[FieldSpec], path: str, *, inside: bool = False) -> list[str]:
+        """Return the lines of fields; `inside` a group that may be left out nothing is open."""
         lines: list[str] = []
         for spec in specs:
-            mark = "" if spec.required and not optional else "# "
-            lines += ["", *self._comment(spec), f"{mark}{spec.name} = {self._blank(spec)}"]
+            mark = "" if spec.required and not inside else "# "
+            needed = ("in_group" if inside else "required") if spec.required else "optional"
+            comment = self._comment(spec, path, needed)
+            lines += ["", *comment, f"{mark}{spec.name} = {self._blank(spec)}"]
         return lines
+
+    def holders(self, *, optional: bool) -> list[str]:
+        """Return the table of one holder, to be repeated for each of them."""
+        notes = self.word("optional" if optional else "required")
+        mark = "# " if optional else ""
+        return [
+            f"# {self.word('holders')} ({notes})",
+            f"{mark}[[holders]]",
+            "",
+            f"# {self.word('parties')} ({self.word('example')}: [{EXAMPLE_ID}])",
+            f"{mark}parties = []",
+            "",
+            f"# {self.word('share')} ({self.word('example')}: 1/2)",
+            f'{mark}share = "1/1"',
+        ]
 
     def _blank(self, spec: FieldSpec) -> str:
         return "[]" if spec.kind == "list" or spec.many else '""'
 
-    def _comment(self, spec: FieldSpec) -> list[str]:
-        notes = [self.word("required" if spec.required else "optional")]
+    def _comment(self, spec: FieldSpec, path: str, needed: str) -> list[str]:
+        notes = [self.word(needed)]
+        if path == "act." and spec.name in _ACT_NOTES:
+            notes.append(in_language(_ACT_NOTES[spec.name], self._language))
         if spec.visibility == "sealed":
             notes.append(self.word("sealed"))
-        if spec.table is not None:
-            notes.append(f"{self.word('table')} {spec.table}")
-        example = self._reader.example(spec)
+        coded = spec.item if spec.kind == "list" and spec.item is not None else spec
+        if coded.table is not None:
+            notes.append(f"{self.word('table')} {coded.table}")
+        if coded.choices:
+            notes.append(f"{self.word('one_of')} {', '.join(coded.choices)}")
+        example = "" if spec.kind == "group" else self._reader.example(spec, f"{path}{spec.name}")
         if example:
             notes.append(f"{self.word('example')}: {example}")
-        return [f"# {in_language(spec.title, self._language) or spec.name} ({'; '.join(notes)})"]
+        title = in_language(spec.title, self._language) or spec.name
+        return [f"# {title} ({'; '.join(notes)})", *self._codes(coded.table or "")]
+
+    def _codes(self, name: str) -> list[str]:
+        """Return the codes of a short table with their names; nothing for a long one."""
+        table = self._reader.find_table(name)
+        rows = [] if table is None else table.in_force(self._reader.today)
+        if len(rows) > _CODES_LISTED_MAX:
+            return []
+        listed = ", ".join(f"{row.code} = {in_language(row.name, self._language)}" for row in rows)
+        return textwrap.wrap(listed, 96, initial_indent="#   ", subsequent_indent="#   ")
 
 
 def print_form(form_kind: FormKind, act: Act) -> str:

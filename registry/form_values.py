@@ -18,28 +18,14 @@ from ledger.text import check_text
 from registry.civil_calendar import is_date
 from registry.code_names import FindTable
 from registry.field_specs import LIST_ITEMS_MAX, FieldSpec
+from registry.form_examples import find_example
 from registry.problems import Problem, Text
 from registry.spelling import compose
 
 ARTICLE_OF_TABLES: Final = "dated code table"
 EXAMPLE_ID: Final = print_id(bytes(range(16)))
-EXAMPLES: Final[Mapping[str, str]] = {
-    "family": "Nguyễn",
-    "middle": "Thị",
-    "given": "Hương",
-    "personal_number": "001326000123",
-    "phone": "0901234567",
-    "email": "huong@example.vn",
-    "home_town": "Xã Tân Lập, Hà Nội",
-    "birth_time": "08:30",
-    "photo_digest": "00" * 32,
-    "nationality": "VN",
-}
-"""By the last word of the path; else the field's kind makes the example."""
-
 _VALUE_CHARS_SHOWN: Final = 64
 _DATETIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]")
-_WORDS: Final = re.compile(r"[a-z_|]+")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"([0-9]{1,15})(?:[.,]([0-9]{1,9}))?")
 _BOOLS: Final = {"true": True, "yes": True, "có": True, "false": False, "no": False, "không": False}
@@ -105,7 +91,7 @@ class FormReader:
         """
         if raw is None or raw in ("", [], {}):
             if spec.required:
-                self.refuse(path, "required", None, self.example(spec))
+                self.refuse(path, "required", None, self.example(spec, path))
             return None
         if spec.kind == "list":
             return self._read_list(spec, raw, path)
@@ -113,7 +99,7 @@ class FormReader:
             return self._read_group(spec, raw, path)
         value = _convert(spec, raw)
         if value is None:
-            self.refuse(path, spec.kind, raw, self.example(spec))
+            self.refuse(path, spec.kind, raw, self.example(spec, path))
             return None
         return self._checked(spec, value, path)
 
@@ -122,14 +108,14 @@ class FormReader:
         if isinstance(raw, str):
             raw = [part.strip() for part in raw.split(";")]
         if not isinstance(raw, list) or len(raw) > LIST_ITEMS_MAX:
-            self.refuse(path, "list", raw, self.example(spec))
+            self.refuse(path, "list", raw, self.example(spec, path))
             return None
         items = [self.read(spec.item, item, f"{path}[{at}]") for at, item in enumerate(raw)]
         return tuple([item for item in items if item is not None])
 
     def _read_group(self, spec: FieldSpec, raw: object, path: str) -> Value:
         if not isinstance(raw, dict):
-            self.refuse(path, "group", raw, self.example(spec))
+            self.refuse(path, "group", raw, self.example(spec, path))
             return None
         names = {part.name for part in spec.parts}
         for name in raw:
@@ -147,14 +133,14 @@ class FormReader:
             try:
                 check_text(value)
             except NotCanonicalError:
-                self.refuse(path, "characters", value, self.example(spec))
+                self.refuse(path, "characters", value, self.example(spec, path))
                 return None
         if spec.pattern is not None and re.fullmatch(spec.pattern, str(value)) is None:
-            self.refuse(path, f"pattern({spec.pattern})", value, self.example(spec))
+            self.refuse(path, f"pattern({spec.pattern})", value, self.example(spec, path))
             return None
         if spec.kind == "code" and spec.table is not None and not self._has_code(spec, str(value)):
             rule = f"code({spec.table})"
-            self.refuse(path, rule, value, self.example(spec), ARTICLE_OF_TABLES)
+            self.refuse(path, rule, value, self.example(spec, path), ARTICLE_OF_TABLES)
             return None
         return value
 
@@ -164,10 +150,16 @@ class FormReader:
             table.find(code, day) is not None for day in (self.day, self.today)
         )
 
-    def example(self, spec: FieldSpec) -> str:
-        """Return a correct value as it would stand in a form."""
-        if spec.name in EXAMPLES:
-            return EXAMPLES[spec.name]
+    def example(self, spec: FieldSpec, path: str = "") -> str:
+        """Return a correct value as it would stand in a form.
+
+        Args:
+            spec: What the schema says of the field.
+            path: Where it stands in the form.
+        """
+        named = None if spec.kind == "group" else find_example(path, spec.name)
+        if named is not None:
+            return named
         match spec.kind:
             case "code":
                 table = self.find_table(spec.table or "")
@@ -180,8 +172,8 @@ class FormReader:
                 return str(max(spec.minimum, 1))
             case "bytes":
                 return "00" * (spec.chars_max or 2)
-            case "text" if spec.pattern is not None and _WORDS.fullmatch(spec.pattern):
-                return spec.pattern.partition("|")[0]
+            case "text" if spec.choices:
+                return spec.choices[0]
             case "decimal":
                 return "85." + "5".ljust(spec.decimals, "0") if spec.decimals else "85"
             case _:

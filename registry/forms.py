@@ -19,6 +19,7 @@ Source: users.md, section 1; records.md, sections 2 and 5.
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from ledger.canonical import Value
@@ -28,7 +29,7 @@ from registry.acts import Act, RecordContent
 from registry.civil_calendar import is_date
 from registry.code_names import FindTable
 from registry.field_specs import FieldSpec
-from registry.form_kinds import FormKind
+from registry.form_kinds import FormKind, needed_in_act
 from registry.form_records import as_table, read_records
 from registry.form_values import FormReader
 from registry.problems import FormError, Problem
@@ -106,8 +107,14 @@ def read_form(
     act_table = as_table(form.get("act"))
     day = _event_day(act_table, form, previous)
     reader = FormReader(find_table, day, today or day, form_kind.article)
-    head = _read_specs(reader, ACT_FIELDS, act_table, "act.")
-    if not day:
+    needed = needed_in_act(form_kind.operation)
+    head = _read_specs(
+        reader,
+        {name: replace(spec, required=name in needed) for name, spec in ACT_FIELDS.items()},
+        act_table,
+        "act.",
+    )
+    if not day and not act_table.get("event_date") and not form.get("event_date"):
         reader.refuse("act.event_date", "required", None, "2026-03-15")
     records = read_records(reader, form_kind, form, previous)
     objects = _read_objects(reader, form_kind, form.get("objects"))
