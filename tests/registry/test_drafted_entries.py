@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 
 from keys.signing import Algorithm
+from ledger.entries import parse_entry
 from ledger.parts import Evidence, Holder, ObjectPart
+from ledger.receipts import build_receipt, check_receipt
 from registry.acts import Act, RecordContent
 from registry.authority_errors import CustodyFormError, SignerWrongError
+from registry.certificates import parse_certificate, print_certificate
 from registry.certification import certified_fields, stated_values
 from registry.civil_calendar import add_days
 from registry.code_tables import record_type
@@ -20,8 +23,11 @@ from registry.geometry import geometry_digest
 from registry.readers import readers_of
 from registry.record_checks import companion_id
 from registry.rows import RecordRow
+from registry.sealed import OpenedBody, show_openings
 from registry.signer_plan import CustodyForm, Hands, Scene, plan_signers
 from registry.state_key_names import record_key
+from tests.agreement.documents import NOW_MS, genesis_bundle, only_objects, p256_network
+from tests.networks import ChainBuilder
 from tests.registry import small_world as small
 from tests.registry.plain_bytes import named, thirty_two
 from tests.registry.test_drafting import birth_act
@@ -29,6 +35,9 @@ from tests.registry.test_drafting import birth_act
 SCANS = Evidence(sufficient=True, official=False, digests=(thirty_two(0),))
 GEOMETRY = '{"type":"Point","coordinates":[105.85,21.03]}'
 HANDS = Hands(officers=small.OFFICERS, custodian=small.key_id("custodian"))
+
+BODIES: dict[bytes, OpenedBody] = {}
+"""Commitment -> body that a test has sealed, as whoever can read it has it."""
 
 
 @pytest.fixture
@@ -60,6 +69,7 @@ def draft(state, act, hands, target=None, name="act"):
     sealed = seal_act(
         prepare_act(form_kind, act, small.desk(name), signers, target), small.drawer(name)
     )
+    BODIES.update((one.commitment, one.opened) for one in sealed.sealed if one is not None)
     if not sealed.needs_custodian:
         return compose_act(sealed, None, small.drawer(name + " blinds"))
     request = custodian_request(sealed, small.KEYS["agency seal"].public)
@@ -204,11 +214,11 @@ def test_a_new_adult_enrols_keys_and_then_reads_the_own_body(state):
     assert small.KEYS["new seal"].public in [reader.key for reader in readers]
 
 
-def test_a_certificate_is_made_by_a_side_act_without_a_body(state):
-    entry, _outcome = register_birth(state)
-    row = row_of(state, entry.records[0].record_id)
+def certify(state, birth):
+    """Make the certificate of a birth with all printed member fields; the unsigned entry."""
+    row, birth_type = row_of(state, birth), small.TYPES["birth"]
     fields = {
-        **certified_fields(small.TYPES["birth"], row),
+        **certified_fields(birth_type, row),
         "certificate_id": named("certificate"),
         "form": "copy",
         "language": "vi",
@@ -217,7 +227,7 @@ def test_a_certificate_is_made_by_a_side_act_without_a_body(state):
     }
     stated = [
         ObjectPart("stated", {"name": name, "value": value})
-        for name, value in stated_values(small.TYPES["birth"], row).items()
+        for name, value in stated_values(birth_type, row).items()
     ]
     act = Act(
         kind="birth/certify",
@@ -227,10 +237,33 @@ def test_a_certificate_is_made_by_a_side_act_without_a_body(state):
         objects=(ObjectPart("certificate", fields), *stated),
     )
     officers = {"officer(declare)": small.key_id("register"), **small.OFFICERS}
-    hands = Hands(officers=officers)
-    side = draft(state, act, hands, current(state, entry.records[0].record_id), "certify")
+    return draft(state, act, Hands(officers=officers), current(state, birth), "certify")
+
+
+def test_case_22_a_registered_birth_is_certified_and_the_certificate_is_genuine(state):
+    """Both parents open both bodies: `test_drafting`, the same case before the chain."""
+    entry, outcome = register_birth(state)
+    birth = entry.records[0]
+    side = certify(state, birth.record_id)
     assert side.records == ()
-    small.submit(state, side)
+    small.submit(state, side, height=3)
+    network = p256_network()
+    chain = ChainBuilder(network)
+    block, quorum_certificate = chain.next_block([parse_entry(small.sign(side).raw)])
+    outcomes = [one.to_bytes() for one in chain.outcomes[0]]
+    receipt = only_objects(build_receipt(block, outcomes, 0, quorum_certificate))
+    check_receipt(receipt, genesis_bundle(network), NOW_MS)
+    opened = BODIES[birth.seal.commitment]
+    raw = print_certificate(receipt, show_openings(opened, {"name.given", "sex"}))
+    assert parse_certificate(raw).shown_fields() == {
+        "registration_no": outcome.registration_number,
+        "registered_on": small.DAY,
+        "event_date": birth.member["event_date"],
+        "place_unit": birth.member["place_unit"],
+        "name.given": "Hương",
+        "sex": "female",
+    }
+    assert birth.record_id not in raw
 
 
 def test_a_new_owner_without_a_key_is_attested_by_two_offices(state):
