@@ -128,6 +128,10 @@ class Actor(NetworkView):
         self._custodians: dict[OfficeId, Custodian] = {}
         self._desks: dict[tuple[OfficeId, KeyId | None], custodians.Desk] = {}
 
+    def draw(self, size: int) -> bytes:
+        """Return random bytes."""
+        return self._draw(size)
+
     # --- making entries ---------------------------------------------------------------------------
 
     def draft(self, order: Order) -> Draft:
