@@ -177,7 +177,11 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=_RECORDS,
         rights=Rights.SIGNED,
     ),
-    _read("/v1/certificates/{id}", "certificate", "Whether a certificate is valid or replaced."),
+    _read(
+        "/v1/certificates/{id}",
+        "certificate",
+        "Whether a certificate is valid, replaced or revoked, since which height, and nothing more.",
+    ),
     _read(
         "/v1/certificates/{id}/proof",
         "certificate_proof",

@@ -10,7 +10,9 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
+from cli.document_status import currency_of_state
 from cli.main import program
+from cli.verdicts import Word
 from ledger import merkle, state_tree
 from ledger.blocks import outcomes_root
 from ledger.ids import print_id
@@ -299,6 +301,28 @@ def test_a_state_proof_says_whether_a_certificate_still_counts(
     (tmp_path / "proof").write_bytes(prove(CERTIFICATE))
     answer, code = answer_of(tmp_path, "--status", str(tmp_path / "proof"))
     assert (answer["word"], code) == (word, status)
+
+
+def test_a_state_proof_of_before_the_certificate_says_nothing_about_it():
+    network = p256_network()
+    chain = ChainBuilder(network)
+    pages: dict[bytes, bytes] = {}
+    update = state_tree.update(pages.get, {})
+    first = CertifiedHeader(*with_header(chain.next_block(state_root=update.root)))
+    entry = certified_entry(network, {}, commitment=COMMITMENT)
+    block, quorum_certificate = chain.next_block([entry])
+    outcomes = [one.to_bytes() for one in chain.outcomes[1]]
+    receipt = only_objects(build_receipt(block, outcomes, 0, quorum_certificate))
+    bundle = make_trust(network.genesis.charter, [], first, NOW_MS * 2)
+    absent = state_tree.prove(pages.get, key_hash(CERTIFICATE))
+    proof = print_state_document(StateDocument(CERTIFICATE, None, absent, first))
+    found = currency_of_state(receipt, proof, bundle, first.header.time_ms)
+    assert found.word is Word.CANNOT_CHECK
+
+
+def with_header(pair):
+    block, quorum_certificate = pair
+    return block.header, quorum_certificate
 
 
 def test_a_row_that_names_another_entry_makes_a_certificate_forged(issue, tmp_path):
