@@ -215,38 +215,30 @@ def _take_line(
         checked, rule = check_value(column, value.strip(), is_code)
         if rule:
             fix = f"write it as {column.example!r}" if column.example else "correct the value"
-            problems.append(
-                Problem(
-                    line=line,
-                    row=reading.records,
-                    column=column.name,
-                    value=value,
-                    rule=rule,
-                    fix=fix,
-                    raw=text,
-                )
-            )
+            problems.append(_wrong_value(reading, line, text, (column.name, value, rule, fix)))
         elif checked != "":
             values[column.name] = checked
     name = str(values.get(mapping.id_column, ""))
     if not problems and name in numbers:
-        problems.append(
-            Problem(
-                line=line,
-                row=reading.records,
-                column=mapping.id_column,
-                value=name,
-                rule=f"stands in line {numbers[name]} already",
-                fix="remove one of the two lines, or give it its own number",
-                raw=text,
-            )
-        )
+        rule = f"stands in line {numbers[name]} already"
+        fix = "remove one of the two lines, or give it its own number"
+        problems.append(_wrong_value(reading, line, text, (mapping.id_column, name, rule, fix)))
     if problems:
         reading.problems += problems
         _doubt(fields, mapping, reading)
         return
     numbers[name] = line
     reading.rows.append(Row(line, _key(fields, mapping), values))
+
+
+def _wrong_value(
+    reading: Reading, line: int, text: str, said: tuple[str, str, str, str]
+) -> Problem:
+    """Return the problem of a value: column, value, rule and remedy."""
+    column, value, rule, fix = said
+    return Problem(
+        line=line, row=reading.records, column=column, value=value, rule=rule, fix=fix, raw=text
+    )
 
 
 def _wrong_shape(

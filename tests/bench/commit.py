@@ -113,16 +113,19 @@ def measure(scene: Scene, packages: Sequence[Package], name: str, lanes: int) ->
         requests.append(Request(lane, len(batch), print_submission(batch)))
     write_requests(path, requests)
     command = [sys.executable, "-m", "tests.bench.load", str(path), *scene.actor.addresses]
-    before_s = node_seconds(scene.nodes)
+    before = node_seconds(scene.nodes)
     done = subprocess.run(command, capture_output=True, check=True, timeout=900)
-    spent_s = node_seconds(scene.nodes) - before_s
+    main_us, node_us = (
+        (after_s - before_s) * 1_000_000 / len(packages) / NODES
+        for before_s, after_s in zip(before, node_seconds(scene.nodes), strict=True)
+    )
     said = json.loads(done.stdout)
     if said["refused"] or said["committed"] != len(packages):
         raise SystemExit(f"{name}: {said}")
     rate = said["committed"] / said["seconds"]
     say(
         f"  {name}: {rate:,.0f}/s, median {said['median_ms']} ms, p95 {said['p95_ms']} ms, "
-        f"{spent_s * 1_000 / len(packages) / NODES:.2f} ms of processor time a node and entry"
+        f"{node_us:.0f} us of processor time a node and entry, {main_us:.0f} in the main thread"
     )
     return {
         "value": round(rate, 1),
@@ -130,7 +133,8 @@ def measure(scene: Scene, packages: Sequence[Package], name: str, lanes: int) ->
         "entries": len(packages),
         "median_ms": said["median_ms"],
         "p95_ms": said["p95_ms"],
-        "node_us": round(spent_s * 1_000_000 / len(packages) / NODES),
+        "node_us": round(node_us),
+        "node_main_thread_us": round(main_us),
         "client_us": round(said["cpu_seconds"] * 1_000_000 / len(packages)),
         "entry_bytes": round(sum(len(one.entry.raw) for one in packages) / len(packages)),
         "body_bytes": round(
@@ -146,14 +150,20 @@ def signal_all(nodes: LocalNodes, number: signal.Signals, given: argparse.Namesp
             os.kill(nodes.process_id(name), number)
 
 
-def node_seconds(nodes: LocalNodes) -> float:
-    """Return the processor time that all nodes have used, in seconds."""
-    ticks = 0
-    for name in nodes.names:
-        stat = Path(f"/proc/{nodes.process_id(name)}/stat").read_text(encoding="ascii")
-        fields = stat.rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+def node_seconds(nodes: LocalNodes) -> tuple[float, float]:
+    """Return the processor time of all nodes: of their main threads, and of all threads."""
+    main = sum(_cpu_seconds(Path(f"/proc/{number}/task/{number}/stat")) for number in _ids(nodes))
+    return main, sum(_cpu_seconds(Path(f"/proc/{number}/stat")) for number in _ids(nodes))
+
+
+def _ids(nodes: LocalNodes) -> list[int]:
+    return [nodes.process_id(name) for name in nodes.names]
+
+
+def _cpu_seconds(path: Path) -> float:
+    """Return user and system time of a process or thread, in seconds."""
+    fields = path.read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:

@@ -3,7 +3,11 @@
 import json
 import random
 import re
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import plyvel
@@ -13,6 +17,7 @@ import cli.demo
 from cli.client import Call
 from cli.demo import play, steps
 from cli.development import AGENCIES
+from cli.exit_codes import ExitCode
 from cli.local_nodes import LocalNodes
 from cli.output import Context
 from ledger.store import ChainStore
@@ -198,3 +203,38 @@ def test_the_search_does_find_what_is_there(played, tmp_path):
     assert set(search.find(["DC 000001", "committed", "identity/enrol_key"])) == {
         "DC 000001", "committed", "identity/enrol_key",
     }  # fmt: skip
+
+
+# --- Ctrl-C ---------------------------------------------------------------------------------------
+
+
+def nodes_of(folder):
+    """Return the processes that run a node of a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if any(word.startswith(f"{folder}/node-") for word in words):
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_node_outlives_the_demonstration(number, tmp_path):
+    """Ctrl-C ends it with status 9; even after SIGKILL the nodes are told to stop."""
+    folder = tmp_path / "stage"
+    command = [sys.executable, "-m", "cli.main", "demo", "--births", "12", "--dir", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while len(nodes_of(folder)) < len(NODES):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    status = process.wait(60)
+    assert number == signal.SIGKILL or status == ExitCode.CANCELLED
+    until_s = time.monotonic() + 60
+    while nodes_of(folder):
+        assert time.monotonic() < until_s, "a node is still running"
+        time.sleep(0.05)
