@@ -92,7 +92,7 @@ def test_case_22_a_birth_is_certified_shown_and_opened_by_both_parents_until_it_
     assert verified(stranger, file, "--status", address)[0] == "GENUINE"
     desk.ask("birth", "correct", birth, "--office", "justice", "--yes", "--set",
              "name.given=An", "--set", "act.reason=clerical", "--set", "act.sufficient=true",
-             "--set", f"act.evidence=[{'00' * 32}]", "--person", f"{mother}=anna-sign")  # fmt: skip
+             "--set", f"act.evidence={'00' * 32}", "--person", f"{mother}=anna-sign")  # fmt: skip
     assert verified(stranger, file)[:2] == ("GENUINE", 0), "offline nobody can know"
     word, status, answer = verified(stranger, file, "--status", address)
     assert (word, status) == ("CHANGED", ExitCode.CHANGED)
