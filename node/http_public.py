@@ -44,6 +44,7 @@ SECURITY_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 CONNECTIONS_MAX: Final = 2_048
+"""Open connections of a listener, and those that wait to be taken."""
 WATCH_EVERY_S: Final = 2.0
 SERVER_OPTIONS: Final = {
     "access_log": None,
@@ -110,7 +111,7 @@ class HttpListener:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port, which is chosen freely where `port` is 0."""
-        self._server = Server(self._door, SERVER_OPTIONS)
+        self._server = Server(self._door, SERVER_OPTIONS, CONNECTIONS_MAX)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, backlog=CONNECTIONS_MAX)

@@ -4,6 +4,7 @@ The HTTP server of aiohttp answers malformed requests by itself, with their byte
 `Connection` answers them with a problem document instead and logs nothing but a count.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -49,6 +50,15 @@ class Connection(web.RequestHandler):
 
     __slots__ = ()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a new connection, or drop it before anything of it is read."""
+        if isinstance(self._manager, Server) and self._manager.is_full:
+            assert isinstance(transport, asyncio.Transport), "TCP has one of these"
+            self._manager = None
+            transport.abort()
+        else:
+            super().connection_made(transport)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -69,16 +79,25 @@ class Connection(web.RequestHandler):
 
 
 class Server(web.Server):
-    """Makes a `Connection` of each connection.
+    """Makes a `Connection` of each connection; over the limit a new one is dropped at once.
 
     Args:
         answer: Answers a request.
         options: As `aiohttp.web.Server` takes them.
+        connections_max: How many may be open.
     """
 
-    def __init__(self, answer: Callable[..., object], options: Mapping[str, object]) -> None:
+    def __init__(
+        self, answer: Callable[..., object], options: Mapping[str, object], connections_max: int
+    ) -> None:
         super().__init__(answer, **options)  # type: ignore[arg-type]
         self._options = options
+        self._connections_max = connections_max
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many connections are open as may be."""
+        return len(self._connections) >= self._connections_max
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
