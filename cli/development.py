@@ -96,6 +96,7 @@ class AgencyPlan:
         title: For people.
         types: Record types of its mandate.
         basis: The article of the mandate.
+        approves: Record type and operation in which it is another agency's second office.
         roles: Roles of its first, second and third officer.
     """
 
@@ -106,13 +107,26 @@ class AgencyPlan:
     roles: tuple[tuple[str, ...], ...] = (
         ("declare", "register"),
         ("declare", "approve"),
-        ("declare", "register", "approve"),
+        ("declare", "register", "approve", "correct_senior"),
     )
+    approves: tuple[tuple[str, str], ...] = ()
 
 
 AGENCIES: Final = (
-    AgencyPlan("justice", "Tư pháp - hộ tịch", ("birth", "identity"), "60/2014/QH13 art. 7"),
-    AgencyPlan("police", "Công an", ("identity",), "26/2023/QH15 art. 18"),
+    AgencyPlan(
+        "justice",
+        "Tư pháp - hộ tịch",
+        ("birth", "identity"),
+        "60/2014/QH13 art. 7",
+        approves=(("land_title", "import_legacy"),),
+    ),
+    AgencyPlan(
+        "police",
+        "Công an",
+        ("identity",),
+        "26/2023/QH15 art. 18",
+        approves=(("birth", "import_legacy"),),
+    ),
     AgencyPlan("land", "Văn phòng đăng ký đất đai", ("land_title",), "31/2024/QH15 art. 133"),
     AgencyPlan("bank", "Ngân hàng", (), "", (("declare", "lender"), ("declare", "lender"))),
     AgencyPlan("court", "Tòa án", (), "", (("court",), ("court",))),
@@ -251,9 +265,12 @@ def _make_genesis(
 
 
 def _mandates(plan: AgencyPlan, day: str) -> tuple[Mandate, ...]:
-    if not plan.types:
-        return ()
-    return (Mandate(plan.types, ("*",), ("*",), day, None, plan.basis),)
+    own = [Mandate(plan.types, ("*",), ("*",), day, None, plan.basis)] if plan.types else []
+    others = [
+        Mandate((type_name,), (operation,), ("*",), day, None, plan.basis)
+        for type_name, operation in plan.approves
+    ]
+    return (*own, *others)
 
 
 def _part(one: AgencyKeys, address: str, unit: tuple[str, str], day: str) -> FoundingPart:

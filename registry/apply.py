@@ -306,8 +306,7 @@ def _check_office(run: Run) -> None:
     if operation.wait_free:
         _check_keeper(run)
     elif not operation.any_office:
-        kind = run.record_type.name, operation.name
-        check_authority(run.state, run.head.office, kind, run.day, run.block.height)
+        check_authority(run.state, run.head.office, run.task)
 
 
 def _check_keeper(run: Run) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keys.signing import KeyId, Purpose
+from ledger.frozen import quick_init
 from ledger.ids import AgencyId, OfficeId, RecordId
 from ledger.state_keys import StateKey
 from registry.authority_errors import (
@@ -33,6 +34,7 @@ from registry.authority_rows import (
     OfficerRow,
 )
 from registry.civil_calendar import in_range
+from registry.code_tables import code_table
 from registry.state import State
 from registry.state_key_names import (
     agency_key,
@@ -42,8 +44,10 @@ from registry.state_key_names import (
     office_key,
     officer_key,
 )
+from registry.vocabulary import UNITS
 
 ALL = "*"
+UNITS_ABOVE_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,31 @@ class ActingOfficer:
     key_id: KeyId
 
 
+@quick_init
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What an office is about to do, on the block's date.
+
+    Attributes:
+        type_name: Record type.
+        operation: Operation on it.
+        day: Civil date of the block.
+        height: Of the block.
+        units: Where the matter lies, if member fields say so; none: where the office is.
+    """
+
+    type_name: str
+    operation: str
+    day: str
+    height: int
+    units: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Type and operation, as in a head."""
+        return f"{self.type_name}/{self.operation}"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Whether an office was allowed to do something on a date, and why.
@@ -80,26 +109,22 @@ class Answer:
     legal_basis: tuple[str, ...]
 
 
-def answer(
-    state: State, office_id: OfficeId, type_name: str, operation: str, day: str, height: int
-) -> Answer:
+def answer(state: State, office_id: OfficeId, task: Task) -> Answer:
     """Say whether an office was allowed to issue a type on a date.
 
     Args:
-        state: At or after the height.
+        state: At or after the task's height.
         office_id: The office.
-        type_name: Record type.
-        operation: Operation on it.
-        day: Civil date of the block in question.
-        height: Of that block.
+        task: What it did, on which civil date and at which height.
 
     Source: records.md, section 3.
     """
+    day = task.day
     office = state.read(office_key(office_id), OfficeRow)
     if office is None or not in_range(day, office.from_date, office.to_date):
         return Answer(allowed=False, mandate=None, competence=None, legal_basis=())
-    mandate = find_mandate(state, office.agency, type_name, operation, day, height)
-    competence = find_competence(state, office_id, office, type_name, operation, day)
+    mandate = find_mandate(state, office, task)
+    competence = find_competence(state, office_id, office, task)
     found = [row for row in (mandate, competence) if row is not None]
     return Answer(
         allowed=len(found) == 2,  # noqa: PLR2004 - both
@@ -124,32 +149,24 @@ def office_in_force(state: State, office_id: OfficeId | None, day: str) -> Offic
     return office
 
 
-def check_authority(
-    state: State, office_id: OfficeId, kind: tuple[str, str], day: str, height: int
-) -> None:
+def check_authority(state: State, office_id: OfficeId, task: Task) -> None:
     """Refuse what the office's agency has no mandate, or the office no competence for.
 
     Args:
         state: Where the rows lie.
-        office_id: An office in force.
-        kind: Record type and operation.
-        day: Civil date of the block.
-        height: Of the block.
+        office_id: An office.
+        task: What it does.
 
     Raises:
-        NoMandateError: No mandate covers it.
-        NoCompetenceError: No competence covers it.
+        OfficeNotInForceError: The office is not in force.
+        NoMandateError: No mandate covers it, in these units; details: kind.
+        NoCompetenceError: No competence covers it; details: kind.
     """
-    type_name, operation = kind
-    office = office_in_force(state, office_id, day)
-    if find_mandate(state, office.agency, type_name, operation, day, height) is None:
-        raise NoMandateError(
-            f"the agency has no mandate for {type_name}/{operation}", kind="/".join(kind)
-        )
-    if find_competence(state, office_id, office, type_name, operation, day) is None:
-        raise NoCompetenceError(
-            f"the office has no competence for {type_name}/{operation}", kind="/".join(kind)
-        )
+    office = office_in_force(state, office_id, task.day)
+    if find_mandate(state, office, task) is None:
+        raise NoMandateError(f"the agency has no mandate for {task.kind} there", kind=task.kind)
+    if find_competence(state, office_id, office, task) is None:
+        raise NoCompetenceError(f"the office has no competence for {task.kind}", kind=task.kind)
 
 
 def mandates(state: State, agency_id: AgencyId) -> Iterator[tuple[StateKey, MandateRow]]:
@@ -162,23 +179,34 @@ def mandates(state: State, agency_id: AgencyId) -> Iterator[tuple[StateKey, Mand
             yield key, row
 
 
-def find_mandate(
-    state: State, agency_id: AgencyId, type_name: str, operation: str, day: str, height: int
-) -> tuple[StateKey, MandateRow] | None:
-    """Return the first mandate that covers type and operation on a day, or None."""
-    for key, row in mandates(state, agency_id):
+def find_mandate(state: State, office: OfficeRow, task: Task) -> tuple[StateKey, MandateRow] | None:
+    """Return the first mandate of the office's agency that covers a task, or None."""
+    units = task.units or (office.unit,)
+    for key, row in mandates(state, office.agency):
         if (
-            row.from_height <= height
-            and in_range(day, row.from_date, row.to_date)
-            and covers(row.types, type_name)
-            and covers(row.operations, operation)
+            row.from_height <= task.height
+            and in_range(task.day, row.from_date, row.to_date)
+            and covers(row.types, task.type_name)
+            and covers(row.operations, task.operation)
+            and (ALL in row.units or all(_lies_in(state, row, unit, task) for unit in units))
         ):
             return key, row
     return None
 
 
+def _lies_in(state: State, row: MandateRow, unit: str, task: Task) -> bool:
+    """Tell whether a mandate names a unit, or one above it on the day."""
+    table = code_table(state, UNITS, task.height)
+    at: str | None = unit
+    for _ in range(UNITS_ABOVE_MAX):
+        if at is None or at in row.units:
+            return at is not None
+        at = None if table is None else table.above(at, task.day)
+    return False
+
+
 def find_competence(
-    state: State, office_id: OfficeId, office: OfficeRow, type_name: str, operation: str, day: str
+    state: State, office_id: OfficeId, office: OfficeRow, task: Task
 ) -> tuple[StateKey, CompetenceRow] | None:
     """Return the first competence that covers type and operation on a day, or None."""
     for number in range(office.competences):
@@ -186,9 +214,9 @@ def find_competence(
         row = state.read(key, CompetenceRow)
         if (
             row is not None
-            and in_range(day, row.from_date, row.to_date)
-            and row.type_name in {ALL, type_name}
-            and covers(row.operations, operation)
+            and in_range(task.day, row.from_date, row.to_date)
+            and row.type_name in {ALL, task.type_name}
+            and covers(row.operations, task.operation)
         ):
             return key, row
     return None

@@ -33,14 +33,24 @@ class CodeTable:
     Attributes:
         ranges: By code.
         first_date: The first date of which the table knows anything.
+        parents: Code -> first date, end and code of what it was a part of, where the table has
+            the column `parent`.
     """
 
     ranges: dict[str, tuple[tuple[str, str | None], ...]]
     first_date: str
+    parents: dict[str, tuple[tuple[str, str | None, str], ...]]
 
     def is_valid(self, code: str, day: str) -> bool:
         """Tell whether a code is in the table on a day."""
         return any(in_range(day, first, end) for first, end in self.ranges.get(code, ()))
+
+    def above(self, code: str, day: str) -> str | None:
+        """Return what a code is a part of on a day, or None."""
+        for first, end, parent in self.parents.get(code, ()):
+            if in_range(day, first, end):
+                return parent
+        return None
 
 
 def parse_table(text: bytes) -> CodeTable:
@@ -54,16 +64,19 @@ def parse_table(text: bytes) -> CodeTable:
         if not {"code", "valid_from", "valid_to"}.issubset(rows.fieldnames or ()):
             raise SchemaError("a code table lacks a column")
         ranges: dict[str, list[tuple[str, str | None]]] = {}
+        parents: dict[str, tuple[tuple[str, str | None, str], ...]] = {}
         for number, row in enumerate(rows):
             code, first, end = row["code"], row["valid_from"], row["valid_to"]
             if not code or not is_date(first) or (end and not is_date(end)) or number >= ROWS_MAX:
                 raise SchemaError(f"row {number} of a code table is wrong")
             ranges.setdefault(code, []).append((first, end or None))
+            if row.get("parent"):
+                parents[code] = (*parents.get(code, ()), (first, end or None, row["parent"]))
     except (UnicodeDecodeError, csv.Error, TypeError) as error:
         raise SchemaError("a code table is no CSV text") from error
     firsts = [first for found in ranges.values() for first, _end in found]
     known = {code: tuple(found) for code, found in ranges.items()}
-    return CodeTable(known, min(firsts, default=""))
+    return CodeTable(known, min(firsts, default=""), parents)
 
 
 def text_pieces(text: bytes) -> tuple[bytes, ...]:

@@ -3,8 +3,15 @@
 Source: records.md, sections 2.2 and 3.
 """
 
+from typing import Final
+
 from ledger.parts import KeySigner, Signer
-from registry.authority import ActingOfficer, check_role, officer_of_key
+from registry.authority import (
+    ActingOfficer,
+    check_authority,
+    check_role,
+    officer_of_key,
+)
 from registry.authority_errors import (
     NotOfficerError,
     OfficersNotDistinctError,
@@ -17,6 +24,9 @@ from registry.policies import OFFICER_TERMS, Term
 from registry.running import Run
 from registry.state_key_names import office_key
 
+ELSEWHERE: Final = frozenset({"other_office", "other_agency"})
+"""Terms of officers whose office, too, must be competent for what is done."""
+
 
 def check_officer(run: Run, term: Term, signer: Signer) -> ActingOfficer:
     """Return the officer who signs for a term.
@@ -24,6 +34,8 @@ def check_officer(run: Run, term: Term, signer: Signer) -> ActingOfficer:
     Raises:
         SignerWrongError: A custody form, or someone acting for another.
         NotOfficerError: Not an officer of the office that the term asks for.
+        NoMandateError: The other agency has no mandate for what is done.
+        NoCompetenceError: The other office has no competence for it.
         AuthorityRefusedError: The role is missing or not in force.
     """
     if not isinstance(signer, KeySigner):
@@ -36,6 +48,8 @@ def check_officer(run: Run, term: Term, signer: Signer) -> ActingOfficer:
         row = None if office is None else run.state.read(office_key(office), OfficeRow)
         if row is None or row.parent is None or officer.office != row.parent:
             raise NotOfficerError("the officer is not of the office above", term=term.label)
+    if term.name in ELSEWHERE and not run.operation.any_office:
+        check_authority(run.state, officer.office, run.task)
     check_role(run.state, officer, term.arguments[0], run.record_type.name, run.day)
     return officer
 

@@ -8,7 +8,7 @@ from typing import Final
 from ledger.canonical import Value
 from ledger.ids import RecordId
 from registry import parameters
-from registry.authority import find_competence
+from registry.authority import Task, find_competence
 from registry.authority_rows import OfficeRow
 from registry.civil_calendar import add_days, days_between
 from registry.claims import found_by_match
@@ -77,11 +77,11 @@ def has_lapsed(run: Run, row: RecordRow) -> bool:
 
 def _competent(run: Run, other: RecordRow) -> bool:
     office = None if other.office is None else run.state.read(office_key(other.office), OfficeRow)
+    task = Task(other.type_name, "register", run.day, run.block.height)
     return (
         office is not None
         and other.office is not None
-        and find_competence(run.state, other.office, office, other.type_name, "register", run.day)
-        is not None
+        and find_competence(run.state, other.office, office, task) is not None
     )
 
 

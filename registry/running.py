@@ -14,7 +14,7 @@ from ledger.entries import Entry
 from ledger.frozen import quick_init
 from ledger.ids import AgencyId, OfficeId, RecordId
 from ledger.parts import Head, ObjectPart, RecordPart
-from registry.authority import ActingOfficer
+from registry.authority import ActingOfficer, Task
 from registry.kinship import Steps
 from registry.rows import Encumbrance, HeldClaim, Links, Place, RecordRow
 from registry.schema import NOTHING, Operation, RecordType
@@ -193,6 +193,18 @@ class Run:
         office = self.head.office
         assert office is not None, "operations with officers were checked to name their office"
         return office
+
+    @property
+    def task(self) -> Task:
+        """What mandate and competence must cover: kind, date, and the units the matter lies in."""
+        units: tuple[str, ...] = ()
+        if self.target_type is not None and self.target_type.territory:
+            top, _, part = self.target_type.territory.partition(".")
+            found = [] if self.target is None else [self.target.member.get(top)]
+            found += [record.part.member.get(top) for record in self.records[:1]]
+            named = [value.get(part) if isinstance(value, dict) else value for value in found]
+            units = tuple(dict.fromkeys([unit for unit in named if isinstance(unit, str)]))
+        return Task(self.record_type.name, self.operation.name, self.day, self.block.height, units)
 
     @property
     def counted_day(self) -> str:

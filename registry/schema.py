@@ -227,6 +227,8 @@ class RecordType:
         subject: Where the person is whom `subject` means: `self`, or the name of a link.
         holders: `none`, `required` (shares) or `self`.
         companion_of: For companions: the record type beside which it stands.
+        territory: The member field with the unit in which the matter lies, so that mandates must
+            cover it; empty: the unit of the office decides.
         fields: All fields by name.
         member_fields: Those in the member map.
         link_fields: Those in the links, set by the clerk.
@@ -255,6 +257,7 @@ class RecordType:
     subject: str
     holders: HoldersRule
     companion_of: str
+    territory: str
     fields: Mapping[str, FieldSpec]
     member_fields: dict[str, FieldSpec]
     link_fields: dict[str, FieldSpec]

@@ -33,7 +33,7 @@ from registry.schema import (
     Unique,
 )
 from registry.schema_tables import Table
-from registry.vocabulary import ENGINE_VERSION
+from registry.vocabulary import ENGINE_VERSION, UNITS
 
 TEXT_BYTES_MAX: Final = 256 * 1024
 PARSED_TYPES_MAX: Final = 256
@@ -128,6 +128,7 @@ def _read_type(top: Table, digest: Digest) -> RecordType:
             "HoldersRule", top.take_choice("holders", ("none", "required", "self"), "none")
         ),
         companion_of=top.take("companion_of", str, ""),
+        territory=top.take("territory", str, ""),
         fields=fields,
         member_fields={n: spec for n, spec in fields.items() if _is_member(spec)},
         link_fields={n: spec for n, spec in fields.items() if _is_link(spec)},
@@ -168,8 +169,22 @@ def _check_type(record_type: RecordType) -> None:
     if not 0 <= record_type.fresh_for <= record_type.valid_for <= VALID_DAYS_MAX:
         raise SchemaError(f"{record_type.name}: a certificate is fresh no longer than it is valid")
     _check_printed(record_type)
+    _check_territory(record_type)
     if (record_type.role == "companion") != bool(record_type.companion_of):
         raise SchemaError(f"{record_type.name}: companions, and only they, name companion_of")
+
+
+def _check_territory(record_type: RecordType) -> None:
+    """The unit that decides about mandates is a code of the table of units in the member map."""
+    path = record_type.territory
+    if not path:
+        return
+    try:
+        spec = spec_at(record_type.member_fields, path)
+    except (KeyError, StopIteration) as error:
+        raise SchemaError(f"{record_type.name} has no member field {path!r}") from error
+    if spec.table != UNITS:
+        raise SchemaError(f"{record_type.name}.territory is no code of a unit")
 
 
 def _check_printed(record_type: RecordType) -> None:

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Final
 
 ENGINE_VERSION: Final = 1
+UNITS: Final = "admin_unit"
+"""The table of administrative units."""
 
 RULES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.parts import ObjectPart
 from registry import catalogue
-from registry.authority import answer
+from registry.authority import Task, answer
 from registry.ballots import validator_set_at
 from registry.civil_calendar import add_days
 from registry.code_tables import record_type, text_pieces
@@ -148,10 +148,10 @@ def test_an_agency_gives_its_offices_no_more_than_its_mandate_until_a_ballot_wid
         "legal_basis": "ballot",
     }
     decide(town, "mandate", mandate)
-    found = answer(town.state, office("tax"), "birth", "register", add_days(town.day, 1), 9)
+    found = answer(town.state, office("tax"), Task("birth", "register", add_days(town.day, 1), 9))
     assert found.allowed
     assert found.legal_basis[0] == "Law 60/2014"
-    nothing = answer(town.state, office("nowhere"), "birth", "register", town.day, 9)
+    nothing = answer(town.state, office("nowhere"), Task("birth", "register", town.day, 9))
     assert not nothing.allowed
 
 
