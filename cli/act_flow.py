@@ -20,7 +20,7 @@ from cli.certificate_files import Sheet, SheetWish, plan_sheet, registered_entry
 from cli.certifying import CertificateWish, fill_certificate, makes_certificate
 from cli.errors import FileTakenError, InvalidInputError
 from cli.exit_codes import ExitCode
-from cli.form_words import prepare_form
+from cli.form_words import add_scans, prepare_form
 from cli.hands import Wishes, key_of, make_hands, named_office, public_key_of, who_is
 from cli.key import PERSON_PURPOSES, find_key
 from cli.network_view import NetworkView
@@ -61,6 +61,7 @@ class Wanted:
         wishes: Who signs.
         asker: Name of the auth key that asks nodes, or empty.
         draft: Where to write the draft when signatures are missing, or None.
+        scans: Files whose digests are evidence.
         enrol: Keys to be enrolled, see `_enrolled`.
         sheet: What file to make of a certificate, or None.
     """
@@ -73,6 +74,7 @@ class Wanted:
     wishes: Wishes = field(default_factory=Wishes)
     asker: str = ""
     draft: Path | None = None
+    scans: Sequence[Path] = ()
     enrol: Sequence[str] = ()
     sheet: SheetWish | None = None
 
@@ -192,8 +194,8 @@ def _order(
     new_keys: list[KeyId] = []
     if wanted.enrol:
         raw, new_keys = _enrolled(actor, raw, wanted.enrol)
-    if form_kind.operation.side or not form_kind.creates:
-        _date_it(raw, previous, actor.today)
+    add_scans(raw, wanted.scans)
+    _date_it(raw, previous, actor.today)
     acting = office or _office_of(actor, form_kind.operation, target)
     if makes_certificate(form_kind) and target is not None and acting is not None:
         certificate = CertificateWish(
@@ -223,8 +225,8 @@ def _date_it(raw: dict[str, object], previous: RecordContent | None, today: str)
     """Let an act that names no date be of today, unless its record says one."""
     act = raw.setdefault("act", {})
     dated = "event_date" in raw or (previous is not None and "event_date" in previous.member)
-    if isinstance(act, dict) and not dated:
-        act.setdefault("event_date", today)
+    if isinstance(act, dict) and not dated and not act.get("event_date"):
+        act["event_date"] = today
 
 
 def _office_of(actor: Actor, operation: Operation, target: Target | None) -> OfficeId | None:

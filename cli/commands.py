@@ -30,6 +30,7 @@ NOUNS: Final[dict[str, str]] = {
     "ballot": "cli.governance:noun",
     "birth": "cli.record_nouns:noun",
     "competence": "cli.governance:noun",
+    "codes": "cli.codes:codes",
     "completion": "cli.version:completion",
     "demo": "cli.demo:demo",
     "draft": "cli.draft:draft",
@@ -184,6 +185,8 @@ def _shared_options(*, changes: bool) -> list[click.Option]:
         """Put what was given into the context; what was not given stays as a parent had it."""
         if value not in {None, False}:
             given: dict[str, Any] = {parameter.name: value}  # click has checked its type
+            if parameter.name == "home":
+                given["home_named"] = True
             ctx.obj = replace(context_of(ctx), **given)
 
     def option(*names: str, **settings: Any) -> click.Option:  # noqa: ANN401 - click's own types

@@ -34,6 +34,7 @@ def form(context: Context, record_type: str, operation: str, out: Path | None) -
     tables = find_in({name: table_text(name).decode() for name in table_names()})
     today = civil_date(time.time_ns() // 1_000_000)
     text = empty_form(find_form(kind, find_shipped), tables, today, context.lang)
+    text = f"{text}\n# {context.say('form.codes')}\n"
     if out is None:
         accepted({"kind": kind, "form": text}, context, lines=text.rstrip("\n"))
         return

@@ -12,11 +12,13 @@ of a ballot, which are plain values, these stand as `office:NAME`, `agency:NAME`
 
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from cli.errors import BadParameterError, NotFoundError
 from cli.hands import key_of, public_key_of
 from cli.network_view import NetworkView
+from keys.hashing import sha256
 from keys.signing import PublicKey
 from ledger.errors import InvalidDataError
 from ledger.ids import ID_BYTES, parse_id
@@ -58,6 +60,21 @@ def prepare_form(
                 if isinstance(item, dict):
                     _name_bytes(item, specs, view)
     return form
+
+
+def add_scans(form: dict[str, Any], scans: Sequence[Path]) -> None:
+    """Put the digests of scanned papers beside those that the form names.
+
+    Args:
+        form: As `prepare_form` gives it; changed.
+        scans: Files, read whole.
+    """
+    act = form.setdefault("act", {})
+    if not scans or not isinstance(act, dict):
+        return
+    written = act.get("evidence") or []
+    listed = written if isinstance(written, list) else str(written).split(";")
+    act["evidence"] = [*listed, *(sha256(scan.read_bytes()).hex() for scan in scans)]
 
 
 def _put(form: dict[str, Any], path: Sequence[str], value: object) -> None:

@@ -8,6 +8,7 @@ for a refusal, and the group in `cli.main` calls `refused`.
 
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -37,6 +38,7 @@ class Context:
         lang: The language of sentences; never of JSON keys.
         as_json: One JSON object a line instead of lines for people.
         home: The folder of keys, networks and settings; may not exist yet.
+        home_named: Whether the person named it, so that suggested commands must name it too.
         yes: Do not ask before something is changed.
         dry_run: Say what would be done and change nothing.
     """
@@ -44,6 +46,7 @@ class Context:
     lang: Language = "en"
     as_json: bool = False
     home: Path = Path()
+    home_named: bool = False
     yes: bool = False
     dry_run: bool = False
 
@@ -76,7 +79,15 @@ def accepted(
     for line in [lines] if isinstance(lines, str) else lines:
         click.echo(line)
     if next_command is not None:
-        note(f"{context.say('frame.next')} {next_command}", context)
+        note(f"{context.say('frame.next')} {_at_home(next_command, context)}", context)
+
+
+def _at_home(command: str, context: Context) -> str:
+    """Return a suggested command for the home that the person named."""
+    words = command.split(" ")
+    if not context.home_named or words[0] != "civreg" or "--home" in words:
+        return command
+    return " ".join(["civreg", "--home", shlex.quote(str(context.home)), *words[1:]])
 
 
 def refused(error: CivregError, context: Context) -> ExitCode:

@@ -170,7 +170,8 @@ def _verb(
 def _options(shape: _Shape) -> list[click.Parameter]:
     found: list[click.Parameter] = [
         click.Option(["--set", "settings"], multiple=True, metavar="PATH=VALUE",
-                     help="A value over the form; may be given several times."),
+                     help="A value over the form: a field's name, group.part, act.NAME, "
+                          "created.NAME.field or objects.NAME.field; several times."),
         click.Option(["--as", "terms"], multiple=True, metavar="TERM=WHO",
                      help="Who signs for a term, such as second_officer=justice-2."),
         click.Option(["--auth", "asker"], metavar="NAME", default="",
@@ -203,6 +204,9 @@ def _options(shape: _Shape) -> list[click.Parameter]:
                      help="Two officers attest the paper of a person without a key."),
         click.Option(["--paper"], type=click.Path(path_type=Path, dir_okay=False, exists=True),
                      help="The scan of the paper behind --custody."),
+        click.Option(["--scan", "scans"], multiple=True,
+                     type=click.Path(path_type=Path, dir_okay=False, exists=True),
+                     help="A scan of a paper that proves it; its SHA-256 goes to act.evidence."),
     ]  # fmt: skip
 
 
@@ -258,6 +262,7 @@ def _callback(shape: _Shape) -> Callable[..., int]:
             ),
             asker=given["asker"],
             draft=given["draft"],
+            scans=given.get("scans") or (),
             enrol=given.get("enrol") or (),
             sheet=_sheet_wish(given),
         )

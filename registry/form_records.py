@@ -12,11 +12,15 @@ from registry.acts import RecordContent
 from registry.field_specs import FieldSpec
 from registry.form_kinds import FormKind, derive_content
 from registry.form_values import EXAMPLE_ID, FormReader
-from registry.schema import RecordType, Write
+from registry.geometry import geometry_digest
+from registry.schema import Operation, RecordType, Write
+from registry.spelling import compose
 
 SPECIAL_TABLES: Final = ("act", "holders", "created", "objects")
 HOLDERS_MAX: Final = 64
 SHARE_CHARS_MAX: Final = 18
+GEOMETRY: Final = "geometry"
+GEOMETRY_DIGEST: Final = "geometry_digest"
 
 _HOLDER_KEYS: Final = {"parties", "share"}
 
@@ -46,7 +50,8 @@ def writable_fields(
     """Return the fields that a form may have for one of the operation's records.
 
     Of the subject those that the operation may change; of a created or companion record all but the
-    engine's. What an import may leave unknown is not required.
+    engine's. What an import may leave unknown is not required, nor the digest of a geometry, which
+    follows from it.
     """
     operation = form_kind.operation
     found: dict[str, FieldSpec] = {}
@@ -57,9 +62,33 @@ def writable_fields(
             continue
         if write.kind == "self" and not operation.may_write(name):
             continue
-        optional = spec.required and name in operation.may_be_unknown
+        optional = spec.required and (
+            name in operation.may_be_unknown or _is_computed(name, operation, record_type)
+        )
         found[name] = replace(spec, required=False) if optional else spec
     return found
+
+
+def _is_computed(name: str, operation: Operation, record_type: RecordType) -> bool:
+    geometry = record_type.fields.get(GEOMETRY)
+    return (
+        name == GEOMETRY_DIGEST
+        and geometry is not None
+        and geometry.required
+        and GEOMETRY not in operation.may_be_unknown
+    )
+
+
+def _with_digest(
+    own: Mapping[str, object], operation: Operation, record_type: RecordType
+) -> dict[str, object]:
+    """Return the fields of a form, the digest of a geometry with them that it names without it."""
+    written = own.get(GEOMETRY)
+    known = GEOMETRY_DIGEST in record_type.fields and operation.may_write(GEOMETRY_DIGEST)
+    if not known or own.get(GEOMETRY_DIGEST) or not isinstance(written, str) or not written:
+        return dict(own)
+    digest = geometry_digest(compose(written).strip())
+    return {**own, GEOMETRY_DIGEST: digest.hex()}
 
 
 def read_records(
@@ -79,7 +108,9 @@ def read_records(
         if name not in links:
             reader.refuse(f"created.{name}", "unknown", "", ", ".join(sorted(links)))
     own = {key: value for key, value in form.items() if key not in SPECIAL_TABLES}
-    if not writes:
+    if writes:
+        own = _with_digest(own, form_kind.operation, form_kind.written[0])
+    else:
         _refuse_unknown(reader, own, {}, "")
     found: list[RecordContent] = []
     for write, record_type in zip(writes, form_kind.written, strict=True):

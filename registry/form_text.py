@@ -15,10 +15,10 @@ from ledger.parts import Holder
 from registry.acts import Act, RecordContent
 from registry.code_names import FindTable
 from registry.field_specs import FieldSpec
-from registry.form_kinds import FormKind, derived_names, needed_in_act
+from registry.form_kinds import FormKind, derived_names
 from registry.form_records import writable_fields
 from registry.form_values import EXAMPLE_ID, FormReader
-from registry.forms import ACT_FIELDS
+from registry.forms import ACT_FIELDS, act_fields
 from registry.problems import Language, in_language
 from registry.schema import RecordType, Write
 
@@ -50,7 +50,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Take the # from what changes and fill it in; what you leave out stays as it is.",
     ),
 }
-_ACT_NOTES: Mapping[str, tuple[str, str]] = {
+_NOTES: Mapping[str, tuple[str, str]] = {
     "event_date": ("bỏ trống là hôm nay", "today if left out"),
     "sufficient": (
         "ghi true: cán bộ đã kiểm tra giấy tờ và thấy đủ",
@@ -60,6 +60,7 @@ _ACT_NOTES: Mapping[str, tuple[str, str]] = {
         "ghi true: có biên bản hoặc văn bản của cơ quan nhà nước",
         "write true: there is a report or paper of a state body",
     ),
+    "geometry_digest": ("bỏ trống thì tính từ ranh giới", "computed from the geometry if left out"),
     "evidence": ("SHA-256 của từng bản quét", "the SHA-256 of each scan"),
 }
 _CODES_LISTED_MAX: Final = 16
@@ -111,11 +112,10 @@ def _act_fields(form_kind: FormKind) -> list[FieldSpec]:
     The date of the act is not asked for twice: where the subject has an `event_date`, that one is
     meant.
     """
-    needed = needed_in_act(form_kind.operation)
     dated = any("event_date" in written.fields for written in form_kind.written[:1])
     return [
-        replace(spec, required=name in needed)
-        for name, spec in ACT_FIELDS.items()
+        spec
+        for name, spec in act_fields(form_kind.operation).items()
         if not (dated and name == "event_date")
     ]
 
@@ -173,8 +173,8 @@ class _EmptyForm:
 
     def _comment(self, spec: FieldSpec, path: str, needed: str) -> list[str]:
         notes = [self.word(needed)]
-        if path == "act." and spec.name in _ACT_NOTES:
-            notes.append(in_language(_ACT_NOTES[spec.name], self._language))
+        if spec.name in _NOTES and (path == "act." or spec.name not in ACT_FIELDS):
+            notes.append(in_language(_NOTES[spec.name], self._language))
         if spec.visibility == "sealed":
             notes.append(self.word("sealed"))
         coded = spec.item if spec.kind == "list" and spec.item is not None else spec

@@ -33,6 +33,7 @@ from registry.form_kinds import FormKind, needed_in_act
 from registry.form_records import as_table, read_records
 from registry.form_values import FormReader
 from registry.problems import FormError, Problem
+from registry.schema import Operation
 
 if TYPE_CHECKING:
     from keys.hashing import Digest
@@ -107,13 +108,7 @@ def read_form(
     act_table = as_table(form.get("act"))
     day = _event_day(act_table, form, previous)
     reader = FormReader(find_table, day, today or day, form_kind.article)
-    needed = needed_in_act(form_kind.operation)
-    head = _read_specs(
-        reader,
-        {name: replace(spec, required=name in needed) for name, spec in ACT_FIELDS.items()},
-        act_table,
-        "act.",
-    )
+    head = _read_specs(reader, act_fields(form_kind.operation), act_table, "act.")
     if not day and not act_table.get("event_date") and not form.get("event_date"):
         reader.refuse("act.event_date", "required", None, "2026-03-15")
     records = read_records(reader, form_kind, form, previous)
@@ -136,6 +131,12 @@ def read_form(
         court_order=cast("RecordId | None", head.get("court_order")),
         objects=objects,
     )
+
+
+def act_fields(operation: Operation) -> dict[str, FieldSpec]:
+    """Return the fields about the act itself, required where the operation asks for them."""
+    needed = needed_in_act(operation)
+    return {name: replace(spec, required=name in needed) for name, spec in ACT_FIELDS.items()}
 
 
 def _event_day(
