@@ -136,14 +136,14 @@ class Search:
         """The values as they are before compression; what LevelDB deleted is in the raw files."""
         database = plyvel.DB(str(path))
         try:
-            for key, value in database:
+            for key, value in database.iterator():
                 yield f"{path} {key[:24]!r}", key + b"\x00" + value
         finally:
             database.close()
 
     def find(self, words):
         """Return the words that stand somewhere, with a place of each."""
-        found = {}
+        found: dict[str, str] = {}
         wanted = [word.encode() for word in words]
         pattern = re.compile(b"|".join(re.escape(word) for word in wanted))
         for place, raw in self.pieces:

@@ -55,7 +55,7 @@ class Town:
     def kinds(self, number):
         """Count what stands in the chain of one node, by kind of entry."""
         self.nodes.stop_all()
-        found = Counter()
+        found: Counter[str] = Counter()
         with ChainStore.open(
             self.network.folder / f"node-{number}" / "data", read_only=True
         ) as store:

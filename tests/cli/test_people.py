@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from cli.generated_acts import identity_act
 from cli.import_owners import Owners
 from cli.people import PeopleMaker, communes
+from ledger.ids import RecordId
 from registry import catalogue
 from registry.civil_calendar import age
 from registry.office_rules import OpenedAct, run_rules
@@ -18,7 +19,7 @@ UNITS = communes(catalogue.table_text("admin_unit").decode())
 
 def check_accepted(person):
     act = identity_act(person, TODAY)
-    opened = OpenedAct(act=act, types=("identity",), record_id=bytes(16), edit="none")
+    opened = OpenedAct(act=act, types=("identity",), record_id=RecordId(bytes(16)), edit="none")
     for ruling in run_rules(["name_letters", "number_matches_person"], opened):
         assert not ruling.warned
 
