@@ -210,6 +210,15 @@ def no_obligation_open(run: Run, arguments: tuple[str, ...]) -> None:
         raise ObligationOpenError("a financial obligation is open", field=arguments[0])
 
 
+def obligation_settled(run: Run, arguments: tuple[str, ...]) -> None:
+    """A financial obligation that was open is so no more."""
+    before = None if run.subject.before is None else run.subject.before.member.get(arguments[0])
+    if before is not True:
+        raise ObligationOpenError("no financial obligation was open", field=arguments[0])
+    if run.value(arguments[0]) is True:
+        raise ObligationOpenError("the financial obligation stays open", field=arguments[0])
+
+
 def term_running(run: Run, arguments: tuple[str, ...]) -> None:
     """The term of the right is not over on the block's date."""
     until = run.value(arguments[0])
@@ -257,6 +266,7 @@ RULES: Final[dict[str, Rule]] = {
         link_status,
         no_obligation_open,
         not_relative,
+        obligation_settled,
         parent_possible,
         shares_sum_one,
         term_running,

@@ -29,6 +29,7 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "link_status": "lw",
         "no_obligation_open": "f",
         "not_relative": "l*",
+        "obligation_settled": "f",
         "parent_possible": "lld",
         "shares_sum_one": "",
         "term_running": "d",
