@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cli.accesses import AccessWish, Why, why_of
 from cli.act_results import say_result
 from cli.acting import Actor, Drafted, Order
 from cli.bodies import previous_content
@@ -40,7 +41,6 @@ from registry.explain import Explanation, Reading, explain_entry
 from registry.form_kinds import FormKind
 from registry.forms import parse_form_text, read_form
 from registry.preparing import Target
-from registry.problems import Language
 from registry.record_checks import companion_id
 from registry.schema import Operation
 from registry.state_key_names import office_key
@@ -64,6 +64,7 @@ class Wanted:
         scans: Files whose digests are evidence.
         enrol: Keys to be enrolled, see `_enrolled`.
         sheet: What file to make of a certificate, or None.
+        access: What is said of reading a sealed body.
     """
 
     kind: str
@@ -77,6 +78,7 @@ class Wanted:
     scans: Sequence[Path] = ()
     enrol: Sequence[str] = ()
     sheet: SheetWish | None = None
+    access: AccessWish = field(default_factory=AccessWish)
 
 
 def open_actor(context: Context, asker_name: str = "") -> Actor:
@@ -124,8 +126,8 @@ def carry_out(context: Context, wanted: Wanted) -> ExitCode:
     with open_actor(context, wanted.asker) as actor:
         form_kind = actor.find_form(wanted.kind)
         office = named_office(actor, wanted.office)
-        sheet = _sheet(actor, form_kind, wanted)
-        order, before = _order(actor, form_kind, office, wanted, context.lang, sheet)
+        sheet = _sheet(context, actor, form_kind, wanted)
+        order, before = _order(context, actor, form_kind, office, wanted, sheet)
         made = actor.prepare(order)
         explanation = explain(actor, made.draft.entry, made.opened, before)
         if context.dry_run:
@@ -152,7 +154,7 @@ def write_again(context: Context, wanted: Wanted) -> ExitCode:
     assert wanted.sheet is not None, "the caller has looked"
     assert wanted.sheet.entry is not None, "the caller has looked"
     with open_actor(context, wanted.asker) as actor:
-        sheet = _sheet(actor, actor.find_form(wanted.kind), wanted)
+        sheet = _sheet(context, actor, actor.find_form(wanted.kind), wanted)
         assert sheet is not None, "a certificate is about a record, whose id was asked for"
         write_sheet(actor, sheet, registered_entry(actor, wanted.sheet.entry))
         lines = [context.say("act.certificate_file", path=sheet.out)]
@@ -161,7 +163,12 @@ def write_again(context: Context, wanted: Wanted) -> ExitCode:
     return ExitCode.OK
 
 
-def _sheet(actor: Actor, form_kind: FormKind, wanted: Wanted) -> Sheet | None:
+def _why(context: Context, form_kind: FormKind, wanted: Wanted) -> Why:
+    """Return why an act opens a record: its own kind and basis, unless the person says more."""
+    return why_of(context, form_kind.kind, form_kind.operation.basis, wanted.access)
+
+
+def _sheet(context: Context, actor: Actor, form_kind: FormKind, wanted: Wanted) -> Sheet | None:
     """Open what the file of a certificate will show; None if no file is wanted.
 
     Raises:
@@ -169,22 +176,25 @@ def _sheet(actor: Actor, form_kind: FormKind, wanted: Wanted) -> Sheet | None:
     """
     if wanted.sheet is None or wanted.record_id is None:
         return None
-    sheet = plan_sheet(actor, form_kind.record_type, actor.target(wanted.record_id), wanted.sheet)
+    target, why = actor.target(wanted.record_id), _why(context, form_kind, wanted)
+    sheet = plan_sheet(actor, form_kind.record_type, target, wanted.sheet, why)
     if wanted.draft is not None and sheet.intended is not None:
         raise InvalidInputError("a draft keeps neither recipient nor purpose", name="--draft")
     return sheet
 
 
 def _order(
+    context: Context,
     actor: Actor,
     form_kind: FormKind,
     office: OfficeId | None,
     wanted: Wanted,
-    language: Language,
     sheet: Sheet | None,
 ) -> tuple[Order, Mapping[RecordId, Mapping[str, Value]]]:
     """Return the order for an act, and the sealed values that its records had before."""
-    target, previous, opened_before = _present(actor, form_kind, wanted.record_id)
+    target, previous, opened_before = _present(
+        actor, form_kind, wanted.record_id, _why(context, form_kind, wanted)
+    )
     raw = prepare_form(
         parse_form_text(wanted.form) if wanted.form.strip() else {},
         wanted.settings,
@@ -201,7 +211,7 @@ def _order(
         certificate = CertificateWish(
             office=acting,
             today=actor.today,
-            language=language,
+            language=context.lang,
             intended=None if sheet is None else sheet.intended_root,
         )
         fill_certificate(raw, form_kind.record_type, target, certificate)
@@ -249,7 +259,7 @@ def _office_of(actor: Actor, operation: Operation, target: Target | None) -> Off
 
 
 def _present(
-    actor: Actor, form_kind: FormKind, record_id: RecordId | None
+    actor: Actor, form_kind: FormKind, record_id: RecordId | None, why: Why
 ) -> tuple[Target | None, RecordContent | None, Mapping[RecordId, Mapping[str, Value]]]:
     """Return the record as it is, its values for the form, and those by record id."""
     operation = form_kind.operation
@@ -266,7 +276,8 @@ def _present(
         if target.companion is None:
             return target, RecordContent(), {}
         row, shown_id = target.companion, companion_id(record_id)
-    content, is_open = previous_content(actor, shown_id, row)
+    # What stands beside a record is its owner's alone: no officer has a reason to open it.
+    content, is_open = previous_content(actor, shown_id, row, None if beside else why)
     return target, content, {shown_id: content.sealed} if is_open else {}
 
 

@@ -6,7 +6,7 @@ custodian holds; on a development network it is at hand too. What cannot be open
 
 from collections.abc import Iterable, Mapping
 
-from cli.accesses import UNLOGGED, file_access
+from cli.accesses import UNLOGGED, Why, file_access, is_officer
 from cli.acting import Actor
 from cli.client import MSGPACK, Call
 from cli.custodians import custodian_of, node_address
@@ -61,7 +61,9 @@ def unopened(entry: EntryContent, opened: Mapping[RecordId, object]) -> bool:
     return any(part.seal is not None and part.record_id not in opened for part in entry.records)
 
 
-def open_record(view: NetworkView, record_id: RecordId, row: RecordRow) -> OpenedBody | None:
+def open_record(
+    view: Actor, record_id: RecordId, row: RecordRow, why: Why | None
+) -> OpenedBody | None:
     """Return the opened body of a record's current version; None if it has none.
 
     Where an officer asks, an access is put on record first (`cli.accesses`).
@@ -70,8 +72,10 @@ def open_record(view: NetworkView, record_id: RecordId, row: RecordRow) -> Opene
         view: The network, with seal keys on its ring.
         record_id: The record.
         row: Its row.
+        why: What an officer's access says; None for what is opened to owners only.
 
     Raises:
+        AccessNeededError: An officer asks, and no access can be filed.
         RemoteRefusalError: The node does not give it to this asker.
         SealError: No key at hand opens it.
         BodyError: It is not what the chain says.
@@ -84,20 +88,39 @@ def open_record(view: NetworkView, record_id: RecordId, row: RecordRow) -> Opene
     address, asker = _keeper(view, row)
     shown = print_id(record_id)
     base = f"/v1/records/{shown}"
-    try:
-        body = view.client.send(_get(address, f"{base}/body", asker)).body
-    except RemoteRefusalError as error:
-        if error.remote_code != UNLOGGED or not isinstance(view, Actor):
-            raise
-        if not file_access(view, record_id, row, asker, address):
-            raise
-        body = view.client.send(_get(address, f"{base}/body", asker)).body
+    ask = _get(address, f"{base}/body", asker)
+    body = _logged(view, ask, (record_id, row), asker, why)
     wraps = _read_wraps(view.client.send(_get(address, f"{base}/keys", asker)).body)
     place = BodyPlace(view.genesis.network_id, record_id, row.version)
     data_key = _unwrap(wraps, place, view.ring, row.seal.key_check)
     if data_key is None:
         raise SealError("no key at hand opens this record")
     return open_body(place, tuple(record_type.sealed_paths), body, row.seal, data_key)
+
+
+def _logged(
+    view: Actor,
+    ask: Call,
+    about: tuple[RecordId, RecordRow],
+    asker: Signer,
+    why: Why | None,
+) -> bytes:
+    """Return a sealed body; if an officer asks, with an access on record that says why."""
+    by_officer = why is not None and is_officer(view, asker)
+    if why is None or not by_officer:
+        return view.client.send(ask).body
+    if not why.is_stated:
+        try:
+            body = view.client.send(ask).body
+        except RemoteRefusalError as error:
+            if error.remote_code != UNLOGGED:
+                raise
+        else:
+            why.tell(None)
+            return body
+    filed = file_access(view, about, asker, ask.address, why)
+    why.tell(filed)
+    return view.client.send(ask).body
 
 
 def content_of(record_type: RecordType, row: RecordRow, opened: OpenedBody | None) -> RecordContent:
@@ -109,12 +132,16 @@ def content_of(record_type: RecordType, row: RecordRow, opened: OpenedBody | Non
 
 
 def previous_content(
-    view: NetworkView, record_id: RecordId, row: RecordRow
+    view: Actor, record_id: RecordId, row: RecordRow, why: Why | None
 ) -> tuple[RecordContent, bool]:
-    """Return a record's present values, and whether its body could be opened."""
+    """Return a record's present values, and whether its body could be opened.
+
+    Raises:
+        AccessNeededError: An officer asks, and no access can be filed.
+    """
     record_type = view.find_type(row.type_name)
     try:
-        opened = open_record(view, record_id, row)
+        opened = open_record(view, record_id, row, why)
     except (RemoteRefusalError, SealError, NotFoundError):
         return content_of(record_type, row, None), False
     return content_of(record_type, row, opened), True

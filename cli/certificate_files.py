@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from cli.accesses import Why
+from cli.acting import Actor
 from cli.bodies import open_record
 from cli.client import MSGPACK, Call
 from cli.errors import FileTakenError, InvalidInputError
@@ -82,11 +84,12 @@ class Sheet:
 
 
 def plan_sheet(
-    view: NetworkView, record_type: RecordType, target: Target, wish: SheetWish
+    view: Actor, record_type: RecordType, target: Target, wish: SheetWish, why: Why
 ) -> Sheet:
     """Open the record and choose what the file will show, before anything is registered.
 
     Raises:
+        AccessNeededError: An officer asks, and no access can be filed.
         FileTakenError: A file of that name is there.
         InvalidInputError: The record has no body, or not such a field.
         SealError: No key at hand opens the record.
@@ -94,7 +97,7 @@ def plan_sheet(
     """
     if wish.out.exists():
         raise FileTakenError("there is a file of that name already", name=str(wish.out))
-    body = open_record(view, target.record_id, target.row)
+    body = open_record(view, target.record_id, target.row, why)
     if body is None or target.row.seal is None:
         raise InvalidInputError("the record has no sealed body to show", name="ID")
     names, paths = _chosen(record_type, target, body, wish.fields)

@@ -96,6 +96,12 @@ class KeyNeededError(CliError):
     code = "cli.key_needed"
 
 
+class AccessNeededError(CliError):
+    """A sealed body is opened to an officer after an access, and none was filed."""
+
+    code = "cli.access_needed"
+
+
 class InvalidInputError(CliError):
     """A form, a mapping or another file of the user is wrong; details: name."""
 

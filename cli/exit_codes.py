@@ -204,6 +204,7 @@ _BY_CODE: Final = MappingProxyType(
         "cli.no_such_file": ExitCode.NOT_FOUND,
         "cli.file_exists": ExitCode.CONFLICT,
         "cli.key_needed": ExitCode.KEY_NEEDED,
+        "cli.access_needed": ExitCode.NOT_AUTHORISED,
         "cli.invalid_input": ExitCode.INVALID_INPUT,
         "cli.no_network": ExitCode.NO_NETWORK,
         "cli.cancelled": ExitCode.CANCELLED,

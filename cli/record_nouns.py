@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from cli.access_options import access_options, access_wish
 from cli.act_flow import Wanted, carry_out, record_id_of, write_again
 from cli.certificate_files import SheetWish, read_digest_word
 from cli.commands import Command, Group, context_of
@@ -88,6 +89,7 @@ class _Shape:
         enrols: Whether keys are enrolled.
         governs: Whether governance keys decide.
         certifies: Whether a certificate is made, of which a file may be written.
+        opens: Whether the record's present values are needed, so that an officer reads them.
     """
 
     kind: str
@@ -96,6 +98,7 @@ class _Shape:
     enrols: bool
     governs: bool
     certifies: bool
+    opens: bool
 
 
 def noun(name: str, type_name: str = "") -> click.Command:
@@ -147,6 +150,7 @@ def _verb(
         enrols=any(use.kind == "key" for use in operation.objects),
         governs="agency" in operation.signers.labels,
         certifies=any(use.kind == CERTIFICATE for use in operation.objects),
+        opens=not operation.side and any(one != NOTHING for one in operation.from_statuses),
     )
     parameters: list[click.Parameter] = []
     if shape.needs_record:
@@ -197,6 +201,7 @@ def _options(shape: _Shape) -> list[click.Parameter]:
     return [
         *found,
         *(_sheet_options() if shape.certifies else ()),
+        *(access_options(may_state=shape.opens) if shape.opens or shape.certifies else ()),
         click.Option(["--office"], metavar="NAME", default="", help="The office that acts."),
         click.Option(["--person", "persons"], multiple=True, metavar="ID=WHO",
                      help="With which key a person of the ledger signs."),
@@ -265,6 +270,7 @@ def _callback(shape: _Shape) -> Callable[..., int]:
             scans=given.get("scans") or (),
             enrol=given.get("enrol") or (),
             sheet=_sheet_wish(given),
+            access=access_wish(given),
         )
         if wanted.sheet is not None and wanted.sheet.entry is not None:
             return write_again(context_of(ctx), wanted)

@@ -1,10 +1,13 @@
 """`civreg show`, `record`, `status`: what a record is, who did what to it, how the network is."""
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
 
 import click
 
+from cli.access_options import access_wish, with_access_options
+from cli.accesses import INSPECTION, AccessWish, Filed, said_of, why_of
 from cli.act_flow import open_actor, record_id_of
 from cli.acting import Actor
 from cli.bodies import open_record
@@ -21,6 +24,7 @@ from ledger.ids import ID_BYTES, RecordId, print_id
 from registry.civil_calendar import civil_date
 from registry.errors import RecordUnknownError
 from registry.field_specs import FieldSpec
+from registry.form_kinds import SIDE_TYPE
 from registry.form_values import print_value
 from registry.problems import in_language
 from registry.rows import RecordRow
@@ -46,7 +50,7 @@ def show(context: Context, identifier: str, asker: str) -> None:
     Example:
         civreg show 000G4-0R40M-30E20-9185G-R38E1W-6
     """
-    _show(context, record_id_of(identifier), asker, opening=False)
+    _show(context, record_id_of(identifier), asker)
 
 
 @click.group(cls=Group)
@@ -71,22 +75,26 @@ def show_record(context: Context, identifier: str, asker: str) -> None:
     Example:
         civreg record show 000G4-0R40M-30E20-9185G-R38E1W-6
     """
-    _show(context, record_id_of(identifier), asker, opening=False)
+    _show(context, record_id_of(identifier), asker)
 
 
-@record.command("open", cls=Command)
+@with_access_options
+@record.command("open", cls=Command, changes=True)
 @click.argument("identifier", metavar="ID")
 @_AUTH
 @passphrase_options
 @click.pass_obj
-def open_(context: Context, identifier: str, asker: str) -> None:
+def open_(context: Context, /, identifier: str, asker: str, **given: Any) -> None:  # noqa: ANN401
     """Show a record with its sealed fields, opened here with your seal key.
+
+    An officer's program files an access first, which the owner sees; it counts for 24 hours.
 
     \b
     Example:
         civreg record open 000G4-0R40M-30E20-9185G-R38E1W-6 --auth lan
+        civreg record open 000G4-0R40M-30E20-9185G-R38E1W-6 --purpose court
     """
-    _show(context, record_id_of(identifier), asker, opening=True)
+    _show(context, record_id_of(identifier), asker, access_wish(given))
 
 
 @record.command(cls=Command)
@@ -169,11 +177,14 @@ def _signer(actor: Actor) -> Signer | None:
         return None
 
 
-def _show(context: Context, record_id: RecordId, asker: str, *, opening: bool) -> None:
+def _show(
+    context: Context, record_id: RecordId, asker: str, opening: AccessWish | None = None
+) -> None:
+    """Show a record; opened if it is said why."""
     with open_actor(context, asker) as actor:
         signer = _signer(actor)
         if signer is None:
-            if opening:
+            if opening is not None:
                 raise KeyNeededError(
                     "opening a record takes an auth and a seal key", purpose="seal"
                 )
@@ -182,13 +193,33 @@ def _show(context: Context, record_id: RecordId, asker: str, *, opening: bool) -
         row = actor.state.read(record_key(record_id), RecordRow)
         if row is None:
             raise RecordUnknownError("there is no such record")
-        opened: Mapping[str, Value] | None = None
-        if opening:
-            body = open_record(actor, record_id, row)
-            if body is None:
-                raise SealError("the record has no sealed body")
-            opened = body.values
-        _say_row(context, actor, record_id, row, opened)
+        found = None if opening is None else _open(context, actor, record_id, row, opening)
+        _say_row(context, actor, record_id, row, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Sealed values by path, and what was filed before they were read."""
+
+    values: Mapping[str, Value]
+    accesses: tuple[Filed | None, ...]
+
+
+def _open(
+    context: Context, actor: Actor, record_id: RecordId, row: RecordRow, wish: AccessWish
+) -> _Opened:
+    """Open a record.
+
+    Raises:
+        SealError: It has no sealed body, or no key at hand opens it.
+    """
+    basis = actor.find_type(SIDE_TYPE).operations["access"].basis
+    told: list[Filed | None] = []
+    why = replace(why_of(context, INSPECTION, basis, wish), tell=told.append)
+    body = open_record(actor, record_id, row, why)
+    if body is None:
+        raise SealError("the record has no sealed body")
+    return _Opened(body.values, tuple(told))
 
 
 def _show_public(context: Context, actor: Actor, record_id: RecordId) -> None:
@@ -201,7 +232,7 @@ def _say_row(
     actor: Actor,
     record_id: RecordId,
     row: RecordRow,
-    opened: Mapping[str, Value] | None,
+    found: _Opened | None,
 ) -> None:
     record_type = actor.find_type(row.type_name)
     said = _Said(context, actor, record_type)
@@ -223,9 +254,13 @@ def _say_row(
         "fields": said.fields(row),
         "holders": said.holders(row),
         "encumbrances": said.burdens(row),
-        "sealed": None if opened is None else said.sealed(opened),
+        "sealed": None if found is None else said.sealed(found.values),
     }
-    if opened is None and row.seal is not None:
+    if found is not None:
+        filed = [one for one in found.accesses if one is not None]
+        result["access"] = asdict(filed[0]) if filed else None
+        said.lines += [f"  {said_of(one, context)}" for one in found.accesses]
+    if found is None and row.seal is not None:
         command = f"civreg record open {print_id(record_id)}"
         said.lines.append(f"  {context.say(UNSEEN, command=command)}")
     accepted(result, context, lines=said.lines)

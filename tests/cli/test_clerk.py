@@ -1,12 +1,17 @@
 """Commands of clerks and owners on four running nodes: births, people, land, drafts."""
 
 import itertools
+import json
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 
 import pytest
 
+from cli.accesses import JOURNAL_FILE, digest_of
+from cli.acting import Actor
+from cli.certificate_files import registered_entry
 from cli.exit_codes import ExitCode
+from keys.hashing import Digest
 from registry.drafts import parse_draft
 
 pytestmark = pytest.mark.slow
@@ -116,6 +121,62 @@ def test_a_clerk_registers_a_birth_and_the_child_has_an_identity(desk, paper, mo
     act, seen = desk.ask("record", "history", birth)
     assert seen["kind"] == "birth/access", "who opens leaves a trace"
     assert (act["kind"], act["version"]) == ("birth/register", 1)
+    assert opened["access"]["purpose"] == "inspection"
+    (again,) = desk.ask("record", "open", birth)
+    assert again["access"] is None, "an access counts for a day"
+    assert again["sealed"] == opened["sealed"]
+    assert len(desk.ask("record", "history", birth)) == 2
+
+
+def test_a_dry_run_opens_no_record_without_a_trace(desk, mother):
+    identity = mother
+    history = desk.ask("record", "history", identity)
+    correct = ("identity", "correct", identity, "--office", "police", "--set",
+               "residence=Xã Mới", "--set", "act.sufficient=true")  # fmt: skip
+    for words in (correct, ("record", "open", identity)):
+        status, error = desk.refused(*words, "--dry-run")
+        assert (status, error["code"]) == (ExitCode.NOT_AUTHORISED, "cli.access_needed")
+        assert "--log-access" in error["hint"]
+    assert desk.ask("record", "history", identity) == history, "a dry run files nothing"
+    (opened,) = desk.ask("record", "open", identity, "--dry-run", "--log-access")
+    assert opened["access"]["entry"]
+    (act,) = desk.ask("record", "history", identity)[len(history) :]
+    assert act["kind"] == "identity/access"
+    assert desk.ask("record", "open", identity, "--dry-run")[0]["access"] is None
+
+
+def test_an_access_says_why_under_a_salted_digest_that_the_office_can_open(desk, citizen, network):
+    own, identity = citizen("viec")
+    (opened,) = desk.ask("record", "open", identity, "--purpose", "court/12")
+    (later,) = desk.ask("record", "open", identity, "--purpose", "pension")
+    assert later["access"]["entry"] != opened["access"]["entry"], "another purpose, another access"
+    kept = [json.loads(line) for line in (desk.home / JOURNAL_FILE).read_text().splitlines()]
+    lines = [line for line in kept if line["record"] == identity]
+    enrolled, *lines = lines
+    assert enrolled["purpose"] == "identity/enrol_key", "an edit opens what stood there before"
+    assert [line["purpose"] for line in lines] == ["court/12", "pension"]
+    with Actor.open(network.folder) as actor:
+        for line, filed in zip(lines, (opened["access"], later["access"]), strict=True):
+            assert line["entry"] == filed["entry"]
+            entry = registered_entry(actor, Digest(bytes.fromhex(filed["entry"])))
+            said = digest_of(bytes.fromhex(line["salt"]), line["purpose"], line["legal_basis"])
+            assert entry.objects[0].fields["digest"] == said
+            assert entry.context.reason is None, "the purpose is not for every agency"
+    (mine,) = own.ask("record", "open", identity, "--auth", "viec")
+    assert mine["access"] is None, "owners file nothing"
+    assert not (own.home / JOURNAL_FILE).exists()
+    status, error = desk.refused("record", "open", identity, "--purpose", "Tòa án")
+    assert (status, error["code"]) == (ExitCode.USAGE, "cli.bad_parameter")
+
+
+def test_people_are_told_that_a_reading_is_logged(desk, mother):
+    assert "This reading is logged" in desk.run("record", "open", mother).stdout
+    again = desk.run("record", "open", mother, "--lang", "vi").stdout
+    assert "24 giờ" in again
+    words = ("identity", "correct", mother, "--office", "police", "--dry-run", "--set",
+             "residence=Xã Mới", "--set", "act.sufficient=true", "--log-access")  # fmt: skip
+    said = desk.run(*words, "--purpose", "typing").stderr
+    assert "purpose typing, basis" in said
 
 
 def test_what_people_read_is_in_their_language(desk, paper, mother):
