@@ -26,6 +26,7 @@ from ledger.parts import About, CustodySigner, Head, RecordPart
 from ledger.vault import Vault
 from node.access import Access, require_asker
 from node.application import Committed
+from node.birth_index import BIRTH, BirthIndex
 from node.call_values import msgpack_reply
 from node.clock import Clock
 from node.custodian_keys import CustodianKeys
@@ -36,6 +37,7 @@ from node.public_errors import ForbiddenError, NotFoundError
 from node.request_auth import Asker
 from node.routes import Call, Handler, Reply
 from node.tag_service import TagMaker
+from registry.acts import RecordContent
 from registry.apply import resolve_signatures, verify_entry
 from registry.authority_errors import SignerMissingError
 from registry.code_tables import record_type
@@ -43,8 +45,10 @@ from registry.custodian import Knowledge, check_draft
 from registry.custodian_answers import HeldBody, answer_request, open_request, tag_tasks
 from registry.custodian_messages import CustodianRequest, parse_request, print_reply
 from registry.drafts import Draft, add_signature, custodian_is_next, finish_draft, parse_draft
+from registry.duplicates import BirthSketch
 from registry.errors import ExpiredError, NotAfterTooFarError, WrongNetworkError
 from registry.object_rows import WrapsRow
+from registry.office_rules import sketch_birth
 from registry.readers import agency_of_office, readers_of
 from registry.record_checks import companion_id
 from registry.rows import RecordRow
@@ -54,6 +58,7 @@ from registry.state_key_names import wraps_key
 from registry.wraps import open_wraps, parse_wraps, wraps_digest
 
 NOT_AFTER_DAYS_MS: Final = 31 * 24 * 3_600_000
+REGISTER: Final = "birth/register"
 _PARENTS: Final = ("mother", "father")
 
 
@@ -64,6 +69,7 @@ class CustodianPorts:
     Attributes:
         vault: Bodies and wraps.
         pending: Those of entries in the making.
+        births: Those that a new one is compared with.
         threads: For writes that wait for the disk.
         clock: What time it is.
         log: Takes notes: who asked, what kind of act, never content.
@@ -72,6 +78,7 @@ class CustodianPorts:
 
     vault: Vault
     pending: PendingBodies
+    births: BirthIndex
     threads: Executor
     clock: Clock
     log: Log
@@ -104,6 +111,7 @@ class Custodian:
         self._access = access
         self._tags = tags
         self._height = height
+        self._births = ports.births
         self._ports = ports
 
     def handlers(self) -> dict[str, Handler]:
@@ -174,13 +182,11 @@ class Custodian:
                 term="custodian",
             )
         held = [self._held(entry, part) for part in entry.records]
-        knowledge = Knowledge(
-            custodian_key=self._keys.custodian.public.key_id, previous=self._previous(entry)
-        )
-        check_draft(entry, held, self._find_type, knowledge)
+        opened = check_draft(entry, held, self._find_type, self._knowledge(entry, held))
         signature = self._keys.custodian.sign(entry.sign_message)
         self._verify(add_signature(draft, self._keys.custodian.public, signature))
         await self._store_wraps(held)
+        self._births.note(entry, opened)
         self._note(asker, "signed", entry.head)
         key_id = self._keys.custodian.public.key_id
         return msgpack_reply(encode((key_id, signature)))
@@ -215,6 +221,33 @@ class Custodian:
                 digest = wraps_digest(one.wraps)
                 put = self._ports.vault.put_wraps
                 await loop.run_in_executor(self._ports.threads, put, digest, one.wraps)
+
+    def _knowledge(self, entry: EntryContent, held: list[HeldBody | None]) -> Knowledge:
+        """Return what the custodian knows beside the entry: versions before, similar births."""
+        birth = self._birth_in(entry, held)
+        births = None if birth is None else self._births.births_like(birth)
+        different: tuple[RecordId, ...] = ()
+        if birth is not None and births:
+            different = self._births.different(birth.record_id, births)
+        return Knowledge(
+            custodian_key=self._keys.custodian.public.key_id,
+            births=births,
+            different=different,
+            previous=self._previous(entry),
+        )
+
+    def _birth_in(self, entry: EntryContent, held: list[HeldBody | None]) -> BirthSketch | None:
+        """Return what a birth that is to be registered is compared by; None for other acts."""
+        if entry.head.kind != REGISTER or not entry.records or not self._births.is_index:
+            return None
+        part, body = entry.records[0], held[0]
+        if part.seal is None or body is None:
+            return None
+        place = BodyPlace(entry.head.network_id, part.record_id, part.record_version)
+        paths = tuple(self._find_type(BIRTH).sealed_paths)
+        values = open_body(place, paths, body.body, part.seal, body.data_key).values
+        content = RecordContent(member=part.member, sealed=values, links=part.links)
+        return sketch_birth(part.record_id, content)
 
     def _previous(self, entry: EntryContent) -> Mapping[RecordId, Mapping[str, Value]]:
         """Return the sealed values of the versions before, as far as this agency can open them."""

@@ -14,12 +14,13 @@ from aiohttp import web
 from keys.errors import BadSignatureError, CivregError
 from keys.signing import Purpose
 from ledger.errors import DiskRefusedError, InvalidDataError
-from ledger.ids import AgencyId
+from ledger.ids import AgencyId, RecordId
 from node.access import Access
 from node.admission import Admission
 from node.admission_queue import AdmissionQueue
 from node.app import Node, Side
 from node.application import Committed
+from node.birth_index import BirthIndex
 from node.custodian import Custodian, CustodianPorts
 from node.custodian_keys import CustodianKeys
 from node.drafts import DraftRoutes, DraftShelf, office_agency
@@ -57,6 +58,7 @@ from node.tag_service import (
     load_tag_secret,
 )
 from node.wrap_keeper import KeeperPorts, WrapKeeper
+from registry.rows import RecordRow
 
 HOUSEKEEPING_S: Final = 5.0
 BUSY_BYTES: Final = 1024 * 1024
@@ -93,6 +95,7 @@ class PublicSide:
         self.overview = Overview(node, self.queue, self.admission, self.metrics)
         self._tags = self._open_tags()
         self.owners = OwnerIndex(self.access)
+        self.births = self._open_births()
         self._custodian = self._open_custodian()
         self.keeper = self._open_keeper()
         handlers = self._handlers()
@@ -173,9 +176,18 @@ class PublicSide:
         )
         return WrapKeeper(keys, self.access, ports)
 
+    def _open_births(self) -> BirthIndex | None:
+        node, keys = self._node, self._custodian_keys()
+        if keys is None:
+            return None
+        vault, threads = node.storage.vault, node.threads
+        births = BirthIndex(keys, node.genesis.network_id, self.access, vault, threads, node.log)
+        births.is_known = self.admission.is_known
+        return births
+
     def _open_custodian(self) -> Custodian | None:
         node, keys = self._node, self._custodian_keys()
-        if keys is None or self._tags is None:
+        if keys is None or self._tags is None or self.births is None:
             return None
         return Custodian(
             keys,
@@ -186,6 +198,7 @@ class PublicSide:
             CustodianPorts(
                 vault=node.storage.vault,
                 pending=PendingBodies(node.config.data_folder / "prepared"),
+                births=self.births,
                 threads=node.threads,
                 clock=node.clock,
                 log=node.log,
@@ -239,8 +252,10 @@ class PublicSide:
 
     async def start(self) -> Mapping[str, int]:
         """Listen and begin to work; return the ports."""
-        for work in (self.queue.run(), self.public.watch(), self._keep_house(), self._keep_wraps()):
+        for work in (self.queue.run(), self.public.watch(), self._keep_house(), self._read()):
             self._begin(work)
+        if self.births is not None:
+            self._begin(self.births.run())
         self.retelling.start()
         config = self._node.config
         return {
@@ -292,6 +307,8 @@ class PublicSide:
         self.owners.committed(committed)
         if self._custodian is not None:
             self._custodian.committed(committed)
+        if self.births is not None:
+            self.births.committed(committed)
         if self.keeper is not None:
             self.keeper.committed(committed)
         self.events.committed()
@@ -304,12 +321,21 @@ class PublicSide:
             "custodian": self._custodian is not None,
         }
 
-    async def _keep_wraps(self) -> None:
-        """Read whose records are whose; then, with an agency's keys, add wraps that are missing."""
-        if self.keeper is None:
-            await self.owners.fill(self._node.storage.store, lambda _record_id, _row: None)
-        else:
-            await self.keeper.run()
+    async def _read(self) -> None:
+        """Read all records: whose they are, which births; then add wraps that are missing."""
+        keeper, births = self.keeper, self.births
+
+        def tell(record_id: RecordId, row: RecordRow) -> None:
+            if keeper is not None:
+                keeper.consider(record_id, row)
+            if births is not None:
+                births.consider(record_id, row)
+
+        await self.owners.fill(self._node.storage.store, tell)
+        if births is not None:
+            births.scanned()
+        if keeper is not None:
+            await keeper.run()
 
     async def _keep_house(self) -> None:
         """Drop what is over, now and then."""

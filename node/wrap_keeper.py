@@ -147,8 +147,7 @@ class WrapKeeper:
     # --- doing it ---
 
     async def run(self) -> None:
-        """Work until cancelled; begins by reading all records of the chain."""
-        await self._ports.owners.fill(self._ports.application.store, self.consider)
+        """Work until cancelled; the index of owners has been filled."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
