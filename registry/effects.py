@@ -284,11 +284,13 @@ def use_import(run: Run, _arguments: tuple[str, ...]) -> None:
 
 
 def resolve_duplicate(run: Run, arguments: tuple[str, ...]) -> None:
-    """An officer who did not declare it decides whether two births are one."""
+    """An officer who did not declare it decides whether two births are one.
+
+    Flagged or not: what a custodian finds by names (`duplicate_search`) never comes into a block.
+    """
     subject = run.subject
     before = subject.before
-    if before is None or POTENTIAL_DUPLICATE not in before.flags:
-        raise ObjectUnknownError("the record is not flagged as a potential duplicate")
+    assert before is not None, "the operation begins with a declared birth"
     if any(officer.identity in before.officers for officer in run.officers):
         raise OfficersNotDistinctError("who declared the birth does not decide")
     (item,) = run.objects("duplicate")

@@ -11,18 +11,22 @@ from cli.generated_acts import Parents, birth_act
 from cli.people import PeopleMaker
 from keys.hashing import Digest
 from ledger.ids import RecordId
+from ledger.parts import ObjectPart
 from node import birth_index
 from node.app import Options, open_node
 from node.birth_index import _words
 from node.public_side import PublicSide
 from node.tag_service import INNER_PATH
+from registry.drafting import Target
 from registry.duplicates import similar_names
+from registry.rows import RecordRow
 from registry.signer_plan import CustodyForm
+from registry.state_key_names import record_key
 from tests.node.drafted import Bureau, identity_act
 from tests.node.public_town import served
 from tests.node.test_custodian import JUSTICE, POLICE, submit, tag_service
 from tests.node.test_wrap_keeper import HANOI, until
-from tests.registry.town import seed
+from tests.registry.town import key, seed
 
 NAMES = st.lists(
     st.sampled_from(["Nguyễn", "Nguyên", "Thị", "Thi", "Hương", "Hường", "An", "Ân", "Hoàng"]),
@@ -63,10 +67,26 @@ class Registry:
         birth, created = act.records
         act = replace(act, records=(replace(birth, links={}), replace(created, links={})))
         act = replace(act, evidence=replace(act.evidence, official=True))
-        form = CustodyForm(tuple(sorted(self.bureau.keys)), Digest(bytes(32)))
         sealed = dict(act.records[0].sealed) | {"evidence_kind": "official_report"}
         act = replace(act, records=(replace(act.records[0], sealed=sealed), act.records[1]))
-        return self.bureau.seal(act, replace(self.bureau.hands, informant=form))
+        return self.bureau.seal(act, self.seal_hands)
+
+    @property
+    def seal_hands(self):
+        form = CustodyForm(tuple(sorted(self.bureau.keys)), Digest(bytes(32)))
+        return replace(self.bureau.hands, informant=form)
+
+    def sealed(self, kind, hands, birth, **more):
+        """A step on the way of a declared birth that is like the first one."""
+        act = self.seal(self.child, 2).prepared.act
+        records = act.records if kind == "birth/register" else act.records[:1]
+        row = None if birth is None else self.bureau.state.read(record_key(birth), RecordRow)
+        target = None if row is None else Target(birth, row)
+        return self.bureau.seal(replace(act, kind=kind, records=records, **more), hands, target)
+
+    async def step(self, kind, hands, birth, more_keys=(), **more):
+        draft = await self.bureau.draft(self.sealed(kind, hands, birth, **more), more=more_keys)
+        return await submit(self.api, self.bureau.finished(draft, await self.bureau.sign(draft)))
 
     async def sign(self, child, number, mother=None):
         draft = await self.bureau.draft(self.seal(child, number, mother))
@@ -92,6 +112,30 @@ async def test_a_birth_that_may_be_registered_already_is_not_signed(tmp_path):
         assert again.code == "registry.office_rule"
         await registry.register(registry.other, 3)
         assert len(api.side.births) == 2
+
+
+@pytest.mark.asyncio
+async def test_what_an_officer_found_to_be_another_birth_is_registered(tmp_path):
+    async with served(tmp_path, "justice") as api:
+        registry, bureau = Registry(api), Bureau(api, "justice")
+        first = await registry.register(registry.child, 1)
+        declarer = key("justice", "declare")
+        hands = replace(
+            registry.seal_hands,
+            officers={**bureau.hands.officers, "officer(declare)": declarer.public.key_id},
+        )
+        declared = await registry.step("birth/declare", hands, None, [declarer])
+        birth = declared.records[0].record_id
+        other = ObjectPart("duplicate", {"other": first.records[0].record_id})
+        for decide in (False, True):
+            if decide:
+                kind = "birth/mark_not_duplicate"
+                await registry.step(kind, hands, birth, reason="two_children", objects=(other,))
+            sealed = registry.sealed("birth/register", hands, birth)
+            draft = await bureau.draft(sealed)
+            answer = await bureau.sign(draft)
+            assert answer.status == (200 if decide else 400), answer.body
+        await submit(api, bureau.finished(draft, answer))
 
 
 @pytest.mark.asyncio
