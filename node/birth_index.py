@@ -48,7 +48,7 @@ BATCH: Final = 64
 """Bodies that a worker thread opens at a time."""
 _ENDED: Final = "ended"
 
-_Words: TypeAlias = tuple[tuple[str, ...], int]
+_Words: TypeAlias = tuple[tuple[tuple[str, ...], int], tuple[tuple[str, ...], int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class BirthIndex:
         """Return the births that may be compared with one; None where this cannot be told."""
         if not self.is_index or not self.is_complete:
             return None
-        words, days = _words(birth.child_name), _days_around(birth.birth_date)
+        words, days = words_of(birth), _days_around(birth.birth_date)
         found = [
             one
             for day in days
@@ -164,7 +164,7 @@ class BirthIndex:
     def note(self, entry: EntryContent, opened: Sequence[OpenedRecord]) -> None:
         """Remember a birth that was just signed; it counts when its entry is known here."""
         for sketch in sketches_of(opened) if self.is_index else ():
-            self._noted[entry.entry_digest] = sketch, _words(sketch.child_name)
+            self._noted[entry.entry_digest] = sketch, words_of(sketch)
         while len(self._noted) > NOTED_MAX:
             del self._noted[next(iter(self._noted))]
 
@@ -237,7 +237,7 @@ class BirthIndex:
         before = self._places.pop(sketch.record_id, None)
         if before is not None:
             del self._by_date[before[0]][before[1]][sketch.record_id]
-        place = sketch.birth_date, _words(sketch.child_name)
+        place = sketch.birth_date, words_of(sketch)
         by_words = self._by_date.setdefault(place[0], {})
         by_words.setdefault(place[1], {})[sketch.record_id] = sketch
         self._places[sketch.record_id] = place
@@ -257,7 +257,12 @@ def sketches_of(opened: Sequence[OpenedRecord]) -> Iterator[BirthSketch]:
             yield sketch_birth(part.record_id, content)
 
 
-def _words(name: str) -> _Words:
+def words_of(birth: BirthSketch) -> _Words:
+    """Return what two births that may be one have in common: words of child's and mother's name."""
+    return _words(birth.child_name), _words(birth.mother_name or "")
+
+
+def _words(name: str) -> tuple[tuple[str, ...], int]:
     """Return the short words of a name, in order, and how many longer ones it has."""
     words = name_tokens(name)
     short = tuple([word for word in words if len(word) < FUZZY_TOKEN_LETTERS_MIN])
