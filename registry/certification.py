@@ -168,11 +168,16 @@ def turn_certificates(run: Run, record: NewRecord) -> None:
     """
     if record.before is None or record.record_type.role == "companion":
         return
-    listed = certificates_key(record.part.record_id)
+    has_ended = record.record_type.statuses.get(record.status) == "ended"
+    turn_listed(run, record.part.record_id, has_ended=has_ended)
+
+
+def turn_listed(run: Run, record_id: RecordId, *, has_ended: bool) -> None:
+    """Turn the certificates of a record: *revoked* if it has ended, else *replaced*."""
+    listed = certificates_key(record_id)
     known = run.state.read(listed, CertificatesRow)
     if known is None:
         return
-    has_ended = record.record_type.statuses.get(record.status) == "ended"
     for certificate_id in known.certificates:
         key = certificate_key(certificate_id)
         row = run.state.read(key, CertificateRow)

@@ -79,6 +79,14 @@ def working_deadline(start: str, days: int, holidays: Sequence[str]) -> str:
     return day.isoformat()
 
 
+def birthday(birth_date: str, years: int) -> str:
+    """Return the day on which somebody turns so old; of 29 February 1 March in a common year."""
+    year = int(birth_date[:4]) + years
+    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    day = "03-01" if birth_date[5:] == "02-29" and not is_leap else birth_date[5:]
+    return f"{year:04}-{day}"
+
+
 def age(birth_date: str, day: str) -> int:
     """Return the full years on a day; one born on 29 February has the day on 1 March otherwise.
 

@@ -21,6 +21,7 @@ from registry.authority_errors import (
     OfficersNotDistinctError,
 )
 from registry.authority_rows import KeyRow, OfficerRow
+from registry.birth_dates import date_identity, date_keys, end_of_key
 from registry.civil_calendar import add_days, in_range
 from registry.claims import settle_claims, take_claim
 from registry.content_errors import DateOrderError, ImportNotOpenError
@@ -34,8 +35,6 @@ from registry.errors import (
 from registry.import_windows import legacy_source, open_window
 from registry.indexes import add_to_index, settle_matches, take_from_index
 from registry.ownership import (
-    ADULT_AGE,
-    DECIDES_AGE,
     DECIDES_WITH_PARENT_AGE,
     LOCKED,
     PARENT,
@@ -140,8 +139,8 @@ def enrol_keys(run: Run, _arguments: tuple[str, ...]) -> None:
     objects = run.objects("key")
     if all(item.fields["purpose"] == Purpose.SEAL for item in objects):
         raise FieldValueError("a sealing key comes together with a signing key", field="purpose")
-    years = _years(subject, run)
-    until = _birthday(subject, DECIDES_AGE if years < DECIDES_AGE else ADULT_AGE)
+    _check_years(subject, run)
+    until = end_of_key(str(subject.part.member["birth_date"]), run.day)
     wait_days = parameters.number(run.state, "key_provisional_days", run.block.height)
     keys = cast("tuple[tuple[str, bytes], ...]", subject.engine.get("keys", ()))
     for item in objects:
@@ -162,7 +161,7 @@ def enrol_keys(run: Run, _arguments: tuple[str, ...]) -> None:
             holder=subject.part.record_id,
             office=None,
             from_date=run.day,
-            to_date=until if years < ADULT_AGE else None,
+            to_date=until,
             settled_from=add_days(run.day, wait_days) if wait_days else None,
             compromised_since_ms=None,
         )
@@ -177,20 +176,10 @@ def fits_purpose(key: PublicKey, purpose: str) -> bool:
     return key.algorithm in (SEALING if purpose == Purpose.SEAL else SIGNING)
 
 
-def _years(subject: NewRecord, run: Run) -> int:
+def _check_years(subject: NewRecord, run: Run) -> None:
     assert subject.before is not None, "keys are enrolled for a record that exists"
-    years = years_old(subject.before, run.day)
-    if years < DECIDES_WITH_PARENT_AGE:
+    if years_old(subject.before, run.day) < DECIDES_WITH_PARENT_AGE:
         raise NotCapableError("a child under 6 has no key of its own")
-    return years
-
-
-def _birthday(subject: NewRecord, years: int) -> str:
-    birth_date = str(subject.part.member["birth_date"])
-    year = int(birth_date[:4]) + years
-    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    day = "03-01" if birth_date[5:] == "02-29" and not is_leap else birth_date[5:]
-    return f"{year:04}-{day}"
 
 
 def close_keys(run: Run, _arguments: tuple[str, ...]) -> None:
@@ -312,6 +301,8 @@ EFFECTS: Final[dict[str, Effect]] = {
         change_encumbrance,
         close_keys,
         create_identity,
+        date_identity,
+        date_keys,
         enrol_keys,
         free_link,
         index,

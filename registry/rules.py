@@ -14,6 +14,7 @@ from ledger.ids import OfficeId
 from registry import parameters
 from registry.authority_errors import NotAliveError, RelativeError, WrongCustodyError
 from registry.authority_rows import OfficeRow
+from registry.birth_dates import agrees_with_birth
 from registry.civil_calendar import add_days, days_between, deadline, in_range
 from registry.code_tables import check_code, code_table
 from registry.content_errors import (
@@ -254,6 +255,7 @@ def import_settled(run: Run, _arguments: tuple[str, ...]) -> None:
 RULES: Final[dict[str, Rule]] = {
     rule.__name__: rule
     for rule in (
+        agrees_with_birth,
         at_custody_office,
         date_order,
         duplicate_births,

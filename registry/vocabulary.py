@@ -17,6 +17,7 @@ UNITS: Final = "admin_unit"
 
 RULES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "agrees_with_birth": "ld",
         "at_custody_office": "",
         "date_order": "dd",
         "duplicate_births": "l",
@@ -50,6 +51,8 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         "close_office": "",
         "close_role": "",
         "create_identity": "w",
+        "date_identity": "ld",
+        "date_keys": "",
         "enrol_keys": "",
         "file_notice": "",
         "free_link": "l",

@@ -5,7 +5,7 @@ block of its own; `Town.refuse` asks for the code of the refusal and that the st
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from itertools import count
@@ -304,6 +304,7 @@ class Town:
         if sealed and not given.get("no_custodian"):
             hands = [*hands, by("custodian", agency, "custodian")]
         given.setdefault("office", office(agency))
+        records = [self.tagged(kind, part, hands) for part in records]
         head = self.head(kind, hands, **given)
         parts = len(records) + len(objects) + 2
         unsigned = compose(
@@ -314,6 +315,20 @@ class Town:
             [seed("blind", head.act_id, number)[:16] for number in range(parts)],
         )
         return unsigned.signed(self.slots(head, hands, unsigned.sign_message))
+
+    def tagged(self, kind: str, part: RecordPart, hands: Sequence[Hand]) -> RecordPart:
+        """An edit that indexes its record anew brings a match tag; of the record id, unless given.
+
+        Registrations bring their own.
+        """
+        type_name, name = kind.split("/")
+        operation = find_operation(self.state, (type_name, name), self.height + 1)[1]
+        takes = any(call.name == "match" for call in operation.effects)
+        officers = [hand for hand in hands if hand.term.startswith("officer(")]
+        if not takes or operation.edit == "none" or part.matches or not officers:
+            return part
+        tag = self.tag("birth.name", part.record_id.hex(), part.record_id, officers[0])
+        return replace(part, matches=(Match(*tag),))
 
     def slots(self, head: Head, hands: Sequence[Hand], message: bytes):
         signed = {hand.signer: hand for hand in hands}
