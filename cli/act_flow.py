@@ -234,7 +234,7 @@ def _order(
 def _date_it(raw: dict[str, object], previous: RecordContent | None, today: str) -> None:
     """Let an act that names no date be of today, unless its record says one."""
     act = raw.setdefault("act", {})
-    dated = "event_date" in raw or (previous is not None and "event_date" in previous.member)
+    dated = raw.get("event_date") or (previous is not None and "event_date" in previous.member)
     if isinstance(act, dict) and not dated and not act.get("event_date"):
         act["event_date"] = today
 

@@ -218,12 +218,15 @@ def _sealed_lines(
     opened = reading.opened.get(record.record_id)
     before = reading.before.get(record.record_id)
     lines: list[Line] = []
-    for path, spec in record_type.sealed_paths.items():
+    listed = [each for spec in record_type.fields.values() for each in spec.sealed_paths()]
+    for path, spec in listed:
         title = _sealed_title(record_type, path, spec)
         if opened is None:
             lines.append(Line(title, UNSEEN, 1))
             continue
         value = opened.get(path)
+        if value is None and (before is None or before.get(path) is None):
+            continue  # what was empty and stays so is no news
         said = print_value(spec, value, reading.find_table, day)
         if before is not None and before.get(path) != value:
             old = print_value(spec, before.get(path), reading.find_table, day)

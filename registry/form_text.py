@@ -61,7 +61,10 @@ _NOTES: Mapping[str, tuple[str, str]] = {
         "write true: there is a report or paper of a state body",
     ),
     "geometry_digest": ("bỏ trống thì tính từ ranh giới", "computed from the geometry if left out"),
-    "evidence": ("SHA-256 của từng bản quét", "the SHA-256 of each scan"),
+    "evidence": (
+        "SHA-256 của từng bản quét, hoặc thêm --scan TỆP khi chạy lệnh",
+        "the SHA-256 of each scan, or --scan FILE with the command",
+    ),
 }
 _CODES_LISTED_MAX: Final = 16
 
@@ -150,7 +153,7 @@ class _EmptyForm:
             mark = "" if spec.required and not inside else "# "
             needed = ("in_group" if inside else "required") if spec.required else "optional"
             comment = self._comment(spec, path, needed)
-            lines += ["", *comment, f"{mark}{spec.name} = {self._blank(spec)}"]
+            lines += ["", *comment, f"{mark}{spec.name} = {self._blank(spec, path)}"]
         return lines
 
     def holders(self, *, optional: bool) -> list[str]:
@@ -161,15 +164,18 @@ class _EmptyForm:
             f"# {self.word('holders')} ({notes})",
             f"{mark}[[holders]]",
             "",
-            f"# {self.word('parties')} ({self.word('example')}: [{EXAMPLE_ID}])",
+            f'# {self.word("parties")} ({self.word("example")}: ["{EXAMPLE_ID}"])',
             f"{mark}parties = []",
             "",
             f"# {self.word('share')} ({self.word('example')}: 1/2)",
             f'{mark}share = "1/1"',
         ]
 
-    def _blank(self, spec: FieldSpec) -> str:
-        return "[]" if spec.kind == "list" or spec.many else '""'
+    def _blank(self, spec: FieldSpec, path: str) -> str:
+        if spec.kind == "list" or spec.many:
+            return "[]"
+        quoted = '"' in self._reader.example(spec, f"{path}{spec.name}")
+        return "''" if quoted else '""'
 
     def _comment(self, spec: FieldSpec, path: str, needed: str) -> list[str]:
         notes = [self.word(needed)]

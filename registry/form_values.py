@@ -165,7 +165,7 @@ class FormReader:
                 table = self.find_table(spec.table or "")
                 return "" if table is None else table.first_code(self.today)
             case "list":
-                return "" if spec.item is None else f"[{self.example(spec.item)}]"
+                return "" if spec.item is None else f'["{self.example(spec.item)}"]'
             case "group":
                 return ", ".join(part.name for part in spec.parts)
             case "int":

@@ -306,7 +306,7 @@ def test_an_empty_form_with_all_lines_open_reads_once_its_examples_stand_in_it(k
 
 def _as_toml(example):
     if example.startswith("["):
-        return json.dumps([example[1:-1]])
+        return example
     return example if example == "true" else json.dumps(example, ensure_ascii=False)
 
 
