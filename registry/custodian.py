@@ -46,7 +46,8 @@ class Knowledge:
         custodian_key: Its own key id.
         births: Of the index, for `duplicate_search`; None without an index.
         different: Births that officers have found to be others.
-        previous: Record id -> sealed values of the version before, as far as the vault has them.
+        previous: Record id -> sealed values of the version before, as far as the vault has them
+            and the agency can open them.
     """
 
     custodian_key: KeyId
@@ -76,8 +77,8 @@ def check_draft(
         BodyError: A body is not what the entry says: digest, key, commitment or schema.
         OfficeRuleError: An attested rule refuses when it is run again.
         CustodianRefusedError: Other wraps, tags of other fields, an attested result that cannot be
-            confirmed, a created record that contradicts its creator, or a field that the operation
-            may not change.
+            confirmed, a created record that contradicts its creator, a field that the operation
+            may not change, or a version before that cannot be opened to see that.
     """
     last = entry.head.signers[-1]
     if last != KeySigner(CUSTODIAN_TERM, None, knowledge.custodian_key):
@@ -94,6 +95,7 @@ def check_draft(
     )
     for at, record in enumerate(opened):
         _check_tags(record)
+        _check_unseen(form_kind.operation, record, knowledge)
         if at == 0:
             _check_senior(entry.head, form_kind.operation, record, knowledge)
         _check_edit(form_kind.operation, record, knowledge.previous.get(record.part.record_id))
@@ -134,6 +136,27 @@ def _check_tags(record: OpenedRecord) -> None:
             raise CustodianRefusedError("a tag is of another field", namespace=wish.namespace)
 
 
+def _check_unseen(operation: Operation, record: OpenedRecord, knowledge: Knowledge) -> None:
+    """Refuse to seal anew what this custodian cannot compare with the version before.
+
+    Another agency's custodian may have sealed that. An operation that may write every sealed field
+    is signed all the same: its signers answer for all that it says. Any other could alter what it
+    may not write; so the agency that keeps the body does it, or hands the body over first.
+    """
+    is_new = record.part.record_version == 1 or record.opened is None
+    if is_new or record.record_type.role == "companion":
+        return
+    if record.part.record_id in knowledge.previous:
+        return
+    tops = {path.partition(".")[0] for path in record.record_type.sealed_paths}
+    if operation.edit == "supplement" or not all(operation.may_write(top) for top in tops):
+        raise CustodianRefusedError(
+            "another agency keeps the version before: only its custodian can see that nothing else"
+            " is altered",
+            record=record.part.record_id.hex(),
+        )
+
+
 def _check_edit(
     operation: Operation, record: OpenedRecord, previous: Mapping[str, Value] | None
 ) -> None:
@@ -156,9 +179,11 @@ def _check_senior(
 ) -> None:
     """Refuse a change of a weighty sealed field without the signer that it needs."""
     senior, previous = operation.senior, knowledge.previous.get(record.part.record_id)
-    if senior is None or previous is None:
+    if senior is None or record.part.record_version == 1:
         return
     labels = {signer.term for signer in head.signers}
+    if previous is None:  # who cannot see whether it changes takes it for changed
+        previous = {}
     for path, value in record.values.items():
         is_weighty = path.partition(".")[0] in senior.sealed
         if is_weighty and value != previous.get(path) and not labels & senior.adds_signer.labels:

@@ -92,6 +92,28 @@ def test_the_custodian_refuses_another_sex_without_the_senior_officer():
     assert caught.value.details["path"] == "sex"
 
 
+@pytest.mark.parametrize("operation", ["supplement", "change_name"])
+def test_what_another_agency_sealed_is_not_sealed_anew_unseen(operation):
+    entry, held, previous = corrected({}, operation)
+    assert checked(entry, held, previous=previous)
+    with pytest.raises(CustodianRefusedError) as caught:
+        checked(entry, held, previous={})
+    assert caught.value.details["record"] == entry.records[0].record_id.hex()
+
+
+def test_a_correction_of_what_is_not_seen_counts_as_one_of_the_sex(monkeypatch):
+    entry, held, _previous = corrected({})
+    with pytest.raises(CustodianRefusedError) as caught:
+        checked(entry, held, previous={})
+    assert caught.value.details["term"] == SENIOR
+    hands = replace(
+        small.HANDS, officers={**small.HANDS.officers, SENIOR: small.key_id("stranger")}
+    )
+    monkeypatch.setattr(small, "HANDS", hands)
+    entry, held, _previous = corrected({})
+    assert checked(entry, held, previous={})
+
+
 def test_a_draft_names_the_senior_officer_who_is_there(monkeypatch):
     hands = replace(
         small.HANDS, officers={**small.HANDS.officers, SENIOR: small.key_id("stranger")}

@@ -75,7 +75,10 @@ def draft(state, act, hands, target=None, name="act"):
     request = custodian_request(sealed, small.KEYS["agency seal"].public)
     reply, held = small.ask_custodian(state, request)
     entry = compose_act(sealed, reply, small.drawer(name + " blinds"))
-    check_draft(entry, held, find_type, small.KNOWLEDGE)
+    previous = {}
+    if target is not None and target.row.seal is not None:
+        previous[target.record_id] = BODIES[target.row.seal.commitment].values
+    check_draft(entry, held, find_type, replace(small.KNOWLEDGE, previous=previous))
     return entry
 
 
