@@ -223,6 +223,7 @@ def _order(
         paper=wanted.wishes.paper,
         agency=wanted.wishes.agency,
         new_keys=new_keys,
+        kind=wanted.kind,
     )
     hands = make_hands(actor, form_kind.operation, office, wishes)
     order = Order(

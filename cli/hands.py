@@ -7,7 +7,8 @@
     --custody informant=OFFICER,OFFICER
 
 WHO is an officer of network.toml, a key of the home folder, a key file, a did:key, or a key id in
-hex. Officers who are not named are chosen from those whose keys are at hand.
+hex. Officers who are not named are chosen from those whose keys are at hand; who signs for the
+office above is always named.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,7 @@ from keys.signing import KEY_ID_BYTES, KeyId, PublicKey
 from ledger.errors import InvalidDataError
 from ledger.genesis import FoundingOfficer, FoundingPart
 from ledger.ids import OfficeId, RecordId, parse_id
+from registry.authority import covers
 from registry.policies import OFFICER_TERMS, Term
 from registry.schema import Operation
 from registry.signer_plan import CustodyForm, Hand, Hands
@@ -45,7 +47,8 @@ class Wishes:
         custody: `ID=OFFICER,OFFICER` words.
         paper: The scanned form behind custody.
         agency: Whose governance keys decide.
-        enrol: Name of keys to be enrolled, NAME-sign and so on, or empty.
+        new_keys: Keys to be enrolled that prove themselves.
+        kind: What is done, `type/operation`.
     """
 
     terms: Sequence[str] = ()
@@ -54,6 +57,7 @@ class Wishes:
     paper: Path | None = None
     agency: str = ""
     new_keys: Sequence[KeyId] = ()
+    kind: str = ""
 
 
 def key_of(view: NetworkView, who: str) -> KeyId:
@@ -113,7 +117,7 @@ def make_hands(
     """
     terms = _officer_terms(operation)
     officers, informant = _named_terms(view, terms, wishes)
-    _fill_officers(view, terms, office, officers)
+    _fill_officers(view, terms, office, officers, wishes.kind)
     persons: dict[RecordId, Hand] = {}
     for word in wishes.persons:
         shown, who = _split(word, "--person")
@@ -142,6 +146,8 @@ def _officer_terms(operation: Operation) -> dict[str, Term]:
     alternatives = list(operation.signers.alternatives)
     if operation.late is not None and operation.late.adds_signer is not None:
         alternatives += operation.late.adds_signer.alternatives
+    if operation.senior is not None:
+        alternatives += operation.senior.adds_signer.alternatives
     return {
         term.label: term for terms in alternatives for term in terms if term.name in OFFICER_TERMS
     }
@@ -172,14 +178,23 @@ def _fill_officers(
     terms: Mapping[str, Term],
     office: OfficeId | None,
     officers: dict[str, KeyId],
+    kind: str,
 ) -> None:
-    """Choose an officer at hand for each term that nobody was named for; no one twice."""
+    """Choose an officer at hand for each term that nobody was named for; no one twice.
+
+    Of other offices only one whose agency has a founding mandate for what is done; who signs for
+    the office above is always named.
+    """
     for label, term in terms.items():
-        if label in officers:
+        if label in officers or term.name == "upper_office":
             continue
         own = term.name in _OWN_OFFICE
         taken = set(officers.values())
-        parts = [part for part in view.genesis.parts if (part.office.office_id == office) == own]
+        parts = [
+            part
+            for part in view.genesis.parts
+            if (part.office.office_id == office) == own and (own or _may(view, part, kind))
+        ]
         if term.name == "other_agency":
             agencies = {part.agency_id for part in view.genesis.parts if _has_any(part, taken)}
             parts = [part for part in parts if part.agency_id not in agencies]
@@ -188,6 +203,17 @@ def _fill_officers(
             if key_id not in taken and key_id in view.ring and _has_role(officer, term):
                 officers[label] = key_id
                 break
+
+
+def _may(view: NetworkView, part: FoundingPart, kind: str) -> bool:
+    """Tell whether an agency has a founding mandate for a kind of act."""
+    type_name, _, operation = kind.partition("/")
+    return any(
+        covers(mandate.types, type_name) and covers(mandate.operations, operation)
+        for agency in view.genesis.template.agencies
+        if agency.agency_id == part.agency_id
+        for mandate in agency.mandate
+    )
 
 
 def _has_any(part: FoundingPart, keys: Iterable[KeyId]) -> bool:
@@ -244,10 +270,13 @@ def named_office(view: NetworkView, name: str | None) -> OfficeId | None:
     """Return the office that is named; else that of the only office whose officers are at hand.
 
     Raises:
-        NotFoundError: There is no office of this name.
+        NotFoundError: It is neither the id of an office nor the name of one.
     """
     if name:
-        return view.network.office(name).office_id
+        try:
+            return OfficeId(parse_id(name))
+        except InvalidDataError:
+            return view.network.office(name).office_id
     found = {
         part.office.office_id
         for part in view.genesis.parts
