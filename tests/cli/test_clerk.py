@@ -422,13 +422,15 @@ def test_a_correction_needs_the_person_and_a_reason(desk, citizen, signs_here):
     own, identity = citizen("sai")
     words = ("identity", "correct", identity, "--office", "police", "--yes",
              "--set", "residence=Xã Mới", "--set", "act.sufficient=true")  # fmt: skip
-    status, error = desk.refused(*words)
+    grounds = ("--set", "act.reason=typing", "--set", f"act.evidence={'ab' * 32}")
+    status, error = desk.refused(*words, *grounds)
     assert status == ExitCode.NOT_AUTHORISED, "the person's key is not here"
     assert error["code"] == "registry.signer_missing"
     signs_here(own, "sai", "sign")
     status, error = desk.refused(*words, "--dry-run")
-    assert status in {ExitCode.RULE_VIOLATED, ExitCode.INVALID_INPUT}, "a reason is missing"
-    desk.ask(*words, "--set", "act.reason=typing", "--set", f"act.evidence={'ab' * 32}")
+    assert (status, error["code"]) == (ExitCode.INVALID_INPUT, "registry.form_invalid")
+    assert "reason" in "".join(error["problems"]), "the papers and the reason are missing"
+    desk.ask(*words, *grounds)
     (opened,) = desk.ask("record", "open", identity)
     assert opened["sealed"]["residence"] == "Xã Mới"
     assert opened["sealed"]["name.given"] == "An", "the rest stays"
