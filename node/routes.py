@@ -180,7 +180,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _read(
         "/v1/certificates/{id}",
         "certificate",
-        "Whether a certificate is valid, replaced or revoked, since which height, and nothing more.",
+        "Whether a certificate is valid, replaced or revoked, and since which height.",
     ),
     _read(
         "/v1/certificates/{id}/proof",

@@ -50,6 +50,7 @@ def test_a_folder_with_something_in_it_is_left_alone(made):
     assert (status, error["code"]) == (ExitCode.CONFLICT, "cli.file_exists")
 
 
+@pytest.mark.slow
 def test_keys_of_a_network_with_a_passphrase_are_encrypted(tmp_path):
     passphrase = tmp_path / "passphrase"
     passphrase.touch(mode=0o600)
