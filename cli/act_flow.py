@@ -19,10 +19,18 @@ from cli.acting import Actor, Drafted, Order
 from cli.bodies import previous_content
 from cli.certificate_files import Sheet, SheetWish, plan_sheet, registered_entry, write_sheet
 from cli.certifying import CertificateWish, fill_certificate, makes_certificate
-from cli.errors import FileTakenError, InvalidInputError
+from cli.errors import BadParameterError, FileTakenError, InvalidInputError
 from cli.exit_codes import ExitCode
 from cli.form_words import add_scans, prepare_form
-from cli.hands import Wishes, key_of, make_hands, named_office, public_key_of, who_is
+from cli.hands import (
+    Wishes,
+    key_of,
+    make_hands,
+    name_of_signer,
+    named_office,
+    public_key_of,
+    who_is,
+)
 from cli.key import PERSON_PURPOSES, find_key
 from cli.network_view import NetworkView
 from cli.output import Context, accepted, confirm, note
@@ -32,6 +40,7 @@ from keys.errors import CivregError
 from keys.signing import KeyId, PublicKey, Purpose
 from ledger.canonical import Value
 from ledger.entries import EntryContent
+from ledger.errors import InvalidDataError
 from ledger.ids import OfficeId, RecordId, parse_id
 from registry.acts import Act, RecordContent
 from registry.authority_errors import SignerMissingError
@@ -216,6 +225,8 @@ def _order(
         )
         fill_certificate(raw, form_kind.record_type, target, certificate)
     act: Act = read_form(raw, form_kind, actor.find_table, previous, actor.today)
+    if form_kind.operation.edit != "none" and not act.objects and act.records[0] == previous:
+        raise InvalidInputError("the form changes nothing", name=form_kind.kind)
     wishes = Wishes(
         terms=wanted.wishes.terms,
         persons=wanted.wishes.persons,
@@ -224,6 +235,7 @@ def _order(
         agency=wanted.wishes.agency,
         new_keys=new_keys,
         kind=wanted.kind,
+        draft=wanted.draft is not None,
     )
     hands = make_hands(actor, form_kind.operation, office, wishes)
     order = Order(
@@ -344,7 +356,7 @@ def _ask(context: Context, explanation: Explanation) -> None:
 
 
 def _who_is_missing(view: NetworkView, draft: Draft) -> list[str]:
-    return [who_is(view, key_id) or key_id.hex() for key_id in missing_keys(draft)]
+    return [name_of_signer(view, draft, key_id) for key_id in missing_keys(draft)]
 
 
 def _pass_on(context: Context, actor: Actor, draft: Draft, path: Path | None) -> None:
@@ -371,13 +383,16 @@ def _pass_on(context: Context, actor: Actor, draft: Draft, path: Path | None) ->
         context.say("draft.written", path=path),
         context.say("draft.missing", names=", ".join(missing)),
     ]
-    accepted(result, context, lines=lines, next_command=f"civreg draft sign {path}")
+    accepted(result, context, lines=lines, next_command=f"civreg draft sign {path}", elsewhere=True)
 
 
 def record_id_of(text: str) -> RecordId:
     """Return the record id that a person typed.
 
     Raises:
-        InvalidDataError: It is none.
+        BadParameterError: It is none.
     """
-    return RecordId(parse_id(text))
+    try:
+        return RecordId(parse_id(text))
+    except InvalidDataError as error:
+        raise BadParameterError(f"{text!r} is no id: {error}", name="ID") from error

@@ -16,7 +16,7 @@ from cli.bodies import open_draft
 from cli.commands import Command, Group
 from cli.errors import KeyNeededError
 from cli.exit_codes import ExitCode
-from cli.hands import key_of, who_is
+from cli.hands import key_of, name_of_signer, who_is
 from cli.office_checks import check_attested
 from cli.output import Context, accepted, confirm, note
 from cli.passphrases import passphrase_options
@@ -63,7 +63,7 @@ def show(context: Context, file: Path) -> None:
         read = parse_draft(file.read_bytes())
         explanation, _opened = _look(actor, read)
         signed = [_name(actor, key) for key in required_keys(read.entry) if key in read.signatures]
-        missing = [_name(actor, key) for key in missing_keys(read)]
+        missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
         result = {
             "entry": read.entry.entry_digest,
             "kind": read.entry.head.kind,
@@ -78,7 +78,7 @@ def show(context: Context, file: Path) -> None:
             context.say("draft.signed", names=", ".join(signed) or "-"),
             context.say("draft.missing", names=", ".join(missing) or "-"),
         ]
-        accepted(result, context, lines=lines, next_command=_next(read, file))
+        _say(context, read, file, result, lines)
 
 
 @draft.command(cls=Command, changes=True)
@@ -111,7 +111,7 @@ def sign(context: Context, file: Path, keys: tuple[str, ...]) -> None:
             read = add_signature(read, key.public, key.sign(read.entry.sign_message))
         if not context.dry_run:
             _replace(file, print_draft(read))
-        missing = [_name(actor, key) for key in missing_keys(read)]
+        missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
         result = {
             "draft": file,
             "entry": read.entry.entry_digest,
@@ -124,7 +124,7 @@ def sign(context: Context, file: Path, keys: tuple[str, ...]) -> None:
             context.say("draft.now_signed", names=", ".join(_name(actor, key) for key in wanted)),
             context.say("draft.missing", names=", ".join(missing) or "-"),
         ]
-        accepted(result, context, lines=lines, next_command=_next(read, file))
+        _say(context, read, file, result, lines)
 
 
 @draft.command(cls=Command, changes=True)
@@ -169,10 +169,13 @@ def _name(actor: Actor, key_id: bytes) -> str:
     return who_is(actor, key_id) or key_id.hex()
 
 
-def _next(read: Draft, file: Path) -> str:
-    if not missing_keys(read) or custodian_is_next(read):
-        return f"civreg draft submit {file}"
-    return f"civreg draft sign {file}"
+def _say(
+    context: Context, read: Draft, file: Path, result: Mapping[str, object], lines: list[str]
+) -> None:
+    """Say how far a draft is; who signs next does it elsewhere."""
+    done = not missing_keys(read) or custodian_is_next(read)
+    command = f"civreg draft {'submit' if done else 'sign'} {file}"
+    accepted(result, context, lines=lines, next_command=command, elsewhere=not done)
 
 
 def _replace(file: Path, content: bytes) -> None:

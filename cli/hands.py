@@ -26,7 +26,9 @@ from keys.signing import KEY_ID_BYTES, KeyId, PublicKey
 from ledger.errors import InvalidDataError
 from ledger.genesis import FoundingOfficer, FoundingPart
 from ledger.ids import OfficeId, RecordId, parse_id
+from ledger.parts import KeySigner
 from registry.authority import covers
+from registry.drafts import Draft
 from registry.policies import OFFICER_TERMS, Term
 from registry.schema import Operation
 from registry.signer_plan import CustodyForm, Hand, Hands
@@ -45,6 +47,7 @@ class Wishes:
         terms: `TERM=WHO` words.
         persons: `ID=WHO` words.
         custody: `ID=OFFICER,OFFICER` words.
+        draft: Whether those whose keys are elsewhere sign a draft.
         paper: The scanned form behind custody.
         agency: Whose governance keys decide.
         new_keys: Keys to be enrolled that prove themselves.
@@ -58,6 +61,7 @@ class Wishes:
     agency: str = ""
     new_keys: Sequence[KeyId] = ()
     kind: str = ""
+    draft: bool = False
 
 
 def key_of(view: NetworkView, who: str) -> KeyId:
@@ -138,6 +142,7 @@ def make_hands(
         informant=informant,
         new_keys=wishes.new_keys,
         governance=governance,
+        at_hand=frozenset() if persons or wishes.draft else frozenset(view.ring),
     )
 
 
@@ -308,3 +313,16 @@ def who_is(view: NetworkView, identifier: bytes) -> str | None:
     custodians = {part.keys["custodian"].key_id: part.agency_id for part in view.genesis.parts}
     agency = custodians.get(KeyId(identifier))
     return None if agency is None else who_is(view, agency)
+
+
+def name_of_signer(view: NetworkView, draft: Draft, key_id: KeyId) -> str:
+    """Return who a key of a draft belongs to; of an unknown one what it signs as, and its id."""
+    known = who_is(view, key_id)
+    if known is not None:
+        return known
+    terms = [
+        signer.term
+        for signer in draft.entry.head.signers
+        if isinstance(signer, KeySigner) and signer.key_id == key_id
+    ]
+    return " ".join([*terms[:1], key_id.hex()])

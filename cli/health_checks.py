@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from keys.errors import CivregError
+from keys.errors import CivregError, ExposedKeyFileError
 from keys.keyring import load_key_file, read_public_key
 from keys.signing import Purpose
 from ledger.genesis import FoundingPart, Genesis, parse_genesis
@@ -87,6 +87,9 @@ def _keys(config: Config, part: FoundingPart | None) -> Iterator[Complaint]:
         try:
             public = read_public_key(path)
             load_key_file(path, passphrase)
+        except ExposedKeyFileError as error:
+            yield Complaint("bad", f"keys/{path.name}: {error}", "node.cure.exposed")
+            continue
         except CivregError as error:
             yield Complaint("bad", f"keys/{path.name}: {error}", "node.cure.key")
             continue

@@ -80,7 +80,9 @@ def new(context: Context, name: str, algorithm: str, *, person: bool, unencrypte
     for path in paths:
         made = SoftwareKey.generate(ALGORITHMS[algorithm])
         create_key_file(path, made, passphrase, unencrypted=unencrypted)
-        _say_key(context, KeyFile(path, made.public), next_command=f"civreg key show {path.stem}")
+        last = path == paths[-1]
+        following = f"civreg key export-public {names[0]}" if last else None
+        _say_key(context, KeyFile(path, made.public), next_command=following)
 
 
 @key.command(cls=Command)

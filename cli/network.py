@@ -176,11 +176,20 @@ def run_all(context: Context, folder: Path | None) -> None:
             line = context.say("network.node", agency=name, address=nodes.address(name))
             accepted({"agency": name, "address": nodes.address(name)}, context, lines=line)
         note(context.say("network.running"), context)
-        ended = [name for name in nodes.names if not nodes.is_running(name)]
-        while not ended:
+        running = list(nodes.names)
+        while running:
             time.sleep(_LOOK_SECONDS)
-            ended = [name for name in nodes.names if not nodes.is_running(name)]
-        raise NoNetworkError(f"the node of {ended[0]} ended", address=ended[0])
+            for name in [name for name in running if not nodes.is_running(name)]:
+                running.remove(name)
+                _say_ended(context, name, nodes.home(name))
+        raise NoNetworkError("all nodes ended", address=found.name)
+
+
+def _say_ended(context: Context, name: str, home: Path) -> None:
+    """Say that one node is gone; the others go on, as they would on machines of their own."""
+    again = f"civreg node run {home}"
+    line = context.say("network.ended", agency=name)
+    accepted({"agency": name, "ended": True}, context, lines=line, next_command=again)
 
 
 @network.command(cls=Command, changes=True)

@@ -61,6 +61,7 @@ def accepted(
     *,
     lines: str | Sequence[str] | None = None,
     next_command: str | None = None,
+    elsewhere: bool = False,
 ) -> None:
     """Print a result.
 
@@ -70,6 +71,7 @@ def accepted(
         context: Chooses between JSON and lines.
         lines: What a person reads instead; by default `key: value` for each item of the result.
         next_command: What to try next, shown on stderr to a person only.
+        elsewhere: Whether somebody else does that, in a home of their own.
     """
     if context.as_json:
         click.echo(json.dumps(result, ensure_ascii=False, default=_plain))
@@ -79,7 +81,8 @@ def accepted(
     for line in [lines] if isinstance(lines, str) else lines:
         click.echo(line)
     if next_command is not None:
-        note(f"{context.say('frame.next')} {_at_home(next_command, context)}", context)
+        command = next_command if elsewhere else _at_home(next_command, context)
+        note(f"{context.say('frame.next')} {command}", context)
 
 
 def _at_home(command: str, context: Context) -> str:

@@ -65,6 +65,8 @@ class Hands:
         new_keys: Keys to be enrolled, which prove that someone holds them.
         governance: Governance keys of the agency that decides.
         custodian: The custodian's key of the office's agency; None if nothing is sealed.
+        at_hand: Private keys that are here; an alternative whose keys are all here comes before
+            one that waits for others. Empty: the first that can be fulfilled at all.
     """
 
     officers: Mapping[str, KeyId] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class Hands:
     new_keys: Sequence[KeyId] = ()
     governance: Sequence[KeyId] = ()
     custodian: KeyId | None = None
+    at_hand: frozenset[KeyId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,8 @@ class Scene:
 def plan_signers(scene: Scene, hands: Hands) -> tuple[Signer, ...]:
     """Return the signers of the first alternative of the policy that the hands can fulfil.
 
+    One whose keys are all at hand is preferred.
+
     Args:
         scene: What the act is about.
         hands: Who is ready to sign.
@@ -114,15 +119,23 @@ def plan_signers(scene: Scene, hands: Hands) -> tuple[Signer, ...]:
     """
     operation = scene.operation
     refusal: SignerRefusedError | None = None
+    found: list[tuple[Signer, ...]] = []
     for terms in _alternatives(scene, hands):
         try:
             signers = [signer for term in terms for signer in _signers_of(term, scene, hands)]
         except SignerRefusedError as error:
             refusal = refusal or error
             continue
+        here = not hands.at_hand or hands.at_hand.issuperset(
+            signer.key_id for signer in signers if isinstance(signer, KeySigner)
+        )
         if hands.custodian is not None and operation.signers.text != CUSTODIAN_TERM:
             signers.append(KeySigner(CUSTODIAN_TERM, None, hands.custodian))
-        return sort_signers(signers)
+        if here:
+            return sort_signers(signers)
+        found.append(sort_signers(signers))
+    if found:
+        return found[0]
     assert refusal is not None, "a policy has at least one alternative"
     raise refusal
 

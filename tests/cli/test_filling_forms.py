@@ -74,3 +74,19 @@ def test_what_is_suggested_next_works_in_the_home_that_was_named(desk):
     (suggested,) = [line for line in shown.stderr.splitlines() if line.startswith("next: ")]
     assert suggested.startswith(f"next: civreg --home {desk.home} show ")
     assert desk.run(*suggested.removeprefix("next: civreg ").split()).exit_code == 0
+
+
+@pytest.mark.slow
+def test_an_edit_that_changes_nothing_is_refused_before_anybody_signs(desk):
+    made = desk.ask(*CREATE, "--yes", "--set", "act.sufficient=true", stdin=IDENTITY)
+    identity = made[0]["records"][0]["id"]
+    words = ("identity", "change-residence", identity, "--office", "police", "--yes")
+    for form in ("", 'residence = "Xã Tân Lập"'):
+        status, error = desk.refused(*words, "-", stdin=form)
+        assert (status, error["code"]) == (ExitCode.INVALID_INPUT, "cli.invalid_input")
+
+
+@pytest.mark.slow
+def test_a_mistyped_id_is_a_mistake_on_the_command_line(desk):
+    status, error = desk.refused("show", "000G4-0R40M-30E20-9185G-R38E1W-7")
+    assert (status, error["code"]) == (ExitCode.USAGE, "cli.bad_parameter")

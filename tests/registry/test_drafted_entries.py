@@ -217,7 +217,7 @@ def test_a_new_adult_enrols_keys_and_then_reads_the_own_body(state):
     assert small.KEYS["new seal"].public in [reader.key for reader in readers]
 
 
-def certify(state, birth):
+def certify(state, birth, at_hand=frozenset()):
     """Make the certificate of a birth with all printed member fields; the unsigned entry."""
     row, birth_type = row_of(state, birth), small.TYPES["birth"]
     fields = {
@@ -240,7 +240,24 @@ def certify(state, birth):
         objects=(ObjectPart("certificate", fields), *stated),
     )
     officers = {"officer(declare)": small.key_id("register"), **small.OFFICERS}
-    return draft(state, act, Hands(officers=officers), current(state, birth), "certify")
+    hands = Hands(officers=officers, at_hand=at_hand)
+    return draft(state, act, hands, current(state, birth), "certify")
+
+
+def test_officers_who_can_sign_without_the_owner_do_so_when_the_owners_key_is_elsewhere(state):
+    birth = register_birth(state)[0].records[0].record_id
+    officers = frozenset({small.key_id("register"), *small.OFFICERS.values()})
+    terms = {
+        name: [signer.term for signer in certify(state, birth, keys).head.signers]
+        for name, keys in {
+            "nothing known": frozenset(),
+            "officers here": officers,
+            "all here": officers | {small.key_id("mother sign")},
+        }.items()
+    }
+    assert "second_officer(approve)" in terms["officers here"]
+    assert "representative" in terms["all here"]
+    assert terms["nothing known"] == terms["all here"], "the first that can be fulfilled"
 
 
 def test_case_22_a_registered_birth_is_certified_and_the_certificate_is_genuine(state):
