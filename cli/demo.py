@@ -80,7 +80,7 @@ def demo(
         civreg demo
         civreg demo --json --births 60
     """
-    from cli.development import AGENCIES  # noqa: PLC0415 - only here the whole network is needed
+    from cli.development_agencies import AGENCIES  # noqa: PLC0415 - only here the whole network is needed
 
     names = [plan.name for plan in AGENCIES[:NODES]]
     if victim not in names:

@@ -1,6 +1,6 @@
 """Whole chains whose every root is true: entries of the town in tests/registry, put into blocks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,7 +88,7 @@ class RealChain:
         ]
         return QuorumCertificate(height, 0, digest, tuple(signed))
 
-    def export(self, folder: Path, pairs: Iterable[tuple[Block, QuorumCertificate]] = ()) -> Path:
+    def export(self, folder: Path, pairs: Sequence[tuple[Block, QuorumCertificate]] = ()) -> Path:
         """Write an export of these blocks, or of the chain's own."""
         with ExportWriter.open(folder, self.genesis.raw) as writer:
             for block, certificate in pairs or self.blocks:

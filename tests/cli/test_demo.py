@@ -16,7 +16,7 @@ import pytest
 import cli.demo
 from cli.client import Call
 from cli.demo import play, steps
-from cli.development import AGENCIES
+from cli.development_agencies import AGENCIES
 from cli.exit_codes import ExitCode
 from cli.local_nodes import LocalNodes
 from cli.output import Context

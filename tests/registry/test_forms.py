@@ -6,6 +6,7 @@ import tomllib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ TODAY = "2026-03-20"
 TABLES = find_in({name: catalogue.table_text(name).decode() for name in catalogue.table_names()})
 TYPES = {name: read_record_type(catalogue.type_text(name)) for name in catalogue.TYPES}
 OWNER = sixteen(7)
-BIRTH = {
+BIRTH: dict[str, Any] = {
     "place_unit": "00070",
     "mother": print_id(OWNER),
     "name": {"family": "Nguyễn", "middle": "Thị", "given": "Hương"},
