@@ -61,7 +61,8 @@ def walk_commands(
     """Yield every command below and including `command` with a context to show its help in."""
     name = "civreg" if parent is None else command.name
     obj = Context() if parent is None else None
-    ctx = click.Context(command, parent=parent, info_name=name, obj=obj, terminal_width=100)
+    settings = {"terminal_width": 100, **command.context_settings}
+    ctx = click.Context(command, parent=parent, info_name=name, obj=obj, **settings)
     yield ctx, command
     if isinstance(command, click.Group):
         for verb in command.list_commands(ctx):

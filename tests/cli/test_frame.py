@@ -100,7 +100,7 @@ def test_help_lists_every_noun_in_both_languages(run):
 
 
 def test_every_noun_can_be_loaded():
-    ctx = click.Context(program, info_name="civreg")
+    ctx = click.Context(program, info_name="civreg", **program.context_settings)
     for noun in commands.NOUNS:
         assert isinstance(program.get_command(ctx, noun), click.Command)
 
