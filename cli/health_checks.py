@@ -14,6 +14,7 @@ from keys.errors import CivregError, ExposedKeyFileError
 from keys.keyring import load_key_file, read_public_key
 from keys.signing import Purpose
 from ledger.genesis import FoundingPart, Genesis, parse_genesis
+from ledger.wal import check_log
 from node.config import Config, load_config
 from node.errors import ConfigError
 from node.health import DISK_BAD_BYTES, DISK_WARN_BYTES
@@ -116,8 +117,15 @@ def _guard(config: Config, part: FoundingPart | None) -> Iterator[Complaint]:
 
 def _log(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
     path = config.data_folder / WAL_FILE
-    if path.exists() and path.stat().st_size == 0:
+    if not path.exists():
+        return
+    if path.stat().st_size == 0:
         yield Complaint("warn", "the write-ahead log is empty", "node.cure.wal")
+        return
+    try:
+        check_log(path)
+    except CivregError as error:
+        yield Complaint("bad", str(error), "node.cure.damaged_wal")
 
 
 def _disk(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:

@@ -48,6 +48,23 @@ def test_a_running_node_cannot_be_copied(made, tmp_path):
     assert not (tmp_path / "copy").exists()
 
 
+def examined(made, word):
+    """Whether each thing that the doctor finds names a cure with this word."""
+    shown = made.run("node", "doctor", made.home / "node-0", "--json")
+    found = [json.loads(line) for line in shown.stdout.splitlines()]
+    return [word in one["cure"] for one in found if one["level"] == "bad"]
+
+
+def test_a_key_file_that_others_may_read_is_to_be_closed_and_perhaps_replaced(made):
+    path = made.home / "node-0" / "keys" / "consensus.pem"
+    path.chmod(0o644)
+    try:
+        assert examined(made, "chmod 600") == [True]
+    finally:
+        path.chmod(0o600)
+    assert examined(made, "") == []
+
+
 def test_a_damaged_log_is_cut_and_kept(made):
     path = load_config(made.home / "node-0").data_folder / "wal"
     log = WriteAheadLog.open(path)
@@ -58,6 +75,8 @@ def test_a_damaged_log_is_cut_and_kept(made):
     raw = bytearray(path.read_bytes())
     raw[raw.index(b"two")] ^= 1
     path.write_bytes(raw)
+    assert examined(made, "repair-wal") == [True], "the doctor sees what would stop the node"
+    assert path.read_bytes() == raw, "and changes nothing"
     status, error = made.refused("node", "repair-wal", made.home / "node-0")
     assert (status, error["code"]) == (ExitCode.CANCELLED, "cli.cancelled"), "nobody agreed"
     (said,) = made.ask("node", "repair-wal", made.home / "node-0", "--yes")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import CorruptWalError, DiskRefusedError, LimitExceededError, StoreInUseError
-from ledger.wal import FRAME_BYTES_MAX, MAGIC, WriteAheadLog, repair
+from ledger.wal import FRAME_BYTES_MAX, MAGIC, WriteAheadLog, check_log, repair
 
 FRAMES = (b"first", b"", b"\x00" * 20, b"third, longer", b"x")
 
@@ -278,3 +278,28 @@ def test_a_failed_sync_is_not_tried_again(path, monkeypatch):
     with pytest.raises(DiskRefusedError):
         log.sync()
     log.close()
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_log_is_found_damaged_exactly_when_it_cannot_be_opened(tmp_path_factory, at, mask):
+    """Invariant: `check_log` refuses what `open` refuses, and leaves the file as it is."""
+    path = tmp_path_factory.mktemp("wal") / "wal"
+    written(path)
+    raw = bytearray(path.read_bytes())
+    raw[at % len(raw)] ^= mask
+    path.write_bytes(raw)
+    refusals = []
+    for look in (check_log, lambda one: WriteAheadLog.open(one).close()):
+        try:
+            look(path)
+            refusals.append(None)
+        except CorruptWalError as error:
+            refusals.append(error.details["offset"])
+        if look is check_log:
+            assert path.read_bytes() == raw
+    assert refusals[0] == refusals[1]
+
+
+def test_a_log_that_is_not_there_cannot_be_checked(path):
+    with pytest.raises(DiskRefusedError):
+        check_log(path)
