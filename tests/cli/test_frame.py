@@ -1,6 +1,7 @@
 """The frame of the command line: languages, forms, refusals and exit codes, for every command."""
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -278,3 +279,20 @@ def test_a_noun_with_verbs_suggests_the_nearest_verb(run):
     shown = run("key", "fial", "--json", group=group_with(noun))
     assert json.loads(shown.stderr)["error"]["details"] == {"name": "fial", "nearest": "fail"}
     assert "fail" in run("key", "--help", group=group_with(noun)).stdout
+
+
+def test_every_command_that_a_text_suggests_exists():
+    texts = Path(output.__file__).parent.glob("messages/*/*.toml")
+    said = [
+        found.group(1).split()
+        for path in texts
+        for found in re.finditer(r"`civreg ([^`]+)`", path.read_text(encoding="utf-8"))
+    ]
+    assert len(said) > 50, "the texts were found"
+    for noun, *more in said:
+        if noun.startswith(("-", "<")):
+            continue
+        command = program.get_command(click.Context(program), noun)
+        assert command is not None, noun
+        if isinstance(command, click.Group) and more and not more[0].startswith(("-", "<")):
+            assert more[0] in command.commands, f"{noun} {more[0]}"
