@@ -180,7 +180,15 @@ def wait_until_seen(actor: Actor, carried: Sequence[Carried]) -> None:
         NoNetworkError: It does not get there in time.
     """
     heights = [item.result.height for item in carried if item.result is not None]
-    wanted = max([height for height in heights if height is not None], default=0)
+    wait_for_height(actor, max([height for height in heights if height is not None], default=0))
+
+
+def wait_for_height(actor: Actor, wanted: int) -> None:
+    """Wait until the node whose state is read has a block; one that was down may be behind.
+
+    Raises:
+        NoNetworkError: It does not get there in time.
+    """
     until_s = time.monotonic() + SEEN_SECONDS
     while time.monotonic() < until_s:
         call = Call(address=actor.addresses[0], path="/v1/status")

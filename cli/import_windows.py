@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cli.acting import Actor, Order
+from cli.carrying import wait_for_height
 from cli.errors import InvalidInputError
 from cli.key_ring import KeyRing
 from cli.network_file import GovernancePlace
@@ -120,8 +121,15 @@ def _governed(actor: Actor, kind: str, item: ObjectPart, agency: GovernancePlace
     act = Act(kind=kind, event_date=actor.today, records=(), objects=(item,))
     hands = Hands(governance=governance_keys(actor.ring, agency))
     package = actor.make_entry(Order(act=act, hands=hands))
-    actor.submit([package])[0].check()
+    _register(actor, package)
     return package
+
+
+def _register(actor: Actor, package: Package) -> None:
+    """Have an entry committed, and known to the node that the next step reads from."""
+    result = actor.submit([package])[0]
+    result.check()
+    wait_for_height(actor, result.height or 0)
 
 
 def governance_keys(ring: KeyRing, agency: GovernancePlace) -> tuple[KeyId, ...]:
@@ -152,4 +160,4 @@ def _announce(actor: Actor, staff: Staff, wish: WindowWish) -> None:
 def _by_office(actor: Actor, staff: Staff, kind: str, item: ObjectPart) -> None:
     act = Act(kind=kind, event_date=actor.today, records=(), objects=(item,))
     order = Order(act=act, hands=staff.hands, office=staff.office_id, asker=staff.asker)
-    actor.submit([actor.make_entry(order)])[0].check()
+    _register(actor, actor.make_entry(order))
