@@ -288,7 +288,7 @@ def test_a_log_is_found_damaged_exactly_when_it_cannot_be_opened(tmp_path_factor
     raw = bytearray(path.read_bytes())
     raw[at % len(raw)] ^= mask
     path.write_bytes(raw)
-    refusals = []
+    refusals: list[int | str | None] = []
     for look in (check_log, lambda one: WriteAheadLog.open(one).close()):
         try:
             look(path)
