@@ -225,6 +225,8 @@ def nodes_of(folder):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_node_outlives_the_demonstration(number, tmp_path):
     """Ctrl-C ends it with status 9; even after SIGKILL the nodes are told to stop."""
+    # The background job of a shell ignores Ctrl-C, and what it starts inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tmp_path / "stage"
     command = [sys.executable, "-m", "cli.main", "demo", "--births", "12", "--dir", str(folder)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
