@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,16 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cli.acting import Actor
-    from cli.demo_scene import Scene, Tally
+    from cli.demo_scene import OwnRegister, Scene, Tally
     from cli.local_nodes import LocalNodes
 
 NODES: Final = 4
 BIRTHS_DEFAULT: Final = 240
 BIRTHS_MIN: Final = 12
 TITLES_SHARE: Final = 6
-"""One generated title for so many births."""
+"""One generated title for so many births; of an own register, so many are sold."""
 TITLES_MIN: Final = 4
-"""So many even where a register is imported: their owners' keys are needed for a double sale."""
 SEED: Final = 20260701
 
 
@@ -32,7 +32,7 @@ SEED: Final = 20260701
 @click.option(
     "--data",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Import this land register (CSV) too, with generated owners.",
+    help="Take all land titles from this register (CSV), with generated owners.",
 )
 @click.option(
     "--map",
@@ -73,12 +73,14 @@ def demo(
     """Run the main job with four nodes on this machine, and say what happened.
 
     Births, identities with keys, land titles imported and sold, refusals, a node killed and back, a
-    receipt checked offline, the chain replayed from a copy. Everybody in it is generated.
+    receipt checked offline, the chain replayed from a copy. Everybody in it is generated. With
+    --data all titles come from your own register, and it is those that are sold.
 
     \b
     Example:
         civreg demo
         civreg demo --json --births 60
+        civreg demo --data sales.csv
     """
     from cli.development_agencies import AGENCIES  # noqa: PLC0415 - only here the whole network is needed
 
@@ -113,12 +115,11 @@ def play(
     note(context.say("demo.folder", folder=folder), context)
     found_network(context, folder)
     with Actor.open(folder) as actor, LocalNodes(actor.network, actor.client) as nodes:
+        scene = _set_up(context, folder, actor, nodes, births=births, victim=victim)
+        scene.register = _own_register(actor, register)
         note(context.say("demo.starting", count=NODES), context)
         nodes.start_all()
-        scene = _set_up(context, folder, actor, nodes, births=births, victim=victim)
-        if register[0] is not None:
-            scene.titles_wished = TITLES_MIN
-        for number, step in enumerate(steps(register), start=1):
+        for number, step in enumerate(steps(scene.register), start=1):
             note(f"\n{number}. {context.say(f'demo.step_{step.__name__}')}", context)
             step(scene)
         nodes.stop_all()
@@ -150,21 +151,28 @@ def found_network(context: Context, folder: Path) -> None:
     )
 
 
-def steps(register: tuple[Path | None, str]) -> "list[Callable[[Scene], None]]":
+def _own_register(actor: "Actor", register: tuple[Path | None, str]) -> "OwnRegister | None":
+    from cli.demo_register import read_own_register  # noqa: PLC0415
+
+    file, mapping = register
+    return None if file is None else read_own_register(actor, file, mapping)
+
+
+def steps(register: "OwnRegister | None") -> "list[Callable[[Scene], None]]":
     """Return the steps while the nodes run, in order."""
-    from cli import demo_crash, demo_land, demo_owner, demo_people, demo_proofs  # noqa: PLC0415
-
-    def import_a_register(scene: "Scene") -> None:
-        from cli.demo_register import import_register  # noqa: PLC0415
-
-        assert register[0] is not None, "chosen below only with a file"
-        import_register(scene, register[0], register[1])
+    from cli import (  # noqa: PLC0415
+        demo_crash,
+        demo_land,
+        demo_owner,
+        demo_people,
+        demo_proofs,
+        demo_register,
+    )
 
     return [
         demo_people.register_adults,
         demo_people.register_births,
-        demo_land.import_titles,
-        *([] if register[0] is None else [import_a_register]),
+        demo_land.import_titles if register is None else demo_register.import_own_register,
         demo_land.sell_titles,
         demo_owner.update_contacts,
         demo_owner.try_what_is_refused,
@@ -205,6 +213,7 @@ def _tell(context: Context, folder: Path, tally: "Tally", seconds: float) -> Non
         "titles": tally.titles,
         "transfers": tally.transfers,
         "contacts": tally.contacts,
+        "register": None if tally.register is None else asdict(tally.register),
         "refused": dict(sorted(tally.refused.items())),
         "killed_node": tally.killed_node,
         "killed_node_caught_up": tally.caught_up,
@@ -218,6 +227,9 @@ def _tell(context: Context, folder: Path, tally: "Tally", seconds: float) -> Non
     }
     refused = ", ".join(f"{count} x {code}" for code, count in sorted(tally.refused.items()))
     values = {**result, "refused": refused, "meanwhile": tally.committed_meanwhile}
-    parts = ("register", "land", "refused", "crash", "proofs", "chain", "files")
+    parts = ["register", "land", "refused", "crash", "proofs", "chain", "files"]
+    if tally.register is not None:
+        parts.insert(1, "own")
+        values |= {f"own_{name}": value for name, value in asdict(tally.register).items()}
     lines = [context.say(f"demo.summary_{part}", **values) for part in parts]
     accepted(result, context, lines=lines, next_command=f"civreg --home {folder} network show")

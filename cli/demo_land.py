@@ -1,4 +1,7 @@
-"""Steps of the demonstration that are about land: an old register comes in, titles are sold."""
+"""Steps of the demonstration that are about land: an old register comes in, titles are sold.
+
+With a register of the user, `cli.demo_register` takes the place of the first one.
+"""
 
 import secrets
 from collections.abc import Sequence
@@ -76,9 +79,13 @@ def _sell(scene: Scene, titles: Sequence[Title], key: str) -> None:
 
 
 def sale_order(scene: Scene, title: Title) -> tuple[Order, Citizen]:
-    """Return the order by which a title goes to its holder's neighbour, and the neighbour."""
+    """Return the order by which a title goes to its holder's neighbour, and the neighbour.
+
+    The generated owner of an imported title is nobody's neighbour: its buyers go by turns.
+    """
     owners = scene.keyed
-    buyer = owners[(owners.index(title.holder) + 1) % len(owners)]
+    before = owners.index(title.holder) if title.holder in owners else scene.titles.index(title)
+    buyer = owners[(before + 1) % len(owners)]
     serial = f"BA {secrets.token_hex(5).upper()}"
     price = PRICE_DONG + 1_000_000 * title.sales
     act = sale_act(title.act, [buyer.identity_id], serial, price, scene.actor.today)

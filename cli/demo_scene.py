@@ -5,10 +5,12 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from cli.acting import Actor, Order
 from cli.carrying import carry, wait_until_seen
 from cli.generated_acts import Parents, PersonKeys
+from cli.import_session import Found
 from cli.local_nodes import LocalNodes
 from cli.output import Advance, Context, note, progress
 from cli.packages import Package
@@ -53,14 +55,62 @@ class Citizen:
         return self.keys.sign.public.key_id
 
 
+class Party(Protocol):
+    """Who can sell or buy: a citizen, or the generated owner of an imported title."""
+
+    @property
+    def identity_id(self) -> RecordId:
+        """The block-chain id."""
+
+    @property
+    def sign(self) -> KeyId:
+        """Key id with which the party signs."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Title:
     """A land title in the network: its newest act, where it stands, and who holds it."""
 
     act: Act
     target: Target
-    holder: Citizen
+    holder: Party
     sales: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRegister:
+    """The user's own land register, read before anything is started.
+
+    Attributes:
+        file: Where it lies.
+        found: Its good rows as a plan, and what is wrong with the others.
+    """
+
+    file: Path
+    found: Found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """What came of the user's own register.
+
+    Attributes:
+        file: Where it lies.
+        records: How many it has, good and bad.
+        titles: How many it brought in.
+        transfers: How many of its rows were transfers that happened.
+        owners: How many owners were generated.
+        problems: How many of its rows did not come in; the report tells why.
+        report: Where it is; None if all came in.
+    """
+
+    file: Path
+    records: int
+    titles: int
+    transfers: int
+    owners: int
+    problems: int
+    report: Path | None
 
 
 @dataclass(slots=True)
@@ -72,6 +122,7 @@ class Tally:
     titles: int = 0
     transfers: int = 0
     contacts: int = 0
+    register: Incoming | None = None
     refused: Counter[str] = field(default_factory=Counter)
     killed_node: str = ""
     committed_meanwhile: int = 0
@@ -95,8 +146,9 @@ class Scene:
         maker: Makes persons.
         justice, land: Whose officers act.
         births_wished: How many births.
-        titles_wished: How many generated titles.
+        titles_wished: How many generated titles; of an own register, how many are sold.
         victim: Agency whose node is killed.
+        register: The user's own land register, instead of generated titles; or None.
         citizens: Adults with keys first, then those without.
         families: Parents to be, one child each.
         titles: Land titles.
@@ -113,6 +165,7 @@ class Scene:
     births_wished: int
     titles_wished: int
     victim: str
+    register: OwnRegister | None = None
     citizens: list[Citizen] = field(default_factory=list)
     families: list[Parents] = field(default_factory=list)
     titles: list[Title] = field(default_factory=list)

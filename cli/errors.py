@@ -14,6 +14,7 @@
     x ImportUnfinishedError  an import was interrupted and must be resumed
     x KeyNeededError         a private key is needed and none was given
     x InvalidInputError      a form, a mapping or another file of the user is wrong
+      + RegisterFileError    nothing of a register's file can be imported (`import_problems`)
     x NoNetworkError         no node answers
     x CancelledError         the person said no, or pressed Ctrl-C
     x OptimizedPythonError   python -O would drop the assertions

@@ -17,8 +17,9 @@ from cli.passphrases import asker, passphrase_options, source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cli.import_rows import Problem
+    from cli.import_problems import Problem
     from cli.import_session import Found, Imported
+    from cli.languages import Language
 
 REPORT_SUFFIX: Final = ".errors.csv"
 _SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -91,7 +92,8 @@ def run_import(context: Context, asked: Asked) -> int:
     with Actor.open(context.home, ask=asker(context, source())) as actor:
         found = session.read_file(file, mapping, actor)
         if context.dry_run:
-            return _tell(context, found, None, write_report(found.problems, report), report)
+            count = write_report(found.problems, report, context.lang)
+            return _tell(context, found, None, count, report)
         confirm(context.say("import.confirm", count=len(found.plan.deeds), file=file), context)
         with session.open_journal(context.home, actor, mapping) as journal:
             session.check_resume(journal, found, resume=asked.resume)
@@ -99,7 +101,7 @@ def run_import(context: Context, asked: Asked) -> int:
             with progress(context.say("import.entries"), left, context) as advance:
                 imported = session.bring_in(actor, found, journal, advance)
     problems = [*found.problems, *imported.progress.problems]
-    return _tell(context, found, imported, write_report(problems, report), report)
+    return _tell(context, found, imported, write_report(problems, report, context.lang), report)
 
 
 def check_source(name: str) -> str:
@@ -113,13 +115,13 @@ def check_source(name: str) -> str:
     return name
 
 
-def write_report(problems: "Sequence[Problem]", report: Path) -> int:
+def write_report(problems: "Sequence[Problem]", report: Path, language: "Language") -> int:
     """Write the report, if there is anything to report; return how many problems it holds."""
-    from cli.import_rows import problems_csv  # noqa: PLC0415
+    from cli.import_problems import problems_csv  # noqa: PLC0415
 
     if problems:
         with report.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(problems_csv(problems))
+            csv.writer(file).writerows(problems_csv(problems, language))
     return len(problems)
 
 

@@ -1,12 +1,13 @@
 """From good rows to acts: which row brings a record in, which follow it, and what each act says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cli.generated_acts import equal_shares, seen
 from cli.import_mapping import ImportMapping, Source
-from cli.import_rows import Problem, Row
+from cli.import_problems import Problem, said
+from cli.import_rows import Row
 from ledger.canonical import Value
 from ledger.ids import RecordId
 from registry.acts import Act, RecordContent
@@ -41,10 +42,12 @@ class Plan:
     Attributes:
         deeds: In the order of the file.
         mapping: How rows become acts.
+        selling: Names of rows whose owners enrol keys too, because they will sign later.
     """
 
     deeds: tuple[Deed, ...]
     mapping: ImportMapping
+    selling: frozenset[str] = frozenset()
 
     @property
     def firsts(self) -> tuple[Deed, ...]:
@@ -60,6 +63,11 @@ class Plan:
     def ranks(self) -> int:
         """Length of the longest chain."""
         return max((deed.rank for deed in self.deeds), default=-1) + 1
+
+    def signing(self, done: Collection[str]) -> set[str]:
+        """Return names of rows whose owners sign: who sell or buy in rows that are to come."""
+        left = [deed for deed in self.laters if deed.name not in done]
+        return {name for deed in left for name in (deed.name, self.before(deed))} | self.selling
 
     def name_of(self, row: Row) -> str:
         """Return a row's id in the old register."""
@@ -106,8 +114,8 @@ def _second(row: Row, name: str, first_line: int, mapping: ImportMapping) -> Pro
         row=0,
         column=",".join(mapping.key),
         value=name,
-        rule=f"line {first_line} is about the same record",
-        fix="remove one of the two lines, or correct the key",
+        rule=said("second", line=first_line),
+        fix=said("fix_second"),
         raw="",
     )
 

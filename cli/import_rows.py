@@ -8,13 +8,14 @@ its text stands in the report, so nothing is lost. Text is brought into its comp
 
 import csv
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from cli.errors import InvalidInputError
 from cli.import_mapping import Column, ImportMapping
+from cli.import_problems import Problem, RegisterFileError, Said, said
 from registry.civil_calendar import is_date
 
 LINE_BYTES_MAX: Final = 64 * 1024
@@ -23,29 +24,6 @@ BYTE_ORDER_MARK: Final = "\ufeff"
 
 IsCode = Callable[[str, str], bool]
 """Tells whether a code stands in a table: `is_code(table, code)`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """What is wrong with a line, for the report.
-
-    Attributes:
-        line: From 1.
-        row: Number of the record in the file, from 1; 0 for the header.
-        column: Name, or empty if the line as a whole is meant.
-        value: What stands there.
-        rule: What must stand there.
-        fix: What to do.
-        raw: The whole line or the part of it that is not imported.
-    """
-
-    line: int
-    row: int
-    column: str
-    value: str
-    rule: str
-    fix: str
-    raw: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +63,9 @@ def read_register(path: Path, mapping: ImportMapping, is_code: IsCode) -> Readin
     """Read a whole file.
 
     Raises:
-        InvalidInputError: Its header is not the mapping's, so no line can be understood.
+        RegisterFileError: It is empty, or its header is not the mapping's, so that no line can be
+            understood.
+        InvalidInputError: A line is longer than 64 KiB.
     """
     reading = Reading()
     numbers: dict[str, int] = {}
@@ -103,8 +83,21 @@ def read_register(path: Path, mapping: ImportMapping, is_code: IsCode) -> Readin
                 continue
             _take_line(text, line, mapping, is_code, reading, numbers)
     if not header_seen:
-        raise InvalidInputError("the file is empty", name=str(path))
+        raise RegisterFileError("the file is empty", [no_row(1)], path.name)
     return _hold_back(reading, mapping)
+
+
+def no_row(line: int) -> Problem:
+    """Return the problem of a file without a record."""
+    return Problem(
+        line=line,
+        row=0,
+        column="",
+        value="",
+        rule=said("no_row"),
+        fix=said("fix_no_row"),
+        raw="",
+    )
 
 
 def _decode(raw: bytes, line: int, reading: Reading) -> str | None:
@@ -123,8 +116,8 @@ def _decode(raw: bytes, line: int, reading: Reading) -> str | None:
                 row=reading.records,
                 column="",
                 value=raw[error.start : error.end].hex(),
-                rule=f"byte {error.start + 1} is not UTF-8",
-                fix="save the file as UTF-8",
+                rule=said("not_utf8", byte=error.start + 1),
+                fix=said("fix_utf8"),
                 raw=raw.decode(errors="replace").rstrip("\r\n"),
             )
         )
@@ -137,7 +130,7 @@ def _check_header(text: str, mapping: ImportMapping, line: int) -> str:
     """Return what is glued behind the header, empty if nothing is.
 
     Raises:
-        InvalidInputError: It is another header; says in which column.
+        RegisterFileError: It is another header; says in which column.
     """
     wanted = ",".join(mapping.header)
     if text == wanted or tuple(_split(text) or ()) == mapping.header:
@@ -148,15 +141,24 @@ def _check_header(text: str, mapping: ImportMapping, line: int) -> str:
     for number, name in enumerate(mapping.header):
         has = found[number] if number < len(found) else ""
         if has != name:
-            raise InvalidInputError(
-                f"line {line}, column {number + 1}: the header says {has[:40]!r}, "
-                f"the mapping {mapping.name} says {name!r}",
-                name=f"line {line}",
-            )
-    raise InvalidInputError(
-        f"line {line}: the header has {len(found)} columns instead of {len(mapping.header)}",
-        name=f"line {line}",
+            rule = said("header_column", number=number + 1, wanted=name, mapping=mapping.name)
+            raise _header_error(text, line, (name, has), rule)
+    rule = said("header_count", found=len(found), wanted=len(mapping.header))
+    raise _header_error(text, line, (mapping.header[-1], found[-1]), rule)
+
+
+def _header_error(text: str, line: int, at: tuple[str, str], rule: Said) -> RegisterFileError:
+    """Return why a header is not the mapping's; `at` names the column and what stands there."""
+    problem = Problem(
+        line=line,
+        row=0,
+        column=at[0],
+        value=at[1],
+        rule=rule,
+        fix=said("fix_header"),
+        raw=text,
     )
+    return RegisterFileError("the header is not the mapping's", [problem], f"line {line}")
 
 
 def _report_glued(glued: str, mapping: ImportMapping, line: int, reading: Reading) -> None:
@@ -169,8 +171,8 @@ def _report_glued(glued: str, mapping: ImportMapping, line: int, reading: Readin
             row=reading.records,
             column=last,
             value=f"{last}{glued[:60]}",
-            rule="a header line ends after its last column",
-            fix=f'insert a line break after "{last}" in line {line}, before character {start}',
+            rule=said("header_ends"),
+            fix=said("fix_header_ends", last=last, line=line, start=start),
             raw=glued,
         )
     )
@@ -213,15 +215,16 @@ def _take_line(
     problems: list[Problem] = []
     for column, value in zip(mapping.columns, fields, strict=True):
         checked, rule = check_value(column, value.strip(), is_code)
-        if rule:
-            fix = f"write it as {column.example!r}" if column.example else "correct the value"
+        if rule is not None:
+            has_example = bool(column.example)
+            fix = said("fix_example", example=column.example) if has_example else said("fix_value")
             problems.append(_wrong_value(reading, line, text, (column.name, value, rule, fix)))
         elif checked != "":
             values[column.name] = checked
     name = str(values.get(mapping.id_column, ""))
     if not problems and name in numbers:
-        rule = f"stands in line {numbers[name]} already"
-        fix = "remove one of the two lines, or give it its own number"
+        rule = said("twice", line=numbers[name])
+        fix = said("fix_twice")
         problems.append(_wrong_value(reading, line, text, (mapping.id_column, name, rule, fix)))
     if problems:
         reading.problems += problems
@@ -232,10 +235,10 @@ def _take_line(
 
 
 def _wrong_value(
-    reading: Reading, line: int, text: str, said: tuple[str, str, str, str]
+    reading: Reading, line: int, text: str, what: tuple[str, str, Said, Said]
 ) -> Problem:
     """Return the problem of a value: column, value, rule and remedy."""
-    column, value, rule, fix = said
+    column, value, rule, fix = what
     return Problem(
         line=line, row=reading.records, column=column, value=value, rule=rule, fix=fix, raw=text
     )
@@ -247,34 +250,35 @@ def _wrong_shape(
     wanted = len(mapping.header)
     if fields is None:
         quote = text.rfind('"')
-        rule = f"quotation marks do not match, the last one is character {quote + 1}"
-        fix = "close the quotation marks of each value; write one inside a value twice"
+        rule = said("quotes", character=quote + 1)
+        fix = said("fix_quotes")
         column, value = "", text[-60:]
     else:
         at = min(len(fields), wanted) - 1
-        rule = f"{len(fields)} values where the header has {wanted} columns"
-        fix = "put a line break between records, and quotation marks around commas"
+        rule = said("values_count", found=len(fields), wanted=wanted)
+        fix = said("fix_values_count")
         column, value = mapping.header[at], fields[at]
     return Problem(line=line, row=row, column=column, value=value, rule=rule, fix=fix, raw=text)
 
 
-def check_value(column: Column, value: str, is_code: IsCode) -> tuple[str | int, str]:
-    """Return a value as the field takes it, and what is wrong with it, or empty."""
+def check_value(column: Column, value: str, is_code: IsCode) -> tuple[str | int, Said | None]:
+    """Return a value as the field takes it, and what is wrong with it, or None."""
     if not value:
-        return "", "must not be empty" if column.required else ""
+        return "", said("required") if column.required else None
     if column.pattern is not None and column.pattern.fullmatch(value) is None:
-        return "", f"must match {column.pattern.pattern}"
+        return "", said("pattern", pattern=column.pattern.pattern)
     if column.lookup is not None:
         found = column.lookup.get(value)
-        return ("", "is not in the mapping's lookup") if found is None else (found, "")
+        known = ", ".join(column.lookup)
+        return ("", said("lookup", known=known)) if found is None else (found, None)
     if column.table is not None and not is_code(column.table, value):
-        return "", f"is not in the table {column.table}"
+        return "", said("table", table=column.table)
     if column.transform == "whole_number":
         is_number = value.isascii() and value.isdigit() and len(value) <= WHOLE_NUMBER_DIGITS_MAX
-        return (int(value), "") if is_number else ("", "must be a whole number")
+        return (int(value), None) if is_number else ("", said("whole_number"))
     if column.transform == "iso_date":
-        return (value, "") if is_date(value) else ("", "must be a date, year-month-day")
-    return value, ""
+        return (value, None) if is_date(value) else ("", said("iso_date"))
+    return value, None
 
 
 def _hold_back(reading: Reading, mapping: ImportMapping) -> Reading:
@@ -290,8 +294,8 @@ def _hold_back(reading: Reading, mapping: ImportMapping) -> Reading:
                     row=0,
                     column=",".join(mapping.key),
                     value=str(row.values[mapping.id_column]),
-                    rule="another line about the same record is wrong",
-                    fix="mend that line first, then import the file again",
+                    rule=said("sibling"),
+                    fix=said("fix_sibling"),
                     raw="",
                 )
             )
@@ -300,11 +304,3 @@ def _hold_back(reading: Reading, mapping: ImportMapping) -> Reading:
     reading.rows = kept
     reading.problems.sort(key=lambda problem: problem.line)
     return reading
-
-
-def problems_csv(problems: Sequence[Problem]) -> Iterator[list[str]]:
-    """Yield the lines of the report, its header first."""
-    yield ["line", "row", "column", "value", "problem", "fix", "text"]
-    for one in problems:
-        row = str(one.row) if one.row else ""
-        yield [str(one.line), row, one.column, one.value, one.rule, one.fix, one.raw]

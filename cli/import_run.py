@@ -24,7 +24,7 @@ from cli.generated_acts import PersonKeys, enrolment_act, identity_act
 from cli.import_journal import DEED, KEYS, OWNER, ImportJournal
 from cli.import_owners import Owners
 from cli.import_plan import Deed, Plan, make_act
-from cli.import_rows import Problem
+from cli.import_problems import Problem, Refused, Said, said
 from cli.packages import Package
 from cli.staff import Staff, persons_with
 from keys.errors import CivregError
@@ -182,7 +182,7 @@ class ImportRun:
             if not left:
                 return
         for row in left:
-            self._report(row, f"no free personal number was found for its owner [{TAKEN}]")
+            self._report(row, said("no_free_number", code=TAKEN))
 
     def _owner(self, row: str, attempt: int) -> Order:
         assert self._owners is not None, "only types with owners make them"
@@ -199,12 +199,7 @@ class ImportRun:
         """Have owners enrol keys who sell or who buy from another owner."""
         gone = self._done(KEYS)
         owners = self._done(OWNER)
-        signing = {
-            name
-            for deed in self._plan.laters
-            if deed.name not in self.progress.known
-            for name in (deed.name, self._plan.before(deed))
-        }
+        signing = self._plan.signing(self.progress.known)
         left = sorted(name for name in signing if name not in gone and name in owners)
         self._see([self._journal.steps(OWNER)[name].record_id for name in left])
         self._wave(KEYS, [(name, 0) for name in left], self._enrolment)
@@ -242,10 +237,10 @@ class ImportRun:
         if self._owners is not None and deed.name not in owners:
             return False  # Its owner was refused, and reported.
         if any(self._plan.name_of(row) in done for row in deed.chain[deed.rank + 1 :]):
-            self._report(deed.name, "a later row about the same record is registered already")
+            self._report(deed.name, said("later_is_there"))
             return False
         if deed.rank and self._plan.before(deed) not in done - self.progress.known:
-            self._report(deed.name, "the row before it was not registered by this journal")
+            self._report(deed.name, said("not_by_this_journal"))
             return False
         return True
 
@@ -340,16 +335,18 @@ class ImportRun:
         decided: list[tuple[str, str | None, str | None]] = []
         refused: list[tuple[str, str]] = []
         for row, one in zip(rows, carried, strict=True):
-            code = None if one.error is None else code_of(one.error)
-            decided.append((row, code, None if one.error is None else str(one.error)))
-            if code is not None:
-                refused.append((row, code))
-                if not (step == OWNER and code == TAKEN):
-                    self._report(row, f"{one.error} [{code}]")
+            if one.error is None:
+                decided.append((row, None, None))
+                continue
+            code = code_of(one.error)
+            decided.append((row, code, str(one.error)))
+            refused.append((row, code))
+            if not (step == OWNER and code == TAKEN):
+                self._report(row, Refused(code, one.error.details))
         self._journal.settle(step, decided)
         return refused
 
-    def _report(self, row: str, rule: str) -> None:
+    def _report(self, row: str, rule: Said | Refused) -> None:
         deed = self._deeds.get(row)
         self.progress.problems.append(
             Problem(
@@ -358,7 +355,7 @@ class ImportRun:
                 column=self._mapping.id_column,
                 value=row,
                 rule=rule,
-                fix="correct what the network refused, then import the file again",
+                fix=said("fix_refused"),
                 raw="",
             )
         )

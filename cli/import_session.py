@@ -13,7 +13,8 @@ from cli.import_journal import DEED, FOLDER, ImportJournal
 from cli.import_mapping import ImportMapping
 from cli.import_owners import Owners
 from cli.import_plan import IMPORT_LEGACY, Plan, make_plan
-from cli.import_rows import Problem, Reading, read_register
+from cli.import_problems import Problem
+from cli.import_rows import Reading, read_register
 from cli.import_run import ImportRun, Offices, Progress
 from cli.import_windows import WindowWish, open_window
 from cli.people import communes
@@ -120,8 +121,7 @@ def bring_in(actor: Actor, found: Found, journal: ImportJournal, advance: Advanc
     journal.begin(found.digest)
     owners = None
     if offices.owners is not None:
-        units = communes(actor.genesis.attachments["table/admin_unit"].decode())
-        owners = Owners(journal.secret, units)
+        owners = owners_of(actor, journal)
     run = ImportRun(actor, found.plan, offices, journal, owners, advance)
     left = run.begin()
     if mapping.first == IMPORT_LEGACY and left:
@@ -146,6 +146,12 @@ def bring_in(actor: Actor, found: Found, journal: ImportJournal, advance: Advanc
     )
 
 
+def owners_of(actor: Actor, journal: ImportJournal) -> Owners:
+    """Return who makes the owners of a journal's rows, always the same ones."""
+    units = communes(actor.genesis.attachments["table/admin_unit"].decode())
+    return Owners(journal.secret, units)
+
+
 def offices_of(actor: Actor, mapping: ImportMapping) -> Offices:
     """Return who signs an import.
 
@@ -164,12 +170,7 @@ def entries_left(found: Found, journal: ImportJournal) -> int:
     """Return about how many entries an import still has to make, for showing progress."""
     done = {row for row, one in journal.steps(DEED).items() if one.is_committed}
     left = [deed for deed in found.plan.deeds if deed.name not in done]
-    signing = {
-        name
-        for deed in found.plan.laters
-        if deed.name not in done
-        for name in (deed.name, found.plan.before(deed))
-    }
+    signing = found.plan.signing(done)
     has_owners = bool(found.plan.mapping.owners_office)
     return len(left) * (2 if has_owners else 1) + (len(signing) if has_owners else 0)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import plyvel
@@ -22,6 +23,7 @@ from cli.local_nodes import LocalNodes
 from cli.output import Context
 from ledger.store import ChainStore
 from tests.cli.conftest import Desk
+from tests.cli.test_import import deed, register, write_register
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +41,9 @@ def check(tally, births=BIRTHS):
     assert tally.births == births
     assert tally.identities > births
     assert tally.titles >= 4
-    assert tally.transfers == tally.titles + (tally.titles + 1) // 2 + 1
+    own = tally.register
+    sold, before = (tally.titles, 0) if own is None else (min(4, own.titles), own.transfers)
+    assert tally.transfers == before + sold + (sold + 1) // 2 + 1
     assert dict(tally.refused) == REFUSED
     assert tally.caught_up
     assert tally.roots_equal
@@ -64,6 +68,87 @@ def test_the_last_line_of_the_json_is_one_object_with_all_figures(tmp_path):
         with ChainStore.open(tmp_path / "stage" / f"node-{name}" / "data", read_only=True) as store:
             assert store.height == said["blocks"]
             assert store.tip.log.size == said["entries"]
+
+
+# --- the user's own land file ---------------------------------------------------------------------
+
+
+def test_with_an_own_register_all_titles_come_from_it_and_it_is_those_that_are_sold(tmp_path):
+    """Six places, two of them sold twice more, one row that is wrong; plain counts agree."""
+    file, stage = tmp_path / "mine.csv", tmp_path / "stage"
+    rows = register("demo", 6)
+    wrong = {**deed(random.Random(1), 77, "2022-04-01"), "district": "ATLANTIS"}
+    write_register(file, [*rows, wrong])
+    shown = Desk(tmp_path).run(
+        "demo", "--json", "--births", BIRTHS, "--dir", stage, "--data", file
+    )  # fmt: skip
+    assert shown.exit_code == 0, shown.stderr
+    said = json.loads(shown.stdout.splitlines()[-1])
+    assert said["register"] == {
+        "file": str(file), "records": 11, "titles": 6, "transfers": 4, "owners": 10,
+        "problems": 1, "report": str(stage / "import.errors.csv"),
+    }  # fmt: skip
+    assert (said["titles"], said["transfers"]) == (6, 4 + 4 + 2 + 1)
+    assert said["refused"] == REFUSED
+    assert said["audit"] == "ok"
+    assert "ATLANTIS" in (stage / "import.errors.csv").read_text(encoding="utf-8")
+    legacy = set()
+    kinds = Counter()
+    with ChainStore.open(stage / "node-0" / "data", read_only=True) as store:
+        for height in range(1, store.height + 1):
+            for index in range(store.header(height).entries_count):
+                entry = store.entry(height, index)
+                kinds[entry.head.kind] += 1
+                if entry.head.type_name == "land_title" and entry.records:
+                    legacy.add(entry.records[0].member["legacy"]["id"])
+    firsts = {row["unique_id"] for row in rows if row["deed_date"] == "2022-03-01"}
+    assert legacy == firsts, "every title, sold or not, is one of the file"
+    assert kinds["land_title/import_legacy"] == 6
+    assert kinds["land_title/transfer"] == said["transfers"]
+
+
+@pytest.mark.parametrize("language", ["en", "vi"])
+def test_a_register_of_which_nothing_can_come_in_is_refused_before_any_node_runs(
+    language, tmp_path, monkeypatch
+):
+    """Invariant: each refusal names line, column, value and remedy, in the person's language."""
+    monkeypatch.setattr(LocalNodes, "start_all", lambda _nodes: pytest.fail("a node was started"))
+    good = deed(random.Random(2), 1, "2022-04-01")
+    cases = {
+        "header": (None, "line 1, column unique_id, value 'id;price'", "--map"),
+        "empty": (None, "line 1, whole line, value -: the file has no record", ""),
+        "none": ([], "line 2, whole line, value -: the file has no record", ""),
+        "date": (
+            [{**good, "deed_date": "1 April"}],
+            "line 2, column deed_date, value '1 April'",
+            "2022-02-25",
+        ),
+    }  # fmt: skip
+    for name, (rows, sentence, remedy) in cases.items():
+        file, stage = tmp_path / f"{name}.csv", tmp_path / f"{language}-{name}"
+        if rows is None:
+            file.write_text("id;price\n1;2\n" if name == "header" else "", encoding="utf-8")
+        else:
+            write_register(file, rows)
+        status, error = Desk(tmp_path).refused(
+            "--lang", language, "demo", "--dir", stage, "--data", file
+        )
+        assert (status, error["code"]) == (6, "cli.register_unusable"), name
+        (problem,) = error["problems"]
+        assert remedy in problem
+        if language == "en":
+            assert problem.startswith(sentence)
+        else:
+            assert "cách sửa: " in problem
+
+
+def test_a_mapping_for_something_else_than_land_is_refused(tmp_path):
+    file = tmp_path / "births.csv"
+    file.touch()
+    status, error = Desk(tmp_path).refused(
+        "demo", "--dir", tmp_path / "stage", "--data", file, "--map", "births"
+    )
+    assert (status, error["code"]) == (6, "cli.invalid_input")
 
 
 def test_a_folder_that_is_not_empty_is_refused(tmp_path):

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from cli.errors import InvalidInputError, NotFoundError
 from cli.import_mapping import load_mapping, parse_mapping, shipped_mappings
 from cli.import_plan import make_act, make_plan
-from cli.import_rows import problems_csv, read_register
+from cli.import_problems import problems_csv
+from cli.import_rows import read_register
+from cli.languages import LANGUAGES
 from ledger.ids import RecordId
 from registry import catalogue
 from registry.form_kinds import find_form
@@ -107,8 +109,11 @@ def test_a_wrong_value_is_reported_with_line_column_value_and_remedy(read, line,
     (problem,) = reading.problems
     assert (problem.line, problem.row, problem.column) == (2, 1, column)
     assert value is None or problem.value == value
-    assert problem.rule
-    assert problem.fix
+    for language in LANGUAGES:
+        explained = problem.explain(language)
+        assert "{" not in problem.rule.text(language) + problem.fix.text(language)
+        assert problem.rule.text(language) in explained
+        assert problem.fix.text(language) in explained
     assert problem.raw == line
     assert [row.line for row in reading.rows] == [3]
 
@@ -117,7 +122,7 @@ def test_a_record_glued_to_the_header_is_reported_and_not_imported(read):
     reading = read(HEADER + GOOD, '"2","2022-03-01","Dale 1","Freehold","5"')
     (problem,) = reading.problems
     assert (problem.line, problem.column, problem.raw) == (1, "price", GOOD)
-    assert 'line break after "price" in line 1' in problem.fix
+    assert 'line break after "price" in line 1' in problem.fix.text("en")
     assert [row.line for row in reading.rows] == [2]
     assert reading.records == 2
 
@@ -139,8 +144,12 @@ def test_the_same_number_twice_is_reported(read):
     "header", ["id;day;place;tenure;price", "id,day,place,tenure", "", "id,day,place,tenure,cost"]
 )
 def test_another_header_is_refused_with_its_place(read, header):
-    with pytest.raises(InvalidInputError):
+    with pytest.raises(InvalidInputError) as refusal:
         read(header)
+    (problem,) = refusal.value.problems
+    assert (problem.line, problem.row) == (1, 0)
+    assert problem.column in HEADER
+    assert problem.value in problem.explain("vi")
 
 
 def test_text_is_composed_at_the_door(read):
@@ -175,7 +184,7 @@ def test_rubbish_is_refused_or_reported_and_never_a_fault(tmp_path_factory, raw)
     path.write_bytes(HEADER.encode() + b"\n" + raw)
     reading = read_register(path, parse_mapping(MAPPING.encode(), "test"), no_code)
     written = io.StringIO()
-    csv.writer(written).writerows(problems_csv(reading.problems))
+    csv.writer(written).writerows(problems_csv(reading.problems, "vi"))
     path.write_bytes(raw)
     with contextlib.suppress(InvalidInputError):
         read_register(path, parse_mapping(MAPPING.encode(), "test"), no_code)
@@ -313,7 +322,7 @@ def test_the_malformed_newcastle_file_is_reported_and_loses_nothing(data_folder,
     whole = newcastle[0]
     (problem,) = reading.problems
     assert (problem.line, problem.column) == (1, "linked_data_uri")
-    assert "line break" in problem.fix
+    assert "line break" in problem.fix.text("en")
     assert reading.records == whole.records
     lost = {row.values["unique_id"] for row in whole.rows} - {
         row.values["unique_id"] for row in reading.rows
