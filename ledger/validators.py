@@ -93,9 +93,19 @@ class ValidatorSet:
         """Tell whether a weight is more than two thirds of the whole: Q(w), 3w > 2W."""
         return 3 * weight > 2 * self.total_weight
 
+    @property
+    def quorum_weight(self) -> int:
+        """The least weight that is a quorum."""
+        return 2 * self.total_weight // 3 + 1
+
     def is_skip(self, weight: int) -> bool:
         """Tell whether a weight is more than one third: S(w), 3w > W; one honest is among them."""
         return 3 * weight > self.total_weight
+
+    def is_above(self, weight: int, part: tuple[int, int]) -> bool:
+        """Tell whether a weight is more than a part (numerator, denominator) of the whole."""
+        numerator, denominator = part
+        return denominator * weight > numerator * self.total_weight
 
     def to_value(self) -> Value:
         """Return `[1, [[agency_id, algorithm, public, weight] ...]]`."""
