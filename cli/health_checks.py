@@ -17,7 +17,7 @@ from ledger.genesis import FoundingPart, Genesis, parse_genesis
 from ledger.wal import check_log
 from node.config import Config, load_config
 from node.errors import ConfigError
-from node.health import DISK_BAD_BYTES, DISK_WARN_BYTES
+from node.machine_findings import DISK_BAD_BYTES, DISK_WARN_BYTES
 from node.storage import GUARD_FILE, WAL_FILE
 
 Level: TypeAlias = Literal["bad", "warn"]

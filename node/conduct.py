@@ -9,7 +9,7 @@ ten minutes, and less again after an hour of good conduct.
 Pure: the time is an argument.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 MARKS_MAX: Final = 50
@@ -88,9 +88,13 @@ class Conduct(Generic[K]):
         self._fade(record, now_ms)
         return DELAY_MS if record.marks >= SLOWED_AT else 0
 
-    def records(self) -> dict[K, Record]:
-        """Return what is held against whom, for the operator's page."""
-        return dict(self._records)
+    def record(self, peer: K, now_ms: int) -> Record:
+        """Return what is held against a peer now, for the operator's page."""
+        record = self._records.get(peer)
+        if record is None:
+            return Record()
+        self._fade(record, now_ms)
+        return replace(record)
 
     def _fade(self, record: Record, now_ms: int) -> None:
         passed_ms = now_ms - record.marked_ms

@@ -20,6 +20,9 @@
     verify_threads = 2                      # for signature checks
     garbage_max = 50                        # refused messages at which a peer is cut off
 
+    [watch]
+    certificates = ["/etc/ssl/site.pem"]    # of a web server in front: told of before they expire
+
     [log]
     level = "info"
 
@@ -32,9 +35,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 from ledger.ids import ID_BYTES, AgencyId
+from node.config_problems import ConfigProblem
+from node.config_reader import ConfigReader
 from node.errors import ConfigError
 
 CONFIG_FILE: Final = "config.toml"
@@ -44,7 +49,7 @@ PORT_MAX: Final = 65_535
 _PORT_DIGITS_MAX: Final = 5
 _NAME_CHARS_MAX: Final = 64
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-_Table: TypeAlias = Mapping[str, object]
+_HEXADECIMAL: Final = (f"{2 * ID_BYTES} hexadecimal digits", f"{2 * ID_BYTES} chữ số thập lục phân")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Config:
         verify_threads: Threads for signature checks, 1 ... 64.
         garbage_max: Refused messages at which a peer is cut off for a while; see `node.conduct`.
         log_level: One of `LOG_LEVELS`.
+        certificates: Files whose expiry is announced; see `node.file_watch`.
     """
 
     home: Path
@@ -89,6 +95,7 @@ class Config:
     verify_threads: int = 2
     garbage_max: int = 50
     log_level: str = "info"
+    certificates: tuple[Path, ...] = ()
 
     @property
     def genesis_file(self) -> Path:
@@ -121,7 +128,10 @@ def load_config(home: Path) -> Config:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError((f"{CONFIG_FILE}: cannot be read ({error.strerror})",)) from error
+        problem = ConfigProblem(
+            f"{CONFIG_FILE}: cannot be read ({error.strerror})", f"{CONFIG_FILE}: không đọc được"
+        )
+        raise ConfigError((problem,)) from error
     return parse_config(raw, home)
 
 
@@ -140,8 +150,11 @@ def parse_config(raw: bytes, home: Path) -> Config:
     try:
         table = tomllib.loads(raw.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError((f"{CONFIG_FILE}: not TOML: {error}",)) from error
-    reader = _Reader(table)
+        problem = ConfigProblem(
+            f"{CONFIG_FILE}: not TOML: {error}", f"{CONFIG_FILE}: không phải TOML ({error})"
+        )
+        raise ConfigError((problem,)) from error
+    reader = ConfigReader(table)
     config = _read(reader, home)
     reader.finish()
     return config
@@ -178,11 +191,19 @@ def render_config(config: Config) -> str:
         "[work]",
         f"verify_threads = {config.verify_threads}",
         f"garbage_max = {config.garbage_max}",
+        *_render_watch(config),
         "",
         "[log]",
         f'level = "{config.log_level}"',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _render_watch(config: Config) -> list[str]:
+    if not config.certificates:
+        return []
+    names = ", ".join(_quoted(_relative(path, config.home)) for path in config.certificates)
+    return ["", "[watch]", f"certificates = [{names}]"]
 
 
 def parse_address(text: str) -> Address:
@@ -217,42 +238,10 @@ def _relative(path: Path, home: Path) -> str:
     return str(path.relative_to(home) if path.is_relative_to(home) else path)
 
 
-class _Reader:
-    """Takes settings out of a table one by one and collects what is wrong with them."""
-
-    def __init__(self, table: _Table) -> None:
-        self._left = {name: value for name, value in table.items() if not isinstance(value, dict)}
-        for section, settings in table.items():
-            if isinstance(settings, dict):
-                self._left |= {f"{section}.{name}": value for name, value in settings.items()}
-        self.problems: list[str] = []
-
-    def take(self, name: str, default: object = None) -> object:
-        """Return a setting and forget it."""
-        return self._left.pop(name, default)
-
-    def take_section(self, section: str) -> dict[str, object]:
-        """Return all settings of a section whose names are free."""
-        prefix = f"{section}."
-        names = [name for name in self._left if name.startswith(prefix)]
-        return {name.removeprefix(prefix): self._left.pop(name) for name in names}
-
-    def refuse(self, name: str, value: object, wanted: str) -> None:
-        """Remember that a setting is wrong."""
-        shown = "missing" if value is None else repr(value)[:80]
-        self.problems.append(f"{name}: {shown}; wanted: {wanted}")
-
-    def finish(self) -> None:
-        """Raise if anything was wrong or is left over."""
-        problems = [*self.problems, *(f"{name}: unknown setting" for name in sorted(self._left))]
-        if problems:
-            raise ConfigError(tuple(problems))
-
-
-def _read(reader: _Reader, home: Path) -> Config:
+def _read(reader: ConfigReader, home: Path) -> Config:
     version = reader.take("version")
     if version != 1 or version is True:
-        reader.refuse("version", version, "1")
+        reader.refuse("version", version, ("1", "1"))
     return Config(
         home=home,
         agency=_read_agency(reader),
@@ -266,16 +255,17 @@ def _read(reader: _Reader, home: Path) -> Config:
         verify_threads=_read_int(reader, "work.verify_threads", 2, (1, 64)),
         garbage_max=_read_int(reader, "work.garbage_max", 50, (1, 100_000)),
         log_level=_read_level(reader),
+        certificates=_read_paths(reader, "watch.certificates", home),
     )
 
 
-def _read_agency(reader: _Reader) -> AgencyId | None:
+def _read_agency(reader: ConfigReader) -> AgencyId | None:
     value = reader.take("agency")
     if value is None:
         return None
     agency = _agency_id(value)
     if agency is None:
-        reader.refuse("agency", value, f"{2 * ID_BYTES} hexadecimal digits")
+        reader.refuse("agency", value, _HEXADECIMAL)
     return agency
 
 
@@ -287,31 +277,40 @@ def _agency_id(value: object) -> AgencyId | None:
     return AgencyId(raw) if len(raw) == ID_BYTES and raw.hex() == value else None
 
 
-def _read_text(reader: _Reader, name: str, default: str) -> str:
+def _read_text(reader: ConfigReader, name: str, default: str) -> str:
     value = reader.take(name, default)
     if isinstance(value, str) and 0 < len(value) <= _NAME_CHARS_MAX and value.isprintable():
         return value
-    reader.refuse(name, value, f"a text of 1 ... {_NAME_CHARS_MAX} characters")
+    most = _NAME_CHARS_MAX
+    reader.refuse(
+        name, value, (f"a text of 1 ... {most} characters", f"chữ dài 1 ... {most} ký tự")
+    )
     return default
 
 
-def _read_address(reader: _Reader, name: str, default: str) -> Address:
+def _read_address(reader: ConfigReader, name: str, default: str) -> Address:
     value = reader.take(name, default)
     return _address(reader, name, value) or parse_address(default)
 
 
-def _read_private(reader: _Reader) -> Address:
+def _read_private(reader: ConfigReader) -> Address:
     address = _read_address(reader, "listen.private", "127.0.0.1:7490")
     if address.host not in _LOOPBACK:
-        reader.refuse("listen.private", str(address), f"a host of {', '.join(_LOOPBACK)}")
+        hosts = ", ".join(_LOOPBACK)
+        reader.refuse("listen.private", str(address), (f"a host of {hosts}", f"máy {hosts}"))
     return address
 
 
-def _address(reader: _Reader, name: str, value: object) -> Address | None:
+def _address(reader: ConfigReader, name: str, value: object) -> Address | None:
     try:
         return parse_address(value) if isinstance(value, str) else _refuse_type()
     except ValueError as error:
-        reader.refuse(name, value, f"host:port, for example 127.0.0.1:7400 ({error})")
+        example = "127.0.0.1:7400"
+        reader.refuse(
+            name,
+            value,
+            (f"host:port, for example {example} ({error})", f"máy:cổng, ví dụ {example}"),
+        )
         return None
 
 
@@ -319,46 +318,56 @@ def _refuse_type() -> Address:
     raise ValueError("it is not text")
 
 
-def _read_peers(reader: _Reader) -> dict[AgencyId, Address]:
+def _read_peers(reader: ConfigReader) -> dict[AgencyId, Address]:
     peers: dict[AgencyId, Address] = {}
     for name, value in reader.take_section("peers").items():
         agency = _agency_id(name)
         address = _address(reader, f"peers.{name}", value)
         if agency is None:
-            reader.refuse(f"peers.{name}", name, f"{2 * ID_BYTES} hexadecimal digits as its name")
+            reader.refuse(f"peers.{name}", name, _HEXADECIMAL)
         elif address is not None:
             peers[agency] = address
     return peers
 
 
-def _read_path(reader: _Reader, name: str, home: Path) -> Path | None:
+def _read_path(reader: ConfigReader, name: str, home: Path) -> Path | None:
     value = reader.take(name)
     if value is None:
         return None
     if not isinstance(value, str) or not value or "\0" in value:
-        reader.refuse(name, value, "a path")
+        reader.refuse(name, value, ("a path", "một đường dẫn"))
         return None
     return home / value
 
 
-def _read_flag(reader: _Reader, name: str) -> bool:
+def _read_paths(reader: ConfigReader, name: str, home: Path) -> tuple[Path, ...]:
+    value = reader.take(name, [])
+    if isinstance(value, list) and all(isinstance(one, str) and one.strip("\0") for one in value):
+        return tuple([home / one for one in value])
+    reader.refuse(name, value, ("a list of paths", "một danh sách đường dẫn"))
+    return ()
+
+
+def _read_flag(reader: ConfigReader, name: str) -> bool:
     value = reader.take(name, default=False)
     if not isinstance(value, bool):
-        reader.refuse(name, value, "true or false")
+        reader.refuse(name, value, ("true or false", "true hoặc false"))
     return value is True
 
 
-def _read_int(reader: _Reader, name: str, default: int, bounds: tuple[int, int]) -> int:
+def _read_int(reader: ConfigReader, name: str, default: int, bounds: tuple[int, int]) -> int:
     value = reader.take(name, default)
     if type(value) is int and bounds[0] <= value <= bounds[1]:
         return value
-    reader.refuse(name, value, f"an integer within {bounds[0]} ... {bounds[1]}")
+    within = f"{bounds[0]} ... {bounds[1]}"
+    reader.refuse(name, value, (f"an integer within {within}", f"số nguyên trong {within}"))
     return default
 
 
-def _read_level(reader: _Reader) -> str:
+def _read_level(reader: ConfigReader) -> str:
     value = reader.take("log.level", "info")
     if isinstance(value, str) and value in LOG_LEVELS:
         return value
-    reader.refuse("log.level", value, f"one of {', '.join(LOG_LEVELS)}")
+    levels = ", ".join(LOG_LEVELS)
+    reader.refuse("log.level", value, (f"one of {levels}", f"một trong {levels}"))
     return "info"

@@ -33,6 +33,7 @@ from ledger.errors import InvalidDataError
 from ledger.ids import AgencyId
 from ledger.validators import ValidatorSet
 from node.driver import Driver
+from node.peer_reports import PeerReports
 
 if TYPE_CHECKING:
     from node.world import NodeWorld, Ports
@@ -54,6 +55,7 @@ class Intake:
         self._world = world
         self._driver = driver
         self._ports = ports
+        self.reports = PeerReports()
         self._seen: set[bytes] = set()
         self._seen_at = 0
 
@@ -75,9 +77,14 @@ class Intake:
         if name in self._seen and self._seen_at == self._driver.height:
             return
         message = parse_message(raw)
+        now_ms = self._ports.clock.monotonic_ms()
         if isinstance(message, Status):
+            self.reports.saw_status(peer, message, now_ms)
             self._world.sync.status(peer, message)
             return
+        if isinstance(message, SignedVote):
+            height_max = self._world.tip_height + 1 + FUTURE_HEIGHTS_MAX
+            self.reports.saw_vote(peer, message, now_ms, height_max)
         event = self._open(message)
         if event is not None:
             self._driver.put(event)

@@ -111,6 +111,11 @@ class Mempool:
         """How many signers have entries here."""
         return len(self._queues)
 
+    @property
+    def largest_signer(self) -> int:
+        """How many entries the signer has who has most."""
+        return max((len(queue) for queue in self._queues.values()), default=0)
+
     def get(self, entry_digest: Digest) -> PooledEntry | None:
         """Return an entry that waits, or None."""
         return self._entries.get(entry_digest)

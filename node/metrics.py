@@ -34,8 +34,12 @@ class Metric:
         self._values[place] = self._values.get(place, 0) + amount
 
     def set(self, value: float, **labels: str) -> None:
-        """Set a gauge."""
+        """Set a gauge, or a counter that is counted elsewhere."""
         self._values[self._place(labels)] = value
+
+    def clear(self) -> None:
+        """Forget all values, of a gauge whose labels come and go."""
+        self._values.clear()
 
     def value(self, **labels: str) -> float:
         """Return a value, 0 if there is none."""
@@ -89,7 +93,10 @@ class Histogram:
 
 
 class Metrics:
-    """All metrics of a node; gauges are brought up to date by `refresh` before they are shown."""
+    """All metrics of a node; gauges are brought up to date by `refresh` before they are shown.
+
+    `docs/operations.md` lists them; a test compares.
+    """
 
     def __init__(self) -> None:
         self.requests = Metric(
@@ -102,22 +109,72 @@ class Metrics:
         self.round = Metric("civreg_round", "gauge", "Round in which the newest block was made.")
         self.rounds = Metric("civreg_rounds_total", "counter", "Rounds that made no block.")
         self.block_age = Metric("civreg_block_age_seconds", "gauge", "Age of the newest block.")
+        self.consensus_round = Metric(
+            "civreg_consensus_round", "gauge", "Round of the height in work, -1 while it waits."
+        )
+        self.consensus_age = Metric(
+            "civreg_consensus_height_age_seconds",
+            "gauge",
+            "Since work on the present height began.",
+        )
+        self.vote_awaited = Metric(
+            "civreg_vote_awaited",
+            "gauge",
+            "1 for each validator whose proposal or vote the present round waits for.",
+        )
         self.missed = Metric(
             "civreg_missed_precommits_total", "counter", "Blocks certified without a validator."
         )
+        self.evidence = Metric(
+            "civreg_equivocations_total", "counter", "Equivocations seen, by validator."
+        )
+        self.syncing = Metric("civreg_syncing", "gauge", "1 while the node catches up.")
         self.pool_entries = Metric("civreg_pool_entries", "gauge", "Entries that wait.")
         self.pool_bytes = Metric("civreg_pool_bytes", "gauge", "Bytes of entries that wait.")
+        self.pool_used = Metric(
+            "civreg_pool_used_ratio", "gauge", "The fuller of the pool's two limits, 0 to 1."
+        )
+        self.pool_largest = Metric(
+            "civreg_pool_largest_signer_entries", "gauge", "Entries of the signer who has most."
+        )
         self.queue_bytes = Metric(
             "civreg_verification_queue_bytes", "gauge", "Bytes that wait to be examined."
         )
         self.waiting = Metric("civreg_waiting_clients", "gauge", "Entries whose commit is awaited.")
         self.peers = Metric("civreg_peer_failures", "gauge", "Failed sends in a row, by peer.")
         self.peer_queue = Metric("civreg_peer_queue", "gauge", "Parcels that wait for a peer.")
+        self.peer_dropped = Metric(
+            "civreg_peer_dropped_total", "counter", "Parcels dropped because a peer was slow."
+        )
+        self.peer_height = Metric("civreg_peer_height", "gauge", "Newest block of a peer.")
+        self.peer_heard = Metric(
+            "civreg_peer_heard_age_seconds", "gauge", "Since a peer last said where it stands."
+        )
+        self.peer_clock = Metric(
+            "civreg_peer_clock_offset_seconds", "gauge", "A peer's clock against ours."
+        )
+        self.peer_marks = Metric(
+            "civreg_peer_marks_total", "counter", "Messages of a peer that no honest node sends."
+        )
+        self.peer_cut_off = Metric(
+            "civreg_peer_cut_off", "gauge", "1 while a peer is cut off for misbehaving."
+        )
         self.disk_free = Metric("civreg_disk_free_bytes", "gauge", "Free space of the data folder.")
+        self.log_bytes = Metric(
+            "civreg_consensus_log_bytes", "gauge", "The write-ahead log of the present height."
+        )
+        self.memory = Metric("civreg_resident_memory_bytes", "gauge", "Memory of the process.")
         self.clock_skew = Metric(
-            "civreg_clock_skew_seconds",
-            "gauge",
-            "Own clock against the blocks, beyond what travelling takes.",
+            "civreg_clock_skew_seconds", "gauge", "Own clock ahead of the median of the peers'."
+        )
+        self.clock_error = Metric(
+            "civreg_clock_skew_error_seconds", "gauge", "How far that measurement may be off."
+        )
+        self.certificate_expiry = Metric(
+            "civreg_certificate_expiry_timestamp_seconds", "gauge", "When a watched file ends."
+        )
+        self.findings = Metric(
+            "civreg_finding", "gauge", "1 for each finding of node status: code and level."
         )
         self.tags = Metric("civreg_tags_total", "counter", "Answers of the tag service.")
         self.custodian = Metric("civreg_custodian_total", "counter", "Answers of the custodian.")

@@ -21,6 +21,7 @@ from node.admission_queue import AdmissionQueue
 from node.app import Node, Side
 from node.application import Committed
 from node.birth_index import BirthIndex
+from node.clock_watch import CLOCK_PATH, ClockWatch
 from node.custodian import Custodian, CustodianPorts
 from node.custodian_keys import CustodianKeys
 from node.drafts import DraftRoutes, DraftShelf, office_agency
@@ -61,6 +62,7 @@ from node.wrap_keeper import KeeperPorts, WrapKeeper
 from registry.rows import RecordRow
 
 HOUSEKEEPING_S: Final = 5.0
+WATCH_S: Final = 1.0
 BUSY_BYTES: Final = 1024 * 1024
 """Bytes of submissions being examined above which a node asks for no more entries."""
 TAGS_PER_SECOND: Final = 500
@@ -92,7 +94,8 @@ class PublicSide:
         self.retelling = self._open_retelling()
         self.events = Events(node.storage.store)
         self.shelf = DraftShelf(node.config.data_folder / "drafts", office_agency(self.access))
-        self.overview = Overview(node, self.queue, self.admission, self.metrics)
+        self.clocks = ClockWatch(node.network, node.timers, node.clock, node.log)
+        self.overview = Overview(node, self.queue, self.admission, self.metrics, self.clocks)
         self._tags = self._open_tags()
         self.owners = OwnerIndex(self.access)
         self.births = self._open_births()
@@ -240,23 +243,33 @@ class PublicSide:
     # --- Side ---
 
     def peer_routes(self) -> Iterable[web.RouteDef]:
-        """Return the routes of offers and of the tag service for the listener of peers."""
-        offers = web.post(OFFERS_PATH, _peer_route(self.retelling.answer, OFFER_BYTES_MAX))
+        """Return the routes of offers, clock and tag service for the listener of peers."""
+        common = (
+            web.post(OFFERS_PATH, _peer_route(self.retelling.answer, OFFER_BYTES_MAX)),
+            web.get(CLOCK_PATH, _peer_route(lambda _peer, _raw: self.clocks.answer(), 0)),
+        )
         if self._tags is None:
-            return (offers,)
+            return common
         return (
-            offers,
+            *common,
             web.post(INNER_PATH, _peer_route(self._tags.inner, TAGS_BYTES_MAX)),
             web.post(OUTER_PATH, _peer_route(self._tags.outer, TAGS_BYTES_MAX)),
         )
 
     async def start(self) -> Mapping[str, int]:
         """Listen and begin to work; return the ports."""
-        for work in (self.queue.run(), self.public.watch(), self._keep_house(), self._read()):
+        for work in (
+            self.queue.run(),
+            self.public.watch(),
+            self._keep_house(),
+            self._read(),
+            self._watch(),
+        ):
             self._begin(work)
         if self.births is not None:
             self._begin(self.births.run())
         self.retelling.start()
+        self.clocks.start()
         config = self._node.config
         return {
             "public": await self.public.start(config.public.host, config.public.port),
@@ -336,6 +349,12 @@ class PublicSide:
             births.scanned()
         if keeper is not None:
             await keeper.run()
+
+    async def _watch(self) -> None:
+        """Look at the round, the clock and the disk every second."""
+        while True:
+            self.overview.watch()
+            await asyncio.sleep(WATCH_S)
 
     async def _keep_house(self) -> None:
         """Drop what is over, now and then."""

@@ -6,24 +6,42 @@ from hypothesis import strategies as st
 
 from keys.errors import CivregError
 from keys.hashing import sha256
-from node.health import (
+from node.health import Health, Level
+from node.machine_findings import (
+    CERTIFICATE_BAD_MS,
+    CERTIFICATE_WARN_MS,
     DISK_BAD_BYTES,
     DISK_WARN_BYTES,
-    SKEW_BAD_MS,
-    SKEW_WARN_MS,
-    Health,
-    Level,
-    check_behind,
+    DISK_WARN_S,
+    LOG_WARN_BYTES,
+    check_certificate,
     check_disk,
-    check_peers,
+    check_exposed,
+    check_log,
     check_pool,
-    check_progress,
     check_skew,
 )
 from node.metrics import LABELED_MAX, Histogram, Metric, Metrics
+from node.network_findings import (
+    STUCK_BAD_MS,
+    STUCK_ROUNDS,
+    STUCK_WARN_MS,
+    check_behind,
+    check_conduct,
+    check_equivocation,
+    check_lagging,
+    check_peer_clock,
+    check_peers,
+    check_permission,
+    check_progress,
+    check_round,
+    check_silent,
+    check_votes,
+)
 from node.problems import problem_of
 from node.public_errors import NotFoundError, TooManyRequestsError
 from node.rate_limits import RateLimits
+from node.round_watch import Awaited, RoundView
 from node.waiting import Place, Refusals, Waiting
 from registry.errors import StaleVersionError
 
@@ -32,24 +50,65 @@ def level(finding):
     return Level.OK if finding is None else finding.level
 
 
+def a_round(number=0, height_ms=0, waits_for=Awaited.PREVOTES):
+    return RoundView(7, number, "prevote", height_ms, height_ms, waits_for, (2,), 2, 3, True)  # noqa: FBT003
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
         (check_disk(DISK_WARN_BYTES), Level.OK),
         (check_disk(DISK_WARN_BYTES - 1), Level.WARN),
         (check_disk(DISK_BAD_BYTES - 1), Level.BAD),
-        (check_skew(SKEW_WARN_MS - 1), Level.OK),
-        (check_skew(-SKEW_WARN_MS), Level.WARN),
-        (check_skew(SKEW_BAD_MS), Level.BAD),
-        (check_pool(79, 100), Level.OK),
-        (check_pool(80, 100), Level.WARN),
-        (check_peers(4, 3, 4), Level.OK),
-        (check_peers(3, 3, 4), Level.WARN),
-        (check_peers(2, 3, 4), Level.BAD),
+        (check_disk(DISK_WARN_BYTES, DISK_WARN_S), Level.OK),
+        (check_disk(DISK_WARN_BYTES, DISK_WARN_S - 1), Level.WARN),
+        (check_skew(None, 0, 500), Level.OK),
+        (check_skew(249, 0, 500), Level.OK),
+        (check_skew(-250, 0, 500), Level.WARN),
+        (check_skew(250, 1, 500), Level.OK),
+        (check_skew(500, 0, 500), Level.BAD),
+        (check_pool((79, 100), (0, 100)), Level.OK),
+        (check_pool((80, 100), (0, 100)), Level.WARN),
+        (check_pool((0, 100), (80, 100)), Level.WARN),
+        (check_pool((9, 100), (0, 100), (9, 10)), Level.OK),
+        (check_pool((10, 100), (0, 100), (10, 10)), Level.WARN),
+        (check_log(LOG_WARN_BYTES - 1), Level.OK),
+        (check_log(LOG_WARN_BYTES), Level.WARN),
+        (check_exposed(()), Level.OK),
+        (check_exposed(("keys/peer.pem",)), Level.BAD),
+        (check_certificate("site.pem", CERTIFICATE_WARN_MS), Level.OK),
+        (check_certificate("site.pem", CERTIFICATE_WARN_MS - 1), Level.WARN),
+        (check_certificate("site.pem", CERTIFICATE_BAD_MS - 1), Level.BAD),
+        (check_certificate("site.pem", -1), Level.BAD),
+        (check_certificate("site.pem", None), Level.WARN),
+        (check_peers(4, 3, 4, ()), Level.OK),
+        (check_peers(3, 3, 4, ("land",)), Level.WARN),
+        (check_peers(2, 3, 4, ("land", "bank")), Level.BAD),
+        (check_silent(()), Level.OK),
+        (check_silent(("land",)), Level.WARN),
         (check_progress(2_999, 1_000, 0), Level.OK),
         (check_progress(3_000, 1_000, 5), Level.BAD),
         (check_behind(9, 10), Level.OK),
         (check_behind(8, 10), Level.WARN),
+        (check_round(a_round(-1, STUCK_BAD_MS), ()), Level.OK),
+        (check_round(a_round(0, STUCK_WARN_MS - 1), ("land",)), Level.OK),
+        (check_round(a_round(0, STUCK_WARN_MS), ("land",)), Level.WARN),
+        (check_round(a_round(STUCK_ROUNDS), ("land",)), Level.WARN),
+        (check_round(a_round(0, STUCK_BAD_MS), ("land",)), Level.BAD),
+        (check_votes((), 10), Level.OK),
+        (check_votes(("land",), 10), Level.WARN),
+        (check_lagging((), 9), Level.OK),
+        (check_lagging((("land", 2),), 9), Level.WARN),
+        (check_conduct("land", 0, 0, "x"), Level.OK),
+        (check_conduct("land", 1, 0, "keys.bad_signature"), Level.WARN),
+        (check_conduct("land", 0, 1, "keys.bad_signature"), Level.WARN),
+        (check_equivocation(()), Level.OK),
+        (check_equivocation(("land",)), Level.BAD),
+        (check_peer_clock("land", 509, 10, 500), Level.OK),
+        (check_peer_clock("land", -510, 10, 500), Level.WARN),
+        (check_permission(is_asking=False, votes_from=5, height=5), Level.OK),
+        (check_permission(is_asking=False, votes_from=6, height=5), Level.WARN),
+        (check_permission(is_asking=True, votes_from=5, height=5), Level.WARN),
     ],
 )
 def test_what_is_announced_and_how_loudly(found, expected):
@@ -58,12 +117,30 @@ def test_what_is_announced_and_how_loudly(found, expected):
         shown = found.to_json()
         assert {*shown["cause"], *shown["cure"]} == {"vi", "en"}
         assert all([*shown["cause"].values(), *shown["cure"].values()])
+        assert shown["cause"]["vi"] != shown["cause"]["en"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        check_round(a_round(0, STUCK_BAD_MS), ("Land",)),
+        check_votes(("Land",), 10),
+        check_lagging((("Land", 2),), 9),
+        check_conduct("Land", 1, 0, "keys.bad_signature"),
+        check_peers(3, 3, 4, ("Land",)),
+        check_silent(("Land",)),
+        check_equivocation(("Land",)),
+        check_peer_clock("Land", 900, 0, 500),
+    ],
+)
+def test_what_another_node_does_is_said_with_its_name_in_both_languages(found):
+    assert all("Land" in text for text in found.cause)
 
 
 def test_the_worst_finding_is_the_word_and_comes_first():
-    health = Health([lambda: None, lambda: check_disk(DISK_BAD_BYTES), lambda: check_disk(0)])
+    health = Health([lambda: (None, check_disk(DISK_BAD_BYTES)), lambda: (check_disk(0),)])
     assert (health.word(), health.findings()[0].level) == (Level.BAD, Level.BAD)
-    assert Health([lambda: None]).word() is Level.OK
+    assert Health([lambda: (None,)]).word() is Level.OK
 
 
 def test_metrics_are_in_the_text_format():
