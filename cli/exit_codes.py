@@ -68,6 +68,8 @@ _MEANINGS: Final = MappingProxyType(
 _BY_CODE: Final = MappingProxyType(
     {
         "cli.import_unfinished": ExitCode.CONFLICT,
+        "consensus.block_wrong_evidence": ExitCode.CHAIN_BROKEN,
+        "consensus.evidence_too_old": ExitCode.CANNOT_CHECK,
         "keys.bad_signature": ExitCode.SIGNATURE_BAD,
         "keys.invalid_key": ExitCode.INVALID_INPUT,
         "ledger.corrupt_store": ExitCode.CHAIN_BROKEN,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from consensus.block_evidence import RecentEvidence, check_evidence
 from consensus.parameters import DEFAULT, LAN, Parameters
 from keys.errors import BadSignatureError, InvalidKeyError
 from keys.hashing import Digest
@@ -26,7 +27,6 @@ from ledger.store import ChainStore, CommitBatch
 from ledger.validators import ValidatorSet
 from node.entry_cache import EntryCache
 from node.errors import InconsistentError, InvalidProposalError
-from node.evidence_pool import RecentEvidence, check_evidence
 from registry.apply import (
     BlockContext,
     VerifiedEntry,
@@ -34,7 +34,7 @@ from registry.apply import (
     resolve_signatures,
     verify_entry,
 )
-from registry.ballots import validator_set_at
+from registry.committee import validator_set_at
 from registry.errors import RuleError
 from registry.rows import ParameterRow
 from registry.state import State
@@ -155,15 +155,23 @@ class Application:
         return self._state
 
     def validators_at(self, height: int) -> ValidatorSet:
-        """Return the set of a height; above tip + 1 that of tip + 1, as far as is known."""
-        if height > self.tip_height:
+        """Return the set of a height; above tip + 2 that of tip + 2, as far as is known."""
+        if height == self.tip_height + 1:
             return self._store.tip.validators
+        if height > self.tip_height:  # The state after the tip decides two heights, not more.
+            return validator_set_at(self._state, self.tip_height + 2)
         found = self._store.genesis.validator_set
         for changed_at, validators in self._store.validator_changes():
             if changed_at >= height:
                 break
             found = validators
         return found
+
+    def header_digest(self, height: int) -> Digest | None:
+        """Return the digest of a stored header; None outside the chain."""
+        if not 1 <= height <= self.tip_height:
+            return None
+        return self._store.header(height).digest
 
     def parameters_at(self, height: int) -> Parameters:
         """Return the durations of consensus that are in force at a height.
@@ -332,7 +340,11 @@ class Application:
 
     def _context(self, index: int, time_ms: int) -> BlockContext:
         return BlockContext(
-            height=self.tip_height + 1, index=index, time_ms=time_ms, network_id=self.network_id
+            height=self.tip_height + 1,
+            index=index,
+            time_ms=time_ms,
+            network_id=self.network_id,
+            header_digest=self.header_digest,
         )
 
     def _remember(self, block: Block, execution: Execution) -> None:

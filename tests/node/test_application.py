@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consensus import block_evidence
+from consensus.block_evidence import RecentEvidence, deed_of
 from consensus.evidence import evidence_of
 from consensus.messages import SignedVote, VoteType, vote_message
 from consensus.wire import print_message
 from keys.hashing import Digest
 from ledger.blocks import Block, build_block, parse_block
 from ledger.store import ChainStore
-from node import evidence_pool
 from node.application import Turn
 from node.errors import InconsistentError, InvalidProposalError
-from node.evidence_pool import EvidencePool, RecentEvidence, deed_of
+from node.evidence_pool import EvidencePool
 from node.mempool import Mempool
 from node.proposals import FILL_MS_MAX, build_proposal
 from tests.node.town_chain import (
@@ -238,7 +239,7 @@ def test_a_restarted_node_knows_what_evidence_the_chain_holds(town, proposer):
 def test_evidence_is_forgotten_when_none_of_its_height_may_come_any_more(
     town, proposer, validator, monkeypatch
 ):
-    monkeypatch.setattr(evidence_pool, "EVIDENCE_HEIGHTS", 2)
+    monkeypatch.setattr(block_evidence, "EVIDENCE_HEIGHTS", 2)
     pool = EvidencePool(proposer.recent_evidence)
     pool.add(equivocation(town, block_ids=(None, bytes([1]) * 32)))
     old = print_message(equivocation(town))
