@@ -4,6 +4,7 @@
 state proof, or for a certificate the days that its type counts as fresh.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
@@ -20,6 +21,10 @@ from registry.civil_calendar import civil_date, days_between
 STATUS_FRESH_MS: Final = 24 * 3_600_000
 """A state proof older than this no longer says what is in force now."""
 
+_PROOF: Final = "/proof"
+_WORSE_IF_COMPROMISED: Final = frozenset(
+    {Word.GENUINE, Word.CHANGED, Word.EXPIRED, Word.CANNOT_CHECK}
+)
 _CERTIFICATE_WORDS: Final = ("type", "form", "language", "transcribed", "expires_on")
 _WORD_OF_STATUS: Final[Mapping[str, Word]] = {
     "valid": Word.GENUINE,
@@ -112,6 +117,34 @@ def currency_of_state(receipt: Receipt, raw: bytes, trust: TrustBundle, now_ms: 
     return Currency(Word.CANNOT_CHECK if is_old else word, as_of)
 
 
+def currency_by_node(currency: Currency, answer: bytes) -> Currency:
+    """Return what a node adds to the proof: whether a signer's key was in foreign hands.
+
+    No proof says so: a certificate does not show who signed it. The node's word can make a
+    document worse, never better.
+
+    Args:
+        currency: By the state proof.
+        answer: What the node answers about the certificate, as JSON.
+
+    Raises:
+        InvalidDataError: It is no such answer.
+    """
+    try:
+        said = json.loads(answer)
+        is_compromised = said.get("signer_compromised", False)
+    except (ValueError, AttributeError) as error:
+        raise InvalidDataError("the node's answer about the certificate is malformed") from error
+    if is_compromised is True and currency.word in _WORSE_IF_COMPROMISED:
+        return Currency(Word.SIGNER_COMPROMISED, currency.as_of)
+    return currency
+
+
+def certificate_path(receipt: Receipt) -> str:
+    """Return where a node says in what state a certificate is; see `proof_path`."""
+    return proof_path(receipt).removesuffix(_PROOF)
+
+
 def proof_path(receipt: Receipt) -> str:
     """Return where a node, asked by anyone, proves whether a certificate still counts.
 
@@ -122,7 +155,7 @@ def proof_path(receipt: Receipt) -> str:
     identifier = _certificate_fields(receipt).get("certificate_id")
     if not isinstance(identifier, bytes) or len(identifier) != ID_BYTES:
         raise InvalidInputError("the document shows no certificate to ask for", name="--status")
-    return f"/v1/certificates/{print_id(identifier)}/proof"
+    return f"/v1/certificates/{print_id(identifier)}{_PROOF}"
 
 
 def head_of(receipt: Receipt) -> Head | None:

@@ -12,6 +12,8 @@ from cli.errors import InvalidInputError, NoNetworkError
 
 TIMEOUT_SECONDS: Final = 20.0
 SCHEMES: Final = ("http://", "https://")
+MSGPACK: Final = "application/msgpack"
+JSON: Final = "application/json"
 
 
 def is_address(source: str) -> bool:
@@ -19,20 +21,21 @@ def is_address(source: str) -> bool:
     return source.startswith(SCHEMES)
 
 
-def fetch(source: str, path: str, bytes_max: int) -> bytes:
+def fetch(source: str, path: str, bytes_max: int, accept: str = MSGPACK) -> bytes:
     """Return what a node answers, without a signature.
 
     Args:
         source: Its address, `http://…` or `https://…`, with or without the path.
         path: With its leading slash.
         bytes_max: Longer answers are refused.
+        accept: Which kind of content.
 
     Raises:
         NoNetworkError: The node does not answer, or with an error.
         InvalidInputError: The answer is too long.
     """
     address = source if source.rstrip("/").endswith(path) else source.rstrip("/") + path
-    request = urllib.request.Request(address, headers={"Accept": "application/msgpack"})  # noqa: S310 - the caller looked at the scheme
+    request = urllib.request.Request(address, headers={"Accept": accept})  # noqa: S310 - the caller looked at the scheme
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - http(s) only
             raw: bytes = answer.read(bytes_max + 1)

@@ -194,7 +194,9 @@ def _show(
         if row is None:
             raise RecordUnknownError("there is no such record")
         found = None if opening is None else _open(context, actor, record_id, row, opening)
-        _say_row(context, actor, record_id, row, found)
+        call = Call(address="", path=f"/v1/records/{print_id(record_id)}", signer=signer)
+        in_review = bool(actor.ask_any(call).json.get("under_review"))
+        _say_row(context, actor, (record_id, row), found, in_review=in_review)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +232,12 @@ def _show_public(context: Context, actor: Actor, record_id: RecordId) -> None:
 def _say_row(
     context: Context,
     actor: Actor,
-    record_id: RecordId,
-    row: RecordRow,
+    about: tuple[RecordId, RecordRow],
     found: _Opened | None,
+    *,
+    in_review: bool,
 ) -> None:
+    record_id, row = about
     record_type = actor.find_type(row.type_name)
     said = _Said(context, actor, record_type)
     office = None if row.office is None else _named(actor, row.office)
@@ -242,6 +246,7 @@ def _say_row(
         context.say("show.status", status=row.status, version=row.version,
                     flags=", ".join(row.flags) or "-"),
         context.say("show.office", office=office or "-", number=row.registration_number or "-"),
+        *([context.say("show.under_review")] if in_review else []),
     ]  # fmt: skip
     result = {
         "record": print_id(record_id),
@@ -249,6 +254,7 @@ def _say_row(
         "version": row.version,
         "status": row.status,
         "flags": list(row.flags),
+        "under_review": in_review,
         "office": office,
         "registration_no": row.registration_number,
         "fields": said.fields(row),

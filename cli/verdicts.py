@@ -33,6 +33,7 @@ class Word(Enum):
     CHANGED = "CHANGED"
     FORGED = "FORGED"
     UNREADABLE = "UNREADABLE"
+    SIGNER_COMPROMISED = "SIGNER COMPROMISED"
     CANNOT_CHECK = "CANNOT CHECK NOW"
 
 
@@ -45,6 +46,7 @@ EXIT_OF_WORD: Final[Mapping[Word, ExitCode]] = MappingProxyType(
         Word.CHANGED: ExitCode.CHANGED,
         Word.FORGED: ExitCode.FORGED,
         Word.UNREADABLE: ExitCode.INVALID_INPUT,
+        Word.SIGNER_COMPROMISED: ExitCode.REVOKED,
         Word.CANNOT_CHECK: ExitCode.CANNOT_CHECK,
     }
 )

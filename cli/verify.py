@@ -17,6 +17,8 @@ import click
 from cli.commands import Command
 from cli.document_status import (
     Currency,
+    certificate_path,
+    currency_by_node,
     currency_of_certificate,
     currency_of_state,
     facts_of,
@@ -40,6 +42,7 @@ from ledger.receipt_form import RECEIPT_BYTES_MAX, Receipt
 from ledger.trust import TRUST_BYTES_MAX, TrustBundle, UnknownValidatorsError, parse_trust
 
 TRUST_FILE: Final = "trust.civreg"
+ANSWER_BYTES_MAX: Final = 64 * 1024
 DOCUMENT_BYTES_MAX: Final = 2 * RECEIPT_BYTES_MAX
 
 _CERTIFICATE_PREFIX: Final = b"\x95\x01\xabcertificate"
@@ -89,20 +92,28 @@ def verify(context: Context, document: str, trust: Path | None, status: str | No
     if judgement.word is Word.GENUINE:
         assert judgement.receipt is not None, "a document that holds has a receipt"
         if status is not None:
-            proof = _status_proof(status, judgement.receipt)
-            currency = currency_of_state(judgement.receipt, proof, bundle, now_ms)
+            currency = _currency_at(status, judgement.receipt, bundle, now_ms)
         elif is_certificate:
             currency = currency_of_certificate(judgement, now_ms)
     return _answer(context, judgement, bundle, currency)
 
 
-def _status_proof(source: str, receipt: Receipt) -> bytes:
-    """Return the state proof of a file, or of a node, which learns the certificate's id alone."""
-    from cli.plain_fetch import fetch, is_address  # noqa: PLC0415 - most documents ask nobody
+def _currency_at(source: str, receipt: Receipt, bundle: TrustBundle, now_ms: int) -> Currency:
+    """Return whether a document is in force by a file, or a node.
+
+    The node learns the certificate's id alone.
+    """
+    # Most documents ask nobody.
+    from cli.plain_fetch import JSON, fetch, is_address  # noqa: PLC0415
 
     if not is_address(source):
-        return read_bounded(Path(source), TRUST_BYTES_MAX)
-    return fetch(source, proof_path(receipt), TRUST_BYTES_MAX)
+        proof = read_bounded(Path(source), TRUST_BYTES_MAX)
+        return currency_of_state(receipt, proof, bundle, now_ms)
+    address = source.rstrip("/").removesuffix(proof_path(receipt))
+    proof = fetch(address, proof_path(receipt), TRUST_BYTES_MAX)
+    currency = currency_of_state(receipt, proof, bundle, now_ms)
+    said = fetch(address, certificate_path(receipt), ANSWER_BYTES_MAX, JSON)
+    return currency_by_node(currency, said)
 
 
 def read_document(document: str) -> bytes:
@@ -221,6 +232,8 @@ def _check_value(context: Context, name: str, error: CivregError | None) -> dict
 
 def _lines(context: Context, word: Word, shown: Mapping[str, object]) -> list[str]:
     lines = [context.say(f"verify.word.{word.name.lower()}")]
+    if word is Word.SIGNER_COMPROMISED:
+        lines.append(context.say("verify.signer_compromised"))
     if "height" in shown:
         lines += _fact_lines(context, shown)
         if shown.get("fields") or "in_force" in shown:
@@ -231,6 +244,9 @@ def _lines(context: Context, word: Word, shown: Mapping[str, object]) -> list[st
 
 
 def _fact_lines(context: Context, shown: Mapping[str, object]) -> list[str]:
+    # The record types: only a person needs their words.
+    from cli.document_words import act_words, field_lines  # noqa: PLC0415
+
     moment = datetime.fromtimestamp(int(str(shown["time_ms"])) / 1000, UTC).astimezone(_CIVIL_TIME)
     names = shown["signed_by"]
     assert isinstance(names, list), "made by facts_of"
@@ -245,9 +261,10 @@ def _fact_lines(context: Context, shown: Mapping[str, object]) -> list[str]:
             names=", ".join(names),
         ),
     ]
-    office = shown["office_name"] or shown["office"]
+    office, act = shown["office_name"] or shown["office"], shown["act"]
     for key, value in (
-        ("verify.act", shown["act"]),
+        *_certificate_words(context, shown),
+        ("verify.act", None if act is None else act_words(str(act), context.lang)),
         ("verify.number", shown["registration_no"]),
         ("verify.office", office),
         ("verify.event_date", shown["event_date"]),
@@ -260,7 +277,26 @@ def _fact_lines(context: Context, shown: Mapping[str, object]) -> list[str]:
         lines.append(context.say("verify.transcribed"))
     fields = shown["fields"]
     assert isinstance(fields, dict), "made by the judgement"
-    return lines + [f"  {name}: {value}" for name, value in fields.items()]
+    day = str(shown["event_date"] or shown["date"])
+    return lines + field_lines(context, str(shown.get("type") or ""), fields, day)
+
+
+def _certificate_words(
+    context: Context, shown: Mapping[str, object]
+) -> list[tuple[str, str | None]]:
+    """Say what kind of certificate it is, if it is one."""
+    from cli.document_words import language_words, type_words  # noqa: PLC0415
+
+    if "type" not in shown or "form" not in shown:
+        return []
+    form = str(shown["form"])
+    known = {"original", "copy"}
+    language = language_words(str(shown.get("language")), str(shown["date"]), context.lang)
+    return [
+        ("verify.type", type_words(str(shown["type"]), context.lang)),
+        ("verify.form", context.say(f"verify.form.{form}") if form in known else form),
+        ("verify.language", language),
+    ]
 
 
 def _check_lines(context: Context, checks: Sequence[tuple[str, CivregError | None]]) -> list[str]:

@@ -217,9 +217,22 @@ class RecordRoutes:
                 "certificate": certificate_id.hex(),
                 "status": row.status,
                 "since_height": row.height,
+                "signer_compromised": self._by_stolen_key(row),
                 "as_of_height": self.application.tip_height,
             }
         )
+
+    def _by_stolen_key(self, row: CertificateRow) -> bool:
+        """Tell whether a stolen key signed a certificate, or the record that it is about."""
+        store = self.application.store
+        place = store.locate(row.entry_digest)
+        if place is None:
+            return False
+        head, time_ms = store.entry(*place).head, store.header(place[0]).time_ms
+        if is_under_review(self.access.state, head, time_ms):
+            return True
+        record = None if head.about is None else self.access.record(head.about.record_id)
+        return record is not None and self._in_review(record)
 
     async def certificate_proof(self, call: Call) -> Reply:
         """Return the state of a certificate with its proof, or the proof that there is none."""

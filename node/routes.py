@@ -180,7 +180,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     _read(
         "/v1/certificates/{id}",
         "certificate",
-        "Whether a certificate is valid, replaced or revoked, and since which height.",
+        "Whether a certificate is valid, replaced or revoked, since which height, "
+        "and whether a key that signed it was in foreign hands.",
     ),
     _read(
         "/v1/certificates/{id}/proof",

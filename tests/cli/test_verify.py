@@ -1,9 +1,11 @@
 """`civreg verify`: one word, each check by its name, and the exit status of users.md."""
 
 import base64
+import http.server
 import json
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -11,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli.document_status import currency_of_state
+from cli.document_words import act_words, field_lines
 from cli.main import program
+from cli.output import Context
 from cli.verdicts import Word
 from ledger import merkle, state_tree
 from ledger.blocks import outcomes_root
@@ -301,6 +305,122 @@ def test_a_state_proof_says_whether_a_certificate_still_counts(
     (tmp_path / "proof").write_bytes(prove(CERTIFICATE))
     answer, code = answer_of(tmp_path, "--status", str(tmp_path / "proof"))
     assert (answer["word"], code) == (word, status)
+
+
+# --- what only a node can say ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def node():
+    """A node that answers what it is given, path -> body; it closes with the test."""
+    answers: dict[str, bytes] = {}
+
+    class Answering(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            found = answers.get(self.path)
+            self.send_response(404 if found is None else 200)
+            self.end_headers()
+            self.wfile.write(found or b"")
+
+        def log_message(self, *_words):
+            """Say nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", answers
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("found", "said", "answered"),
+    [
+        ("valid", b'{"signer_compromised": false}', ("GENUINE", 0)),
+        ("valid", b"{}", ("GENUINE", 0)),
+        ("valid", b'{"signer_compromised": true}', ("SIGNER COMPROMISED", 15)),
+        ("replaced", b'{"signer_compromised": true}', ("SIGNER COMPROMISED", 15)),
+        ("revoked", b'{"signer_compromised": true}', ("REVOKED", 15)),
+        (None, b'{"signer_compromised": true}', ("NOT FOUND", 3)),
+    ],
+)
+def test_a_node_can_make_a_document_worse_and_never_better(
+    issue, tmp_path, node, found, said, answered
+):
+    fields = {"type": "land_title", "expires_on": day(1)}
+    digest = issue(0, certified_fields=fields)[0].entry_digest
+    state = {} if found is None else row_of_certificate(digest, found)
+    _, prove = issue(0, state, certified_fields=fields)
+    address, answers = node
+    path = f"/v1/certificates/{print_id(CERTIFICATE_ID)}"
+    answers |= {f"{path}/proof": prove(CERTIFICATE), path: said}
+    for asked in (address, f"{address}{path}/proof"):
+        answer, code = answer_of(tmp_path, "--status", asked)
+        assert (answer["word"], code) == answered
+    arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path)]
+    for lang in ("en", "vi"):
+        shown = CliRunner().invoke(program, [*arguments, "--lang", lang, "--status", address])
+        assert answered[0] in shown.stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize("said", [b"", b"[]", b"\xff", b'"yes"'])
+def test_a_malformed_answer_of_a_node_is_refused(issue, tmp_path, node, said):
+    fields = {"type": "land_title", "expires_on": day(1)}
+    digest = issue(0, certified_fields=fields)[0].entry_digest
+    _, prove = issue(0, row_of_certificate(digest, "valid"), certified_fields=fields)
+    address, answers = node
+    path = f"/v1/certificates/{print_id(CERTIFICATE_ID)}"
+    answers |= {f"{path}/proof": prove(CERTIFICATE), path: said}
+    arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path)]
+    assert CliRunner().invoke(program, [*arguments, "--status", address]).exit_code == 6
+
+
+# --- words instead of codes -----------------------------------------------------------------------
+
+
+def test_a_person_reads_names_of_acts_in_both_languages(verify, world):
+    for lang, words in (("en", "act: Birth: "), ("vi", "việc: Khai sinh: ")):
+        shown = verify(world.raw("whole"), "--lang", lang).stdout
+        assert words in shown
+        assert "birth/register" not in shown
+
+
+def test_a_person_reads_titles_of_fields_and_names_of_codes(issue, tmp_path):
+    fields = {"expires_on": day(1)}
+    issue(1, certified_fields=fields, stated={"place_unit": "00070", "registration_no": "1/2026"})
+    arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path)]
+    expected = {
+        "en": ["certificate about: Birth", "form: copy", "Hoàn Kiếm (00070)",
+               "  registration number: 1/2026"],
+        "vi": ["giấy về: Khai sinh", "bản: bản sao", "Hoàn Kiếm (00070)",
+               "  Số đăng ký: 1/2026"],
+    }  # fmt: skip
+    for lang, words in expected.items():
+        shown = CliRunner().invoke(program, [*arguments, "--lang", lang]).stdout
+        assert [word for word in words if word not in shown] == [], shown
+        assert "place_unit" not in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "english", "vietnamese"),
+    [
+        ("land_use", "ODT, CLN", "(ODT), ", "Đất ở tại đô thị (ODT), Đất trồng cây lâu năm (CLN)"),
+        ("area", "61.7", "Area (m²): 61.7", "Diện tích (m²): 61,7"),
+        ("parcel.unit", "XX999", "Parcel, Unit: XX999", "Thửa đất, Đơn vị hành chính: XX999"),
+        ("obligation_open", "false", ": no", ": không"),
+        ("no.such", 7, "no.such: 7", "no.such: 7"),
+    ],
+)
+def test_each_kind_of_stated_value_has_its_words(path, value, english, vietnamese):
+    for lang, words in (("en", english), ("vi", vietnamese)):
+        (line,) = field_lines(Context(lang=lang), "land_title", {path: value}, "2026-03-01")
+        assert words in line
+
+
+@pytest.mark.parametrize("kind", ["", "/", "dragon/breathe", "birth/breathe", "birth"])
+def test_what_has_no_name_stands_as_it_is(kind):
+    assert act_words(kind, "en") == kind
+    assert field_lines(Context(), kind, {"a.b": "c"}, "2026-03-01") == ["  a.b: c"]
 
 
 def test_a_state_proof_of_before_the_certificate_says_nothing_about_it():

@@ -2,13 +2,14 @@
 
 import pytest
 
+from ledger.parts import ObjectPart
 from ledger.state_keys import key_bytes, key_bytes_hash, read_stored_value, stored_value_hash
 from ledger.state_tree import StateProof, check_presence
 from registry.object_rows import CertificateRow
 from registry.state_key_names import certificate_key
 from tests.node.public_town import plain, served
 from tests.node.test_http_public import adult, put
-from tests.registry.town import by, two_officers
+from tests.registry.town import by, key, two_officers
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,6 +29,7 @@ async def test_anyone_sees_a_certificate_turn_and_never_its_record(tmp_path):
             "certificate": certificate_id.hex(),
             "status": "valid",
             "since_height": 2,
+            "signer_compromised": False,
             "as_of_height": 2,
         }
         part = town.part("identity", identity)
@@ -45,3 +47,21 @@ async def test_anyone_sees_a_certificate_turn_and_never_its_record(tmp_path):
         row = CertificateRow.from_value(read_stored_value(stored)[1])
         assert row == CertificateRow("replaced", 3, entry.entry_digest)
         assert identity not in answer.body
+
+
+@pytest.mark.parametrize("stolen", ["register", "approve"])
+async def test_a_certificate_says_that_a_stolen_key_signed_it_or_its_record(stolen, tmp_path):
+    async with served(tmp_path) as api:
+        town = api.town
+        identity, entries = adult(town, "an")
+        await put(api, *entries)
+        entry = town.certificate(identity)
+        await put(api, entry)
+        path = f"/v1/certificates/{entry.objects[0].fields['certificate_id'].hex()}"
+        assert (await api.get(path)).json["signer_compromised"] is False
+        fields = {"key_id": key("justice", stolen).public.key_id, "compromised_since_ms": 0}
+        govern = [by("agency", "justice", "govern", number) for number in range(2)]
+        made = [ObjectPart("key_end", fields)]
+        await put(api, town.entry("officer/revoke_key", govern, objects=made, office=None))
+        said = (await api.get(path)).json
+        assert (said["status"], said["signer_compromised"]) == ("valid", True)
