@@ -10,6 +10,7 @@ the peer. The answer 202 means "arrived", never "believed".
     POST /peer/v1/entries               canonical [[entry bin, [body bin ...]] ...]
     GET  /peer/v1/block-bytes/{digest}  a block by its header digest, proposed or committed
     GET  /peer/v1/blocks/{height}       canonical [block bin, quorum_certificate bin]
+    GET  /peer/v1/blocks/{first}/{count}  a range of them, see node.sync_wire
     GET  /peer/v1/sealed/{digest}       a sealed body by its digest
     POST /peer/v1/sealed                many of them, see node.bodies
     GET  /peer/v1/status                what `node.startup` asks
@@ -67,6 +68,9 @@ class PeerService(Protocol):
     def certified_block(self, height: int) -> bytes | None:
         """Return canonical [block, quorum certificate] of a height."""
 
+    def certified_blocks(self, first: int, count: int) -> bytes | None:
+        """Return a range of them, see `node.sync_wire`."""
+
     def sealed_body(self, peer: AgencyId, digest: Digest) -> bytes | None:
         """Return a sealed body; None also where it was purged or is not this peer's to have."""
 
@@ -118,6 +122,7 @@ class PeerListener:
                 web.post("/peer/v1/entries", self._entries),
                 web.get("/peer/v1/block-bytes/{digest}", self._block_bytes),
                 web.get("/peer/v1/blocks/{height}", self._certified_block),
+                web.get("/peer/v1/blocks/{height}/{count}", self._certified_blocks),
                 web.get("/peer/v1/sealed/{digest}", self._sealed_body),
                 web.post("/peer/v1/sealed", self._sealed_bodies),
                 web.get("/peer/v1/status", self._status),
@@ -204,10 +209,11 @@ class PeerListener:
         return _answer(self._service.block_bytes(_digest(request)))
 
     async def _certified_block(self, request: web.Request) -> web.Response:
-        text = request.match_info["height"]
-        if not _HEIGHT.fullmatch(text) or int(text) > INTEGER_MAX:
-            raise InvalidDataError("a height in a path is no number from 1")
-        return _answer(self._service.certified_block(int(text)))
+        return _answer(self._service.certified_block(_number(request, "height")))
+
+    async def _certified_blocks(self, request: web.Request) -> web.Response:
+        first, count = _number(request, "height"), _number(request, "count")
+        return _answer(self._service.certified_blocks(first, count))
 
     async def _sealed_body(self, request: web.Request) -> web.Response:
         return _answer(self._service.sealed_body(request[PEER], _digest(request)))
@@ -249,6 +255,13 @@ def _digest(request: web.Request) -> Digest:
     if not _HEX_DIGEST.fullmatch(text):
         raise InvalidDataError("a digest in a path is not 64 hexadecimal digits")
     return Digest(bytes.fromhex(text))
+
+
+def _number(request: web.Request, name: str) -> int:
+    text = request.match_info[name]
+    if not _HEIGHT.fullmatch(text) or int(text) > INTEGER_MAX:
+        raise InvalidDataError(f"the {name} in a path is no number from 1")
+    return int(text)
 
 
 def _answer(raw: bytes | None) -> web.Response:

@@ -11,6 +11,7 @@ from ledger.canonical import encode
 from ledger.ids import AgencyId
 from node.bodies import answer_question, readable_bodies
 from node.errors import AdmissionError
+from node.sync_wire import answer_range
 from node.world import NodeWorld
 
 TakeEntries: TypeAlias = Callable[[AgencyId, bytes], Awaitable[None]]
@@ -60,6 +61,10 @@ class NodeService:
         """Return canonical [block, quorum certificate] of a stored height."""
         pair = self._world.application.certified_block(height)
         return None if pair is None else encode(pair)
+
+    def certified_blocks(self, first: int, count: int) -> bytes | None:
+        """Return a range of stored blocks with their certificates, see `node.sync_wire`."""
+        return answer_range(first, count, self._world.application.certified_block)
 
     def sealed_body(self, peer: AgencyId, digest: Digest) -> bytes | None:
         """Return a sealed body to a validator of the present set."""

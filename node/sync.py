@@ -4,37 +4,45 @@ Behind is who is two heights or more below what more than a third of the weight 
 (one of them is honest), or below a quorum certificate that verifies. One height behind is normal
 for a moment; whoever stays there for `PATIENCE_MS` catches up the same way.
 
-Blocks are asked of several peers ahead of time and applied strictly in order: certificate under
-the set of its height, links, execution, one batch. A peer that gives a bad block is blamed and that
-block is asked of another; a lying peer costs time and nothing else.
+Ranges of blocks are asked of several peers at once (`node.sync_plan` says which of whom), checked
+as they come, and applied strictly in order: certificate under the set of its height, links,
+execution, one batch. A peer that serves a false block is blamed, left alone for a while, and all
+that it gave is asked of others; a peer that says nothing only loses its turn. So a lying peer costs
+time and nothing else, and nobody is blamed but for bytes of its own.
+
+How to drive it (the simulator does): `Sync(target, network, timers, clock, log)` stands on the
+ports of `node.ports` and on `SyncTarget`, and `status` is its only input from outside; it never
+waits, rolls dice or reads the time but by `clock.monotonic_ms`. A peer is asked with `Network.ask`
+for the paths of `node.sync_wire`; `sync_wire.answer_range` is the answer of an honest one, which
+`NodeService.certified_blocks` gives.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from consensus.messages import Status
 from consensus.schedule import height_reached_by_some_honest
 from keys.errors import BadSignatureError
-from ledger.canonical import decode
 from ledger.errors import InvalidDataError
-from ledger.fields import read_array, read_bytes_up_to
 from ledger.ids import AgencyId
-from ledger.limits import BLOCK_BYTES_MAX
-from ledger.quorum import QUORUM_CERTIFICATE_BYTES_MAX, QuorumCertificate, parse_quorum_certificate
+from ledger.quorum import QuorumCertificate
 from ledger.validators import ValidatorSet
+from node.clock import Clock
 from node.errors import InvalidProposalError
 from node.logs import Log
-from node.ports import Network, Question, Timers
+from node.ports import Network, Timers
+from node.sync_plan import Ask, Held, Source, SyncPlan
+from node.sync_wire import parse_certified_block, parse_range, question_for, question_for_range
 
-BLOCKS_PATH: Final = "/peer/v1/blocks/"
-CERTIFIED_BLOCK_BYTES_MAX: Final = BLOCK_BYTES_MAX + QUORUM_CERTIFICATE_BYTES_MAX + 64
-AHEAD_MAX: Final = 8
-"""Blocks asked for before the ones before them are applied."""
 BEHIND_MIN: Final = 2
 PATIENCE_MS: Final = 1_000
 PAUSE_MS: Final = 200
 PROBE_EVERY_MS: Final = 5_000
+QUESTION_MS: Final = 3_000
+"""After which a range is asked of somebody else."""
+APPLY_MAX: Final = 8
+"""Blocks that are applied before something else gets its turn."""
+PROGRESS_EVERY: Final = 1_000
+"""Heights between two lines of the log while a node catches up."""
 
 
 class SyncTarget(Protocol):
@@ -54,6 +62,17 @@ class SyncTarget(Protocol):
             InvalidQuorumError: It does not hold.
         """
 
+    def check_ahead(self, height: int, block_raw: bytes, certificate: QuorumCertificate) -> None:
+        """Verify what can be verified of a block before the blocks below it are applied.
+
+        That is: height, network, certificate and header belong together; and the certificate holds,
+        if the header names the set of the height after the tip. No entry is looked at.
+
+        Raises:
+            InvalidDataError: The bytes are not what they claim to be.
+            BadSignatureError: Likewise.
+        """
+
     def apply_certified(self, block_raw: bytes, certificate: QuorumCertificate) -> None:
         """Verify the certificate, execute and store the block after the tip.
 
@@ -69,14 +88,6 @@ class SyncTarget(Protocol):
         """Begin the height after the tip."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    """A block that waits for its turn."""
-
-    peer: AgencyId
-    raw: bytes
-
-
 class Sync:
     """Notices that this node is behind, and catches up.
 
@@ -84,27 +95,38 @@ class Sync:
         target: What grows.
         network: The other nodes.
         timers: For pauses.
+        clock: Measures how long a peer is left alone.
         log: Takes notes.
+
+    Attributes:
+        is_active: Whether this node catches up now, and so does not vote.
     """
 
-    def __init__(self, target: SyncTarget, network: Network, timers: Timers, log: Log) -> None:
+    def __init__(
+        self, target: SyncTarget, network: Network, timers: Timers, clock: Clock, log: Log
+    ) -> None:
         self._target = target
         self._network = network
         self._timers = timers
+        self._clock = clock
         self._log = log
         self._statuses: dict[AgencyId, Status] = {}
-        self._fetched: dict[int, _Fetched] = {}
-        self._asked: dict[int, AgencyId] = {}
-        self._refused: dict[int, set[AgencyId]] = {}
+        self._plan = SyncPlan()
         self._goal = 0
         self._probed: set[AgencyId] = set()
         self._is_suspicious = False
+        self._is_woken_later = False
         self.is_active = False
 
     @property
     def goal(self) -> int:
         """The height to reach; 0 if this node was never behind."""
         return self._goal
+
+    @property
+    def dropped(self) -> tuple[AgencyId, ...]:
+        """The peers that are left alone now because they served something false."""
+        return self._plan.liars(self._clock.monotonic_ms())
 
     def status(self, peer: AgencyId, status: Status) -> None:
         """Take the word of a peer on where it stands."""
@@ -164,92 +186,93 @@ class Sync:
             self._target.leave_voting()
             self._advance()
 
+    # --- catching up ------------------------------------------------------------------------------
+
     def _advance(self) -> None:
+        """Apply what continues the tip, ask for what is missing; end at the goal."""
         if not self.is_active:
             return
-        tip = self._target.tip_height
-        if tip >= self._goal:
+        has_more = self._apply_some()
+        if self._target.tip_height >= self._goal:
             self._finish()
             return
-        for height in range(tip + 1, min(self._goal, tip + AHEAD_MAX) + 1):
-            if height not in self._fetched and height not in self._asked:
-                self._ask(height)
+        now_ms = self._clock.monotonic_ms()
+        for ask in self._plan.ask_more(
+            self._target.tip_height, self._goal, self._sources(), now_ms
+        ):
+            self._send(ask)
+        if has_more:
+            self._wake_after(0)
+        elif not self._plan.open:
+            self._wake_after(PAUSE_MS)
 
-    def _ask(self, height: int) -> None:
-        peer = self._choose(height)
-        if peer is None:
-            self._refused.pop(height, None)
-            self._timers.after(PAUSE_MS, self._advance)
-            return
-        self._asked[height] = peer
-        self._network.ask(peer, question_for(height), self._taker(height, peer))
+    def _wake_after(self, delay_ms: int) -> None:
+        if not self._is_woken_later:
+            self._is_woken_later = True
+            self._timers.after(delay_ms, self._wake)
 
-    def _choose(self, height: int) -> AgencyId | None:
-        """Return a peer that says it has the height and has not failed on it, in turn."""
-        refused = self._refused.get(height, set())
-        candidates = [
-            peer
+    def _wake(self) -> None:
+        self._is_woken_later = False
+        self._advance()
+
+    def _sources(self) -> list[Source]:
+        return [
+            Source(peer, status.last_committed if (status := self._statuses.get(peer)) else None)
             for peer in self._network.peers
-            if peer not in refused
-            and (peer not in self._statuses or self._statuses[peer].last_committed >= height)
         ]
-        return candidates[height % len(candidates)] if candidates else None
 
-    def _taker(self, height: int, peer: AgencyId) -> Callable[[bytes | None], None]:
+    def _send(self, ask: Ask) -> None:
         def take(raw: bytes | None) -> None:
-            if self._asked.pop(height, None) is None or not self.is_active:
-                return
-            if raw is None:
-                self._refused.setdefault(height, set()).add(peer)
-            else:
-                self._fetched[height] = _Fetched(peer, raw)
-                self._apply_ready()
-            self._advance()
+            if self.is_active:
+                self._take(ask, raw)
+                self._advance()
 
-        return take
+        def late() -> None:
+            if self.is_active:
+                self._plan.timed_out(ask, self._clock.monotonic_ms())
+                self._advance()
 
-    def _apply_ready(self) -> None:
-        """Apply what continues the tip; a bad block is asked of somebody else."""
-        while (fetched := self._fetched.pop(self._target.tip_height + 1, None)) is not None:
+        self._network.ask(ask.peer, question_for_range(ask.first, ask.count), take)
+        self._timers.after(QUESTION_MS, late)
+
+    def _take(self, ask: Ask, raw: bytes | None) -> None:
+        """Check an answer and hold its blocks; one false block damns the peer, not the others."""
+        blocks: list[Held] = []
+        height = ask.first
+        try:
+            for block_raw, certificate in () if raw is None else parse_range(raw, ask.count):
+                self._target.check_ahead(height, block_raw, certificate)
+                blocks.append(Held(ask.peer, block_raw, certificate))
+                height += 1
+        except (InvalidDataError, BadSignatureError) as error:
+            self._refuse(ask.peer, height, error.code)
+        else:
+            self._plan.answered(ask, blocks, self._clock.monotonic_ms())
+
+    def _apply_some(self) -> bool:
+        """Apply what continues the tip, a few blocks; return whether more may follow at once."""
+        for _turn in range(APPLY_MAX):
             height = self._target.tip_height + 1
+            held = self._plan.pop(height)
+            if held is None:
+                return False
             try:
-                block_raw, certificate = parse_certified_block(fetched.raw)
-                self._target.apply_certified(block_raw, certificate)
+                self._target.apply_certified(held.block_raw, held.certificate)
             except (InvalidDataError, BadSignatureError, InvalidProposalError) as error:
-                self._network.blame(fetched.peer, error.code)
-                self._log.warning("sync_refused", peer=fetched.peer, height=height, code=error.code)
-                self._refused.setdefault(height, set()).add(fetched.peer)
-                return
-            self._refused.pop(height, None)
+                self._refuse(held.peer, height, error.code)
+                return False
+            if height % PROGRESS_EVERY == 0:
+                self._log.info("sync_progress", tip=height, goal=self._goal)
+        return True
+
+    def _refuse(self, peer: AgencyId, height: int, code: str) -> None:
+        self._network.blame(peer, code)
+        self._plan.lied(peer, self._clock.monotonic_ms())
+        self._log.warning("sync_refused", peer=peer, height=height, code=code)
 
     def _finish(self) -> None:
         self.is_active = False
-        self._fetched.clear()
-        self._asked.clear()
-        self._refused.clear()
+        self._plan.clear()
         self._log.info("sync_done", tip=self._target.tip_height)
         self._target.return_to_voting()
         self._consider(self._honest_height())
-
-
-def question_for(height: int) -> Question:
-    """Return what a peer is asked for a stored block with its certificate."""
-    return Question(f"{BLOCKS_PATH}{height}", CERTIFIED_BLOCK_BYTES_MAX)
-
-
-def parse_certified_block(raw: bytes) -> tuple[bytes, QuorumCertificate]:
-    """Read canonical [block bin, quorum_certificate bin].
-
-    Raises:
-        InvalidDataError: Too long, or another shape.
-    """
-    value = decode(raw, CERTIFIED_BLOCK_BYTES_MAX, limit="bytes of a certified block")
-    block, certificate = read_array(value, "certified_block", 2)
-    return (
-        read_bytes_up_to(block, "certified_block.block", BLOCK_BYTES_MAX),
-        parse_quorum_certificate(
-            read_bytes_up_to(
-                certificate, "certified_block.certificate", QUORUM_CERTIFICATE_BYTES_MAX
-            )
-        ),
-    )

@@ -29,7 +29,7 @@ from consensus.messages import Phase, Status
 from consensus.schedule import round_robin
 from consensus.wire import print_message
 from keys.hashing import Digest
-from ledger.blocks import Header, parse_block
+from ledger.blocks import Header
 from ledger.errors import InvalidDataError
 from ledger.ids import AgencyId
 from ledger.quorum import QuorumCertificate
@@ -48,6 +48,7 @@ from node.ports import Network, Timers
 from node.proposals import build_proposal
 from node.startup import GuardCheck, LatestVotes, Permission
 from node.sync import Sync
+from node.sync_checks import check_ahead, open_certified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ class NodeWorld:
         self.exchange = BlockExchange(
             ports.network, ports.timers, application.entries, self._may_push
         )
-        self.sync = Sync(self, ports.network, ports.timers, ports.log)
+        self.sync = Sync(self, ports.network, ports.timers, ports.clock, ports.log)
         self.intake = Intake(self, driver, ports)
         self._guard_check = GuardCheck(
             driver.own, driver.last_signed, application.validators_at, ports.log
@@ -244,15 +245,13 @@ class NodeWorld:
         validators = self._application.validators_at(certificate.height)
         certificate.check(self._application.network_id, validators)
 
+    def check_ahead(self, height: int, block_raw: bytes, certificate: QuorumCertificate) -> None:
+        """Verify what can be verified of a later block; see `sync.SyncTarget`."""
+        check_ahead(self._application, height, block_raw, certificate)
+
     def apply_certified(self, block_raw: bytes, certificate: QuorumCertificate) -> None:
         """Verify, execute and store the block after the tip; see `sync.SyncTarget`."""
-        block = parse_block(block_raw, self._application.entries.parse)
-        if (certificate.height, certificate.block_id) != (
-            self.tip_height + 1,
-            block.header.digest,
-        ):
-            raise InvalidDataError("a certificate is for another block than it came with")
-        self.check_certificate(certificate)
+        block = open_certified(self._application, block_raw, certificate)
         self._guard_check.mind(certificate)
         self._application.commit(block, certificate)
 

@@ -71,6 +71,9 @@ class Service:
     def certified_block(self, height):
         return b"block" if height == 7 else None
 
+    def certified_blocks(self, first, count):
+        return b"range" if (first, count) == (7, 2) else None
+
     def sealed_body(self, peer, digest):
         return peer if digest == DIGEST else None
 
@@ -104,6 +107,8 @@ async def test_the_pinned_key_is_let_in_and_known_by_name():
         await transport.post(node, Lane.VOTES, MESSAGES_PATH, encode_batch([b"a", b"b"]))
         assert await transport.get(node, Lane.FETCH, "/peer/v1/blocks/7", 100) == b"block"
         assert await transport.get(node, Lane.FETCH, "/peer/v1/blocks/8", 100) is None
+        assert await transport.get(node, Lane.FETCH, "/peer/v1/blocks/7/2", 100) == b"range"
+        assert await transport.get(node, Lane.FETCH, "/peer/v1/blocks/7/3", 100) is None
     assert service.messages == [(FRIEND_ID, b"a"), (FRIEND_ID, b"b")]
 
 

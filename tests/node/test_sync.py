@@ -1,4 +1,12 @@
-"""Catching up from peers of which some lie, with an invented network and a chain of names."""
+"""Catching up from several peers of which some lie, on an invented network, clock and chain."""
+
+import heapq
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consensus.messages import Phase, Status
 from keys.hashing import sha256
@@ -6,44 +14,77 @@ from ledger.canonical import encode
 from ledger.errors import InvalidBlockError, InvalidQuorumError
 from ledger.quorum import QuorumCertificate, print_quorum_certificate
 from node.logs import SilentLog
-from node.sync import BLOCKS_PATH, Sync
-from tests.node.invented_ports import InventedNetwork, InventedTimers
+from node.sync import QUESTION_MS, Sync
+from node.sync_plan import OPEN_MAX
+from node.sync_wire import BLOCKS_PATH, RANGE_MAX, answer_range, parse_range
 from tests.node.invented_world import AGENCIES, VALIDATORS
 
 PEERS = AGENCIES[1:]
+LIES = {
+    "garbage": lambda *_range: b"garbage",
+    "nothing at all in the frame": lambda *_range: encode(()),
+    "more than was asked": lambda first, count: honest(first, count + 1),
+    "blocks of other heights": lambda first, count: honest(first + 1, count),
+    "a forged certificate": lambda first, count: served(first, count, forge=first),
+    "a false last block": lambda first, count: served(first, count, forge=first + count - 1),
+    "false bodies under a true header": lambda first, count: served(first, count, false_body=first),
+}
+EVASIONS = {
+    "an endless stall": None,
+    "it has nothing": lambda *_range: None,
+    "one block each time": lambda first, _count: honest(first, 1),
+}
 
 
 def block(height):
     return b"block %d" % height
 
 
-def certified(height, raw=None):
-    block_id = sha256(block(height))
-    certificate = QuorumCertificate(height, 0, block_id, ((0, bytes(64)),))
-    return encode((raw or block(height), print_quorum_certificate(certificate)))
+def certificate(height, *, forged=False):
+    block_id = bytes(32) if forged else sha256(block(height))
+    return QuorumCertificate(height, 0, block_id, ((0, bytes(64)),))
+
+
+def served(first, count, forge=0, false_body=0):
+    pairs = []
+    for height in range(first, first + count):
+        raw = block(height) + b"!" if height == false_body else block(height)
+        made = certificate(height, forged=height == forge)
+        pairs.append((raw, print_quorum_certificate(made)))
+    return encode(tuple(pairs))
+
+
+def honest(first, count):
+    return served(first, count)
 
 
 class Target:
     """A chain of names; a certificate is good when it names the block of its height."""
 
-    def __init__(self, network):
+    def __init__(self):
         self.tip_height = 0
+        self.chain: list[bytes] = []
         self.voting: list[str] = []
-        self.network = network
 
     def validators_at(self, height):
         assert height <= self.tip_height + 1
         return VALIDATORS
 
-    def check_certificate(self, certificate):
-        if certificate.block_id != sha256(block(certificate.height)):
+    def check_certificate(self, one):
+        if one.block_id != sha256(block(one.height)):
             raise InvalidQuorumError("forged")
 
-    def apply_certified(self, block_raw, certificate):
-        self.check_certificate(certificate)
-        assert certificate.height == self.tip_height + 1
-        if block_raw != block(certificate.height):
-            raise InvalidBlockError("another block")
+    def check_ahead(self, height, _block_raw, one):
+        if one.height != height:
+            raise InvalidBlockError("another height")
+        self.check_certificate(one)
+
+    def apply_certified(self, block_raw, one):
+        self.check_certificate(one)
+        assert one.height == self.tip_height + 1
+        if block_raw != block(one.height):
+            raise InvalidBlockError("other bodies")
+        self.chain.append(block_raw)
         self.tip_height += 1
 
     def leave_voting(self):
@@ -53,93 +94,240 @@ class Target:
         self.voting.append("returned")
 
 
-def make(served=range(1, 100), liars=()):
-    network = InventedNetwork(PEERS)
-    for peer in PEERS:
-        for height in served:
-            raw = certified(height, b"lie" if peer in liars else None)
-            network.served[peer, f"{BLOCKS_PATH}{height}"] = raw
-    timers = InventedTimers()
-    target = Target(network)
-    return Sync(target, network, timers, SilentLog()), target, network, timers
+class World:
+    """A clock, timers, and peers that answer each in its own time and manner.
 
+    A peer's manner gets first height and count and returns bytes or None; None for a manner: it
+    never answers. Probes for one block are answered the same way.
+    """
 
-def status(last_committed):
-    return Status(last_committed + 1, 0, Phase.PROPOSE, last_committed)
+    def __init__(self, manners=None, delays=None):
+        self.time_ms = 0
+        self.peers = tuple(PEERS)
+        self.manners = dict.fromkeys(PEERS, honest) | (manners or {})
+        self.delays = dict.fromkeys(PEERS, 5) | (delays or {})
+        self.blamed: list[object] = []
+        self.asked: list[tuple[object, int, int]] = []
+        self.open = dict.fromkeys(PEERS, 0)
+        self.open_max = dict.fromkeys(PEERS, 0)
+        self.together_max = 0
+        self._due: list[Any] = []
+        self._count = 0
+        self.target = Target()
+        self.sync = Sync(self.target, self, self, self, SilentLog())
 
+    def now_ms(self):
+        return self.time_ms
 
-def settle(network, timers, rounds=20):
-    for _ in range(rounds):
-        network.answer_all()
-        timers.fire_all()
+    def monotonic_ms(self):
+        return self.time_ms
+
+    def after(self, delay_ms, fire):
+        self._count += 1
+        heapq.heappush(self._due, (self.time_ms + delay_ms, self._count, fire))
+
+    def blame(self, peer, _reason):
+        self.blamed.append(peer)
+
+    def broadcast_messages(self, *_sent):
+        raise AssertionError("sync tells nobody anything")
+
+    def broadcast_bulk(self, *_sent):
+        raise AssertionError("sync tells nobody anything")
+
+    def ask(self, peer, question, answer):
+        numbers = question.path.removeprefix(BLOCKS_PATH).split("/")
+        is_probe = len(numbers) == 1
+        first, count = int(numbers[0]), 1 if is_probe else int(numbers[1])
+        self.asked.append((peer, first, count))
+        self.open[peer] += 1
+        self.open_max[peer] = max(self.open_max[peer], self.open[peer])
+        self.together_max = max(self.together_max, sum(self.open.values()))
+        manner = self.manners[peer]
+        if manner is None:
+            return
+
+        def reply():
+            self.open[peer] -= 1
+            raw = manner(first, count)
+            if is_probe and raw is not None:
+                raw = encode((block(first), print_quorum_certificate(certificate(first))))
+            answer(raw)
+
+        self.after(self.delays[peer], reply)
+
+    def say(self, height, peers=PEERS):
+        for peer in peers:
+            self.sync.status(peer, Status(height + 1, 0, Phase.PROPOSE, height))
+
+    def run(self, until_ms=60_000):
+        while self._due and self._due[0][0] <= until_ms:
+            self.time_ms, _count, fire = heapq.heappop(self._due)
+            fire()
+
+    def run_to(self, height, within_ms=60_000):
+        end_ms = self.time_ms + within_ms
+        while self.target.tip_height < height or self.sync.is_active:
+            assert self._due, "nothing happens any more"
+            assert self._due[0][0] <= end_ms, f"{height} was not reached in time"
+            self.time_ms, _count, fire = heapq.heappop(self._due)
+            fire()
 
 
 def test_two_heights_behind_by_more_than_a_third_leaves_syncs_and_returns():
-    sync, target, network, timers = make()
-    sync.status(PEERS[0], status(30))
-    assert target.voting == []
-    sync.status(PEERS[1], status(30))
-    assert target.voting == ["left"]
-    settle(network, timers)
-    assert target.tip_height == 30
-    assert target.voting == ["left", "returned"]
-    assert not sync.is_active
+    world = World()
+    world.say(30, PEERS[:1])
+    assert world.target.voting == []
+    world.say(30, PEERS[1:2])
+    assert world.target.voting == ["left"]
+    world.run_to(30)
+    assert world.target.voting == ["left", "returned"]
+    assert world.target.chain == [block(height) for height in range(1, 31)]
 
 
 def test_one_peer_alone_can_prove_it_with_a_certificate():
-    sync, target, network, timers = make()
-    sync.status(PEERS[0], status(5))
-    settle(network, timers)
-    assert target.tip_height == 5
+    world = World()
+    world.say(5, PEERS[:1])
+    world.run_to(5)
 
 
 def test_one_liar_alone_cannot_make_us_leave():
-    sync, target, network, timers = make(served=())
-    sync.status(PEERS[0], status(10**9))
-    settle(network, timers)
-    assert target.voting == []
-    assert len(network.asked) <= 20
+    world = World(manners=dict.fromkeys(PEERS, lambda *_range: None))
+    world.say(10**9, PEERS[:1])
+    world.run(20_000)
+    assert world.target.voting == []
+    assert len(world.asked) <= 20
 
 
-def test_a_lying_peer_is_blamed_and_does_not_stop_the_sync():
-    sync, target, network, timers = make(liars=(PEERS[0],))
-    for peer in PEERS:
-        sync.status(peer, status(40))
-    settle(network, timers, 60)
-    assert target.tip_height == 40
-    assert {peer for peer, _reason in network.blamed} == {PEERS[0]}
+def test_several_peers_are_asked_at_once_each_within_its_bounds():
+    world = World()
+    world.say(1_000)
+    world.run_to(1_000)
+    assert 2 * len(PEERS) <= world.together_max <= OPEN_MAX + 1
+    assert all(2 <= most <= 3 for most in world.open_max.values())
+    shares = [sum(count for peer, _first, count in world.asked if peer == one) for one in PEERS]
+    assert 1_000 <= sum(shares) <= 1_000 + len(PEERS)  # a probe may come first
+    assert min(shares) >= 200
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lying_peer_is_blamed_and_left_alone_and_does_not_stop_the_sync(lie):
+    world = World(manners={PEERS[0]: LIES[lie]})
+    world.say(400)
+    world.run_to(400, 5_000)
+    assert set(world.blamed) == {PEERS[0]}
+    assert world.sync.dropped == (PEERS[0],)
+    assert sum(peer == PEERS[0] for peer, _first, _count in world.asked) <= 3
+
+
+@pytest.mark.parametrize("lies", list(product(LIES, repeat=2)))
+def test_two_lying_peers_do_not_stop_the_sync_either(lies):
+    world = World(manners={peer: LIES[lie] for peer, lie in zip(PEERS[:2], lies, strict=True)})
+    world.say(60)
+    world.run_to(60, 10_000)
+    assert set(world.blamed) <= set(PEERS[:2])
+    assert world.target.chain == [block(height) for height in range(1, 61)]
+
+
+@pytest.mark.parametrize("evasion", EVASIONS)
+def test_a_peer_that_evades_is_not_blamed_and_costs_little(evasion):
+    world = World(manners={PEERS[0]: EVASIONS[evasion]})
+    world.say(600)
+    world.run_to(600, 5 * QUESTION_MS)
+    assert world.blamed == []
+
+
+def test_who_lied_is_asked_again_after_a_while():
+    """Where nobody else is left the sync waits, and takes the truth when it comes."""
+    world = World(manners=dict.fromkeys(PEERS, LIES["garbage"]))
+    world.say(20)
+    world.run(5_000)
+    assert set(world.sync.dropped) == set(PEERS)
+    world.manners = dict.fromkeys(PEERS, honest)
+    world.run_to(20, 15_000)
+
+
+def test_a_late_answer_is_still_taken():
+    world = World(delays=dict.fromkeys(PEERS, QUESTION_MS + 500))
+    world.say(64)
+    world.run_to(64)
+    assert world.blamed == []
 
 
 def test_one_height_behind_is_given_a_moment_first():
-    sync, target, network, timers = make()
-    sync.status(PEERS[0], status(1))
-    sync.status(PEERS[1], status(1))
-    network.answer_all()
-    assert target.voting == []
-    timers.fire_all()
-    settle(network, timers)
-    assert target.tip_height == 1
+    world = World()
+    world.say(1)
+    assert world.target.voting == []
+    world.run_to(1)
 
 
 def test_a_height_that_nobody_serves_is_asked_for_until_somebody_does():
-    sync, target, network, timers = make(served=range(1, 3))
-    for peer in PEERS:
-        sync.status(peer, status(4))
-    settle(network, timers, 5)
-    assert target.tip_height == 2
-    for height in (3, 4):
-        network.served[PEERS[2], f"{BLOCKS_PATH}{height}"] = certified(height)
-    settle(network, timers)
-    assert target.tip_height == 4
-    assert network.blamed == []
+    def until_two(first, count):
+        return answer_range(first, count, lambda height: pair(height) if height <= 2 else None)
+
+    world = World(manners=dict.fromkeys(PEERS, until_two))
+    world.say(4)
+    world.run(30_000)
+    assert world.target.tip_height == 2
+    assert len(world.asked) <= 100
+    world.manners[PEERS[2]] = honest
+    world.run_to(4)
+    assert world.blamed == []
 
 
 def test_who_fell_behind_again_meanwhile_goes_on():
-    sync, target, network, timers = make()
-    for peer in PEERS:
-        sync.status(peer, status(3))
-    for peer in PEERS:
-        sync.status(peer, status(50))
-    settle(network, timers)
-    assert target.tip_height == 50
-    assert target.voting == ["left", "returned"]
+    world = World()
+    world.say(3)
+    world.say(50)
+    world.run_to(50)
+    assert world.target.voting == ["left", "returned"]
+
+
+def test_an_outage_of_all_peers_costs_no_multiple_of_it():
+    world = World(manners=dict.fromkeys(PEERS, lambda *_range: None))
+    world.say(100)
+    world.run(600_000)
+    world.manners = dict.fromkeys(PEERS, honest)
+    world.run_to(100, 6_000)
+
+
+MANNERS = [honest, *LIES.values(), *EVASIONS.values()]
+
+
+@given(
+    goal=st.integers(2, 80),
+    manners=st.tuples(st.sampled_from(MANNERS), st.sampled_from(MANNERS)),
+    delays=st.tuples(*[st.integers(0, 2 * QUESTION_MS) for _peer in PEERS]),
+)
+def test_with_one_honest_peer_the_chain_is_that_of_fetching_one_by_one_from_it(
+    goal, manners, delays
+):
+    twin = Target()
+    for height in range(1, goal + 1):
+        twin.apply_certified(block(height), certificate(height))
+    world = World(
+        manners=dict(zip(PEERS[:2], manners, strict=True)),
+        delays=dict(zip(PEERS, delays, strict=True)),
+    )
+    world.say(goal)
+    world.run_to(goal, 1_500_000)
+    assert world.target.chain == twin.chain
+    assert PEERS[2] not in world.blamed
+
+
+def pair(height):
+    return block(height), print_quorum_certificate(certificate(height))
+
+
+@given(first=st.integers(1, 50), count=st.integers(1, RANGE_MAX), tip=st.integers(0, 60))
+def test_a_range_holds_what_is_there_from_its_first_block_on(first, count, tip):
+    raw = answer_range(first, count, lambda height: pair(height) if height <= tip else None)
+    wanted = [pair(height)[0] for height in range(first, min(tip, first + count - 1) + 1)]
+    assert ([] if raw is None else [one for one, _qc in parse_range(raw, count)]) == wanted
+
+
+def test_a_range_ends_before_it_is_too_long_and_any_one_block_fits():
+    large = bytes(3 * 1024 * 1024)
+    raw = answer_range(1, 5, lambda height: (large, pair(height)[1]))
+    assert raw is not None
+    assert len(parse_range(raw, 5)) == 1

@@ -28,7 +28,7 @@ from node.mempool import Mempool
 from node.service import NodeService
 from node.signer import GuardedSigner
 from node.startup import Permission, parse_answer
-from node.sync import BLOCKS_PATH
+from node.sync_wire import BLOCKS_PATH
 from node.world import NodeWorld, Ports
 from tests.node.invented_ports import InventedNetwork, InventedTimers
 from tests.node.invented_world import Disk, InventedClock
