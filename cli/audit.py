@@ -273,6 +273,7 @@ def _result(audit: Audit, copy: ChainCopy, trust: TrustBundle | None) -> dict[st
         "trust_fingerprint": _known(copy, trust).fingerprint,
         "height": audit.tip.height,
         "entries": audit.entries,
+        "evidence": audit.evidence_pieces,
         "state_root": audit.state_root.hex(),
         "log_root": audit.tip.log.root().hex(),
     }

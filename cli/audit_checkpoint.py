@@ -1,6 +1,7 @@
 """Where an audit stands, in a file: tip, place in the copy and all rows of the state.
 
-    checkpoint = u32 length ‖ canonical([1, "audit-checkpoint", tip, position, entries, rows])
+    checkpoint = u32 length ‖ canonical([2, "audit-checkpoint", tip, position, entries, rows, sets])
+                 sets = [[height, validator set] …] of the last 100 heights and the next one
                  (u32 length ‖ canonical([[key bin, stored bin] …])) …  ‖ SHA-256 of all before it
 
 It is the auditor's own file. Its state must have the `state_root` of the header that the tip
@@ -16,18 +17,21 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from cli.audit_evidence import SETS_MAX
 from cli.errors import InvalidInputError
 from ledger.canonical import Value, decode, encode
 from ledger.chain import ChainTip
 from ledger.errors import InvalidDataError
 from ledger.fields import INTEGER_MAX, read_array, read_bytes_up_to, read_int, read_version
 from ledger.limits import check_limit
+from ledger.validators import ValidatorSet
 
 FRAME_BYTES_MAX: Final = 64 * 1024 * 1024
 ROWS_IN_FRAME: Final = 256
 ROW_BYTES_MAX: Final = 16 * 1024 * 1024
 
 _LENGTH: Final = struct.Struct(">I")
+_VERSION: Final = 2
 _WORD: Final = "audit-checkpoint"
 _DIGEST_BYTES: Final = 32
 
@@ -41,12 +45,14 @@ class Checkpoint:
         position: `ExportedBlock.end` of it.
         entries: How many were replayed so far.
         rows: All rows of the state.
+        sets: Height -> validator set of the last heights up to the next one.
     """
 
     tip: ChainTip
     position: int
     entries: int
     rows: Mapping[bytes, bytes]
+    sets: Mapping[int, ValidatorSet]
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -80,7 +86,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _frames(checkpoint: Checkpoint) -> Iterator[bytes]:
     rows = iter(checkpoint.rows.items())
     numbers = (checkpoint.position, checkpoint.entries, len(checkpoint.rows))
-    yield encode((1, _WORD, checkpoint.tip.to_value(), *numbers))
+    sets = tuple([(height, one.to_value()) for height, one in checkpoint.sets.items()])
+    yield encode((_VERSION, _WORD, checkpoint.tip.to_value(), *numbers, sets))
     while piece := tuple(islice(rows, ROWS_IN_FRAME)):
         yield encode(piece)
 
@@ -88,8 +95,8 @@ def _frames(checkpoint: Checkpoint) -> Iterator[bytes]:
 def _read(file: BinaryIO, end: int) -> Checkpoint:
     digest = sha256()
     frames = _read_frames(file, end, digest.update)
-    value = read_array(next(frames, None), _WORD, 6)
-    read_version(value[0], f"{_WORD}.version", 1)
+    value = read_array(next(frames, None), _WORD, 7)
+    read_version(value[0], f"{_WORD}.version", _VERSION)
     if value[1] != _WORD:
         raise InvalidDataError("not a checkpoint")
     count = read_int(value[5], f"{_WORD}.rows", 0, INTEGER_MAX)
@@ -107,7 +114,13 @@ def _read(file: BinaryIO, end: int) -> Checkpoint:
         read_int(value[3], f"{_WORD}.position", 0, INTEGER_MAX),
         read_int(value[4], f"{_WORD}.entries", 0, INTEGER_MAX),
         rows,
+        dict(_read_set(one) for one in read_array(value[6], f"{_WORD}.sets", (0, SETS_MAX + 1))),
     )
+
+
+def _read_set(value: Value) -> tuple[int, ValidatorSet]:
+    height, validators = read_array(value, f"{_WORD}.set", 2)
+    return read_int(height, f"{_WORD}.set", 1, INTEGER_MAX), ValidatorSet.from_value(validators)
 
 
 def _read_frames(file: BinaryIO, end: int, seen: Callable[[bytes], None]) -> Iterator[Value]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cli.audit_checkpoint import Checkpoint
+from cli.audit_evidence import EvidenceAuditor, check_sets, last_blocks
 from cli.audit_signatures import SignatureQueue
 from cli.chain_copies import ChainCopy
 from cli.errors import InvalidInputError
@@ -26,6 +27,7 @@ from ledger.export import ExportedBlock
 from ledger.quorum import QuorumCertificate, parse_quorum_certificate
 from ledger.trust import ForkedTrustError, TrustBundle
 from registry.errors import ReplayError, ReplaySignatureError
+from registry.membership import HEADER_AGE_MAX
 from registry.replay import ReplayedBlock, Replayer
 
 _OF_DIFFERENCES: Final = frozenset(
@@ -144,10 +146,17 @@ class Audit:
         self.position = 0 if checkpoint is None else checkpoint.position
         self.entries = 0 if checkpoint is None else checkpoint.entries
         rows = None if checkpoint is None else checkpoint.rows
-        self._replayer = Replayer(genesis, rows, queue.verify_later)
+        headers = {} if checkpoint is None else self._newest_headers()
+        self._replayer = Replayer(genesis, rows, queue.verify_later, headers)
         self.difference: Difference | None = None
-        if checkpoint is not None:
-            self._check_checkpoint()
+        self._evidence = (
+            EvidenceAuditor(self.tip) if checkpoint is None else self._resumed(checkpoint)
+        )
+
+    @property
+    def evidence_pieces(self) -> int:
+        """How many pieces of evidence this audit has checked in blocks."""
+        return self._evidence.pieces
 
     @property
     def state_root(self) -> Digest:
@@ -182,13 +191,15 @@ class Audit:
         Call `settle` first, and look at `difference`: an audit that stopped has no checkpoint.
         """
         assert self.difference is None, "only what holds is worth to go on from"
-        return Checkpoint(self.tip, self.position, self.entries, self._replayer.rows)
+        sets = self._evidence.sets
+        return Checkpoint(self.tip, self.position, self.entries, self._replayer.rows, sets)
 
     def _audit(self, exported: ExportedBlock) -> AuditedBlock:
         block = parse_block(exported.block)
         certificate = parse_quorum_certificate(exported.quorum_certificate)
         verified = advance(self.tip, block, certificate)
         self._check_trusted(block)
+        self._evidence.check(block, self.tip)
         self._queue.begin_block(block.header.height)
         replayed = self._replayer.replay_block(block)
         self.tip = verified.tip(replayed.next_validators)
@@ -211,16 +222,23 @@ class Audit:
                     found=block.header.digest.hex(),
                 )
 
-    def _check_checkpoint(self) -> None:
-        """The checkpoint's state is that of the header it names, and the copy has that header."""
+    def _newest_headers(self) -> dict[int, Digest]:
+        """Return the digests of the headers up to the checkpoint that entries may name."""
+        found: dict[int, Digest] = {}
         for exported in self._copy.blocks():
-            if exported.height == self.tip.height:
-                header = parse_block(exported.block).header
-                if (header.digest, header.state_root) == (self.tip.parent, self.state_root):
-                    return
+            if exported.height > self.tip.height:
                 break
-        if self.tip.height or self.tip.parent != self.tip.network_id:
+            if exported.height > self.tip.height - HEADER_AGE_MAX:
+                found[exported.height] = parse_block(exported.block).header.digest
+        return found
+
+    def _resumed(self, checkpoint: Checkpoint) -> EvidenceAuditor:
+        """The checkpoint's state is that of the header it names, and the copy has that header."""
+        blocks = last_blocks(self._copy.blocks(), self.tip, self._copy.name)
+        if blocks and blocks[-1].header.state_root != self.state_root:
             raise InvalidInputError("the checkpoint is not of this copy", name=self._copy.name)
+        check_sets(checkpoint.sets, blocks, self._copy.name)
+        return EvidenceAuditor(self.tip, checkpoint.sets, blocks)
 
     def _stop(self, found: Difference | None) -> None:
         """Keep the first of a difference and of the signatures that do not verify."""

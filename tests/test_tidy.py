@@ -147,6 +147,17 @@ def test_the_import_contracts_name_each_module_that_exists(contract, key, module
     assert bool(named) == exists, f"pyproject.toml: contract {contract!r}, {key}: {module}"
 
 
+def test_an_auditor_may_read_forms_of_consensus_and_nothing_else():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (contract,) = [one for one in contracts if one["name"].startswith("An auditor runs")]
+    forms = {"errors", "messages", "proofs", "evidence", "wire", "block_evidence", "accusations"}
+    forms |= {"parameters"}  # numbers of genesis
+    present = {path.stem for path in (ROOT / "consensus").glob("[a-z]*.py")}
+    machine = {f"consensus.{name}" for name in present - forms}
+    assert machine <= set(contract["forbidden_modules"])
+
+
 def test_the_two_pure_floors_have_the_same_linter_rules():
     assert (ROOT / "consensus/ruff.toml").read_text() == (ROOT / "registry/ruff.toml").read_text()
 

@@ -36,8 +36,8 @@ class RealChain:
         self.replayer = Replayer(self.genesis, verify=verify_entry)
         self.blocks: list[tuple[Block, QuorumCertificate]] = []
 
-    def add(self, entries: Sequence[Entry], time_ms: int) -> None:
-        """Append a block whose roots are those that replaying it gives."""
+    def add(self, entries: Sequence[Entry], time_ms: int, evidence: Sequence[bytes] = ()) -> None:
+        """Append a block whose roots are those that replaying it gives; evidence as it comes."""
         header = self.header(entries, time_ms)
         state = self.replayer.state.fork()
         outcomes: list[Outcome] = []
@@ -46,8 +46,9 @@ class RealChain:
             verified = verify_entry(entry, resolve_signatures(state, entry))
             outcomes.append(apply(state, verified, context))
         header = replace(header, outcomes_root=outcomes_root(outcomes))
-        block = build_block(header, entries, ())
-        block = build_block(replace(block.header, state_root=self._root_after(block)), entries, ())
+        block = build_block(header, entries, evidence)
+        root = self._root_after(block)
+        block = build_block(replace(block.header, state_root=root), entries, evidence)
         self.seal(block)
 
     def header(self, entries: Sequence[Entry], time_ms: int) -> Header:
