@@ -23,6 +23,7 @@ from typing import Final
 
 from cli import custodians
 from cli.custodians import Custodian, custodian_of, node_address
+from cli.draft_readers import readers_of
 from cli.errors import InvalidInputError
 from cli.key_ring import KeyRing
 from cli.network_file import NetworkFile
@@ -36,15 +37,12 @@ from ledger.genesis import Genesis
 from ledger.ids import ID_BYTES, ActId, OfficeId, RecordId
 from ledger.parts import CUSTODIAN_TERM
 from registry.acts import Act
-from registry.authority_rows import KeyRow
 from registry.drafting import compose_act, custodian_request, draft_of
 from registry.drafts import Draft, add_signature, finish_draft, missing_keys
 from registry.duplicates import BirthSketch
 from registry.form_kinds import FormKind
 from registry.preparing import Desk, SealedAct, Target, prepare_act, seal_act
-from registry.readers import seal_keys
 from registry.signer_plan import Hands, Scene, plan_signers
-from registry.state_key_names import key_key
 from registry.wraps import Reader
 
 MARGIN_MS: Final = 120_000
@@ -224,7 +222,9 @@ class Actor(NetworkView):
         if sealed.needs_custodian:
             assert order.office is not None, "the custodian was planned as a signer"
             service = self._desk(order.office, order.asker)
-        readers = (*self._readers(signers), *order.readers) if order.readable else ()
+        readers: tuple[Reader, ...] = ()
+        if order.readable:
+            readers = (*readers_of(self, signers, order.act.objects), *order.readers)
         return _Sealed(sealed, service, readers, target)
 
     def _target_of(self, order: Order, form_kind: FormKind) -> Target | None:
@@ -252,30 +252,6 @@ class Actor(NetworkView):
             operation=form_kind.operation,
         )
         return plan_signers(scene, replace(order.hands, custodian=custodian))
-
-    def _readers(self, signers: Sequence[Signer]) -> tuple[Reader, ...]:
-        """Return the seal keys of the people who sign, so that each program can open the draft.
-
-        Those of citizens stand in the state, those of officers in `network.toml`.
-        """
-        key_ids: list[KeyId] = []
-        for signer in signers:
-            key_ids += (signer.key_id,) if isinstance(signer, KeySigner) else signer.officers
-        self.remote.prefetch([key_key(key_id) for key_id in key_ids])
-        found: list[Reader] = []
-        for key_id in key_ids:
-            row = self.state.read(key_key(key_id), KeyRow)
-            if row is None:
-                continue
-            if row.holder_kind == "identity":
-                keys = seal_keys(self.state, RecordId(row.holder), self.today)
-                found += [Reader(key, "owner") for key in keys]
-            found += [
-                Reader(officer.seal, "representative")
-                for officer in self.network.officers
-                if officer.seal is not None and officer.identity == row.holder
-            ]
-        return tuple(found)
 
     async def _compose(self, sealed: _Sealed) -> Draft:
         reply = None

@@ -94,7 +94,11 @@ def citizen(desk, new_desk, tmp_path):
         words = [word for one in enrol for word in ("--enrol", one)]
         desk.ask("identity", "enrol-key", identity, *words, "--office", "police", "--yes",
                  "--draft", draft)  # fmt: skip
-        own.ask("draft", "sign", draft, "--yes")
+        (shown,) = own.ask("draft", "show", draft)
+        (signed,) = own.ask("draft", "sign", draft, "--yes")
+        assert not shown["unseen"], "she reads her own record before she signs"
+        assert not signed["unseen"]
+        assert "Given name: An" in "\n".join(shown["explanation"])
         desk.ask("draft", "submit", draft)
         return own, identity
 
