@@ -236,13 +236,13 @@ def read_charter(template: Value, parts: Value, signatures: Value) -> Charter:
     founding = tuple([parse_part(part) for part in encoded])
     signed = tuple(
         [
-            _read_signatures(one)
+            read_part_signatures(one)
             for one in read_array(signatures, "genesis.signatures", len(encoded))
         ]
     )
     _check_parts(agreed, founding)
     for part_raw, part, given in zip(encoded, founding, signed, strict=True):
-        _check_signatures(_part_message(template_raw, part_raw), part, given)
+        check_part_signatures(_part_message(template_raw, part_raw), part, given)
     return Charter(
         template_raw=template_raw,
         template=agreed,
@@ -307,7 +307,12 @@ def _part_message(template_raw: bytes, part_raw: bytes) -> bytes:
     return _PART + template_digest(template_raw) + part_raw
 
 
-def _read_signatures(value: Value) -> tuple[PartSignature, ...]:
+def read_part_signatures(value: Value) -> tuple[PartSignature, ...]:
+    """Read `[[key_id, signature] ...]`, ascending by key id; none is verified here.
+
+    Raises:
+        InvalidDataError: Another shape or order.
+    """
     signatures: list[PartSignature] = []
     for one in read_array(value, "genesis.signatures of a part", (0, VALIDATORS_MAX)):
         key_id, signature = read_array(one, "genesis.signature", 2)
@@ -355,9 +360,19 @@ def _check_parts(template: Template, parts: Sequence[FoundingPart]) -> None:
         raise InvalidGenesisError("an id is named twice in the genesis document")
 
 
-def _check_signatures(
+def check_part_signatures(
     message: bytes, part: FoundingPart, signatures: Sequence[PartSignature]
 ) -> None:
+    """Accept only a part that enough of its own governance keys have signed, and nobody else.
+
+    Args:
+        message: What they signed, domain prefix included.
+        part: Whose governance keys count.
+        signatures: As they came.
+
+    Raises:
+        InvalidGenesisError: Too few, a foreign key, or one that does not verify.
+    """
     governors = {key.key_id: key for key in part.governance_keys}
     if len(signatures) < part.governance_k:
         raise InvalidGenesisError(

@@ -282,6 +282,7 @@ class Admission:
             index=0,
             time_ms=max(self._clock.now_ms(), application.tip_time_ms + 1),
             network_id=application.network_id,
+            header_digest=application.header_digest,
         )
 
     # --- afterwards ---

@@ -31,11 +31,12 @@ from registry.authority_errors import (
     SignatureWrongError,
 )
 from registry.authority_rows import AgencyRow, KeyRow
-from registry.ballots import BALLOT_EFFECTS, validator_set_at
+from registry.ballots import BALLOT_EFFECTS
 from registry.books import take_number
 from registry.certification import turn_certificates
 from registry.civil_calendar import civil_date, in_range
 from registry.claims import check_matches, release_claims, settle_claims, tag_checks
+from registry.committee import validator_set_at
 from registry.content_errors import TagUnsignedError
 from registry.effects import EFFECTS, Effect
 from registry.entry_checks import (
@@ -48,6 +49,7 @@ from registry.entry_checks import (
 )
 from registry.errors import BlockedError, BlockRefusedError, RuleError
 from registry.governance import GOVERNANCE_EFFECTS
+from registry.membership import MEMBERSHIP_EFFECTS
 from registry.policies import OFFICER_TERMS
 from registry.record_checks import check_records, check_versions, load_records
 from registry.rules import RULES, lateness
@@ -68,6 +70,7 @@ ALL_EFFECTS: Final[dict[str, Effect]] = {
     **SIDE_EFFECTS,
     **GOVERNANCE_EFFECTS,
     **BALLOT_EFFECTS,
+    **MEMBERSHIP_EFFECTS,
 }
 
 

@@ -196,3 +196,24 @@ class GovernanceConflictError(AuthorityRefusedError):
     """What a governance act would make exists already, or what it would end does not."""
 
     code = "registry.governance_conflict"
+
+
+class CommitteeError(AuthorityRefusedError):
+    """A change would leave the validators in a state in which no network may be.
+
+    Details: validators, minimum.
+    """
+
+    code = "registry.committee"
+
+
+class NotReadyError(AuthorityRefusedError):
+    """A validator may not declare itself ready: not admitted, in the set, or not caught up."""
+
+    code = "registry.not_ready"
+
+
+class AgencyNeededError(AuthorityRefusedError):
+    """The agency cannot be removed: tags of a namespace are made by its service."""
+
+    code = "registry.agency_needed"

@@ -13,16 +13,24 @@ from typing import Final, TypeAlias, cast
 from keys.hashing import Digest
 from ledger.canonical import Value
 from ledger.ids import AgencyId, ObjectId, OfficeId
-from ledger.validators import ValidatorSet
 from registry import parameters
 from registry.authority_errors import BallotClosedError, GovernanceConflictError
 from registry.authority_rows import AgencyRow, MandateRow, OfficeRow
 from registry.civil_calendar import DAY_MS
 from registry.code_tables import parse_table, read_text
+from registry.committee import IN_FORCE_AFTER_HEIGHTS, validator_set_at
 from registry.effects import Effect
 from registry.errors import FieldValueError, ObjectUnknownError, SchemaError
 from registry.field_specs import FieldSpec, check_fields
 from registry.governance import agency_of
+from registry.membership import (
+    admit,
+    check_admission,
+    check_removal,
+    check_weight,
+    remove,
+    set_weight,
+)
 from registry.object_rows import BallotRow, ImportRow
 from registry.rows import (
     PackRow,
@@ -30,14 +38,11 @@ from registry.rows import (
     TableRow,
     TextRow,
     TypeRow,
-    ValidatorsRow,
 )
 from registry.running import Run
 from registry.schema_reader import read_record_type, text_digest
 from registry.side_effects import check_new, made_id
-from registry.state import State
 from registry.state_key_names import (
-    VALIDATORS,
     agency_key,
     ballot_key,
     import_key,
@@ -50,7 +55,6 @@ from registry.state_key_names import (
     type_key,
 )
 
-IN_FORCE_AFTER_HEIGHTS: Final = 2
 HISTORY_MAX: Final = 4_096
 
 
@@ -86,25 +90,20 @@ ACTIONS: Final[dict[str, dict[str, FieldSpec]]] = {
         "schema": (_spec("digest", "bytes", bytes_count=32), _HEIGHT),
         "table": (_spec("name", "text"), _spec("digest", "bytes", bytes_count=32), _HEIGHT),
         "pack": (_spec("name", "text"), _spec("digest", "bytes", bytes_count=32), _HEIGHT),
+        "admit": (
+            _spec("name", "text"),
+            _spec("kind", "text"),
+            _spec("weight", "int"),
+            _spec("application", "bytes"),
+        ),
+        "remove": (_spec("agency", "bytes", bytes_count=16),),
+        "validator": (_spec("agency", "bytes", bytes_count=16), _spec("weight", "int"), _HEIGHT),
     }.items()
 }
 """Action -> its fields; `parameter` has `name`, `value` and `height`, checked apart."""
 PARAMETER: Final = "parameter"
 
 Action: TypeAlias = Callable[[Run, dict[str, Value], int], None]
-
-
-def validator_set_at(state: State, height: int) -> ValidatorSet:
-    """Return the validators that decide a height.
-
-    Args:
-        state: After any height from `height - 2` on.
-        height: From 1.
-    """
-    row = state.read(VALIDATORS, ValidatorsRow)
-    assert row is not None, "genesis wrote it"
-    found = [value for from_height, value in row.sets if from_height <= height]
-    return ValidatorSet.from_value(found[-1])
 
 
 def hold_ballot(run: Run, _arguments: tuple[str, ...]) -> None:
@@ -115,6 +114,8 @@ def hold_ballot(run: Run, _arguments: tuple[str, ...]) -> None:
         _check_parameter(fields)
     elif action in ACTIONS:
         check_fields(ACTIONS[action], fields)
+        if action in CHECKS:
+            CHECKS[action](run, fields)
     else:
         raise FieldValueError("ballots have no such action", field="action")
     row = BallotRow(action, fields, run.block.height, run.block.time_ms, (), (), None)
@@ -280,8 +281,18 @@ _DO: Final[dict[str, Action]] = {
     "schema": _activate_schema,
     "table": _activate_table,
     "pack": _activate_pack,
+    "admit": admit,
+    "remove": remove,
+    "validator": set_weight,
     PARAMETER: _set_parameter,
 }
+
+CHECKS: Final[dict[str, Callable[[Run, dict[str, Value]], object]]] = {
+    "admit": check_admission,
+    "remove": check_removal,
+    "validator": check_weight,
+}
+"""What would be refused when a ballot passes, found when it is opened."""
 
 BALLOT_EFFECTS: Final[dict[str, Effect]] = {
     effect.__name__: effect for effect in (hold_ballot, publish_text, vote)

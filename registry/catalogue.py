@@ -10,6 +10,7 @@ from typing import Final
 from registry.rule_pack import PACK_NAME, PACK_TEXT
 
 TYPES: Final = (
+    "agency",
     "ballot",
     "birth",
     "competence",
@@ -21,6 +22,7 @@ TYPES: Final = (
     "officer",
     "side",
     "text",
+    "validator",
     "wrap",
 )
 """Names of the record types, ascending."""

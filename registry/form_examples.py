@@ -55,6 +55,10 @@ _EXAMPLES: Final[Mapping[str, str]] = {
     "role.types": '["birth"]',
     "role_end.role": "register",
     "ballot.action": "parameter",
+    "peer_address": "node.example.vn:7400",
+    "readiness.height": "1200",
+    "readiness.header": "00" * 32,
+    "key.purpose": "consensus",
     "opening.source": "so-khai-sinh-tan-lap",
     "compromised_since_ms": "1773561600000",
 }

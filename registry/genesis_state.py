@@ -6,6 +6,7 @@ identities have no body and are in the custody `genesis` until an entry complete
 Source: docs/formats.md, section 10; records.md, section 3.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from keys.hashing import Digest
@@ -31,6 +32,7 @@ from registry.content_errors import ParameterRefusedError
 from registry.errors import SchemaError
 from registry.rows import (
     NamespaceRow,
+    NamespacesRow,
     PackRow,
     ParameterRow,
     RecordRow,
@@ -42,6 +44,7 @@ from registry.rows import (
 from registry.schema_reader import read_record_type, text_digest
 from registry.state import State
 from registry.state_key_names import (
+    NAMESPACES,
     VALIDATORS,
     agency_key,
     competence_key,
@@ -63,6 +66,23 @@ CUSTODY_GENESIS: Final = "genesis"
 ACTIVE: Final = "active"
 
 
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """By what an agency became a member.
+
+    Attributes:
+        digest: The network's id for a founder, else the digest of the entry that admitted it.
+        day: Civil date.
+        height: Of the block; 0 for a founder.
+        index: Of the entry in the block.
+    """
+
+    digest: Digest
+    day: str
+    height: int = 0
+    index: int = 0
+
+
 def initial_state(genesis: Genesis) -> State:
     """Return the state before the first block, all of it as changes of an empty one.
 
@@ -82,11 +102,10 @@ def initial_state(genesis: Genesis) -> State:
         row = NamespaceRow(namespace.first, namespace.second, FIRST_EPOCH)
         state.write(namespace_key(namespace.name), row)
     agencies = {agency.agency_id: agency for agency in genesis.template.agencies}
+    names = [namespace.name for namespace in genesis.template.namespaces]
+    state.write(NAMESPACES, NamespacesRow(tuple(sorted(names))))
     for part in genesis.parts:
-        _write_agency(state, agencies[part.agency_id], part, day)
-        _write_office(state, agencies[part.agency_id], part, day)
-        for officer in part.officers:
-            _write_officer(state, genesis, officer, part.office.office_id)
+        write_member(state, agencies[part.agency_id], part, Founding(genesis.network_id, day))
     state.write(VALIDATORS, ValidatorsRow(((1, genesis.validator_set.to_value()),)))
     state.seal_writes(genesis.network_id)
     return state
@@ -136,11 +155,26 @@ def _write_parameters(state: State, genesis: Genesis) -> None:
         state.write(parameter_key(name), ParameterRow(((value, 0),)))
 
 
+def write_member(state: State, agency: Agency, part: FoundingPart, founding: Founding) -> None:
+    """Write what an agency brings: its row and mandates, keys, root office, founding officers.
+
+    Args:
+        state: Knows none of its ids and keys.
+        agency: What the others agreed on.
+        part: What it says of itself.
+        founding: By which entry and when.
+    """
+    _write_agency(state, agency, part, founding.day)
+    _write_office(state, agency, part, founding.day)
+    for officer in part.officers:
+        _write_officer(state, founding, officer, part.office.office_id)
+
+
 def _write_agency(state: State, agency: Agency, part: FoundingPart, day: str) -> None:
     for key in part.governance_keys:
-        _write_key(state, key, Purpose.GOVERN, ("agency", part.agency_id), day)
+        write_key(state, key, Purpose.GOVERN, ("agency", part.agency_id), day)
     for name, key in part.keys.items():
-        _write_key(state, key, Purpose(name), ("agency", part.agency_id), day)
+        write_key(state, key, Purpose(name), ("agency", part.agency_id), day)
     row = AgencyRow(
         name=agency.name,
         kind=agency.kind,
@@ -198,30 +232,30 @@ def _write_office(state: State, agency: Agency, part: FoundingPart, day: str) ->
 
 
 def _write_officer(
-    state: State, genesis: Genesis, officer: FoundingOfficer, office: OfficeId
+    state: State, founding: Founding, officer: FoundingOfficer, office: OfficeId
 ) -> None:
-    day = civil_date(genesis.time_ms)
+    day = founding.day
     holder = ("officer", officer.identity_id)
-    _write_key(state, officer.sign_key, Purpose.SIGN, holder, day, office)
-    _write_key(state, officer.auth_key, Purpose.AUTH, holder, day, office)
+    write_key(state, officer.sign_key, Purpose.SIGN, holder, day, office)
+    write_key(state, officer.auth_key, Purpose.AUTH, holder, day, office)
     key_id = officer.sign_key.key_id
     roles = tuple(
         OfficerRole(role.role, role.types, office, key_id, role.valid_from, role.valid_to)
         for role in officer.roles
     )
-    grace_days = parameters.number(state, "founding_officer_days", 0)
+    grace_days = parameters.number(state, "founding_officer_days", founding.height)
     row = OfficerRow(roles, add_days(day, grace_days))
     state.write(officer_key(officer.identity_id), row)
-    state.write(record_key(officer.identity_id), _founding_identity(genesis.network_id, day))
+    state.write(record_key(officer.identity_id), _founding_identity(founding))
 
 
-def _founding_identity(network_id: Digest, day: str) -> RecordRow:
+def _founding_identity(founding: Founding) -> RecordRow:
     return RecordRow(
         type_name="identity",
         schema_version=0,
         version=1,
-        last_entry=network_id,
-        first_entry=network_id,
+        last_entry=founding.digest,
+        first_entry=founding.digest,
         status=ACTIVE,
         flags=(),
         office=None,
@@ -233,13 +267,13 @@ def _founding_identity(network_id: Digest, day: str) -> RecordRow:
         claims=(),
         encumbrances=(),
         registration_number=None,
-        created=(0, 0, day),
+        created=(founding.height, founding.index, founding.day),
         registered=None,
         officers=(),
     )
 
 
-def _write_key(
+def write_key(
     state: State,
     key: PublicKey,
     purpose: Purpose,
@@ -247,6 +281,16 @@ def _write_key(
     day: str,
     office: OfficeId | None = None,
 ) -> None:
+    """Write a public key that is in force from a day on.
+
+    Args:
+        state: Where to.
+        key: Is not in it yet.
+        purpose: What it is for.
+        holder: Kind and id of whose it is.
+        day: First civil date.
+        office: The one office that an officer's key serves.
+    """
     row = KeyRow(
         algorithm=int(key.algorithm),
         public=key.public,

@@ -76,6 +76,11 @@ def holidays(state: State, height: int) -> tuple[str, ...]:
     return cast("tuple[str, ...]", _value(state, HOLIDAYS, height, ()))
 
 
+def is_development(state: State) -> bool:
+    """Tell whether genesis says that this is a network of one machine."""
+    return _value(state, DEVELOPMENT, 0, False) is True  # noqa: FBT003 - a parameter's value
+
+
 def check_parameter(name: str, value: Value) -> None:
     """Refuse a name that no network has, and a value with which no network could work.
 

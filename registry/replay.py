@@ -26,7 +26,7 @@ from registry.apply import (
     verify_entry,
 )
 from registry.authority_errors import SignatureWrongError
-from registry.ballots import validator_set_at
+from registry.committee import validator_set_at
 from registry.content_errors import TagUnsignedError
 from registry.errors import (
     OutcomesDifferError,
@@ -36,6 +36,7 @@ from registry.errors import (
     StateDiffersError,
 )
 from registry.genesis_state import initial_state
+from registry.membership import HEADER_AGE_MAX
 from registry.running import BlockContext
 from registry.state import State
 
@@ -66,6 +67,7 @@ class Replayer:
         rows: Begin with these rows instead, `rows` of another replayer; the caller compares
             `state_root` with a header that it believes.
         verify: How signatures are verified.
+        headers: With `rows`: the digests of the newest 100 headers by height.
     """
 
     def __init__(
@@ -73,11 +75,13 @@ class Replayer:
         genesis: Genesis,
         rows: Mapping[bytes, bytes] | None = None,
         verify: Verify = verify_entry,
+        headers: Mapping[int, Digest] | None = None,
     ) -> None:
         self._stored: dict[bytes, bytes] = {}
         self._pages: dict[bytes, bytes] = {}
         self._network_id = genesis.network_id
         self._verify = verify
+        self._headers = dict(headers or {})
         self._state = State(self._stored.get)
         self._root = self._store(initial_state(genesis)) if rows is None else self._restore(rows)
 
@@ -115,7 +119,8 @@ class Replayer:
         fork = self._state.fork()
         outcomes: list[Outcome] = []
         for index, entry in enumerate(block.entries):
-            context = BlockContext(header.height, index, header.time_ms, self._network_id)
+            place = (header.height, index, header.time_ms, self._network_id)
+            context = BlockContext(*place, self._headers.get)
             given = None if verified is None else verified[index]
             outcomes.append(_apply_one(fork, entry, given, context, self._verify))
         found = outcomes_root(outcomes)
@@ -136,6 +141,8 @@ class Replayer:
                 found=root.hex(),
             )
         self._root = root
+        self._headers[header.height] = header.digest
+        self._headers.pop(header.height - HEADER_AGE_MAX - 1, None)
         return ReplayedBlock(
             block, tuple(outcomes), validator_set_at(self._state, header.height + 1)
         )

@@ -193,6 +193,13 @@ class NamespaceRow(FlatRow):
 
 
 @dataclass(frozen=True, slots=True)
+class NamespacesRow(FlatRow):
+    """The names of all namespaces, ascending."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IndexRow(FlatRow):
     """Records found under one key: births of a mother, births with one match tag; ascending."""
 

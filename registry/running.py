@@ -4,8 +4,9 @@ Rules read a `Run`, effects write to it; `registry.apply` makes it and turns its
 It lives for one entry and is thrown away with its fork of the state if anything refuses.
 """
 
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
 
 from keys.hashing import Digest
 from keys.signing import KeyId
@@ -25,6 +26,13 @@ from registry.vocabulary import PARTIES, SELF
 NO_STATUS: Final = NOTHING
 LIVE: Final = "live"
 """The status of an encumbrance that stands."""
+HeaderDigests: TypeAlias = Callable[[int], Digest | None]
+"""The digest of the chain's header of a height below the block's; None where it is not known."""
+
+
+def no_headers(_height: int) -> Digest | None:
+    """Know no header: for entries that ask for none, and for a chain that begins."""
+    return None
 
 
 @quick_init
@@ -37,16 +45,18 @@ class BlockContext:
         index: Of the entry in the block, from 0.
         time_ms: Block time, milliseconds since 1970 UTC.
         network_id: 32 bytes.
+        header_digest: The chain below the block, at least its newest 100 headers.
     """
 
     height: int
     index: int
     time_ms: int
     network_id: Digest
+    header_digest: HeaderDigests = no_headers
 
     def at(self, index: int) -> "BlockContext":
         """Return the context of another entry of the same block."""
-        return BlockContext(self.height, index, self.time_ms, self.network_id)
+        return replace(self, index=index)
 
 
 @dataclass(slots=True)

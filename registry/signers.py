@@ -129,6 +129,8 @@ def _check_alternative(run: Run, terms: tuple[Term, ...], signers: list[Signer])
     for term in terms:
         if term.name == "agency":
             _check_agency(run, signers)
+        elif term.name == "consensus_key":
+            _check_consensus_key(run, signers)
         elif term.name not in OFFICER_TERMS:
             _fulfil_all(run, NEEDS[term.name](run, term, signers), signers)
     _refuse_idle(signers)
@@ -230,3 +232,14 @@ def _check_agency(run: Run, signers: list[Signer]) -> None:
     if len(given) > agency.governance_k:
         raise SignerIdleError("more governance keys than needed have signed", term="agency")
     run.agency = found
+
+
+def _check_consensus_key(run: Run, signers: list[Signer]) -> None:
+    """Take the signature of the present consensus key of an agency."""
+    signer = _take(signers, Need("consensus_key"))
+    if not isinstance(signer, KeySigner):
+        raise SignerWrongError("a validator signs with its consensus key", term="consensus_key")
+    row = key_in_force(run.state, signer.key_id, run.day)
+    if row.purpose != Purpose.CONSENSUS:
+        raise SignerWrongError("the key is no validator's", term="consensus_key")
+    run.agency = AgencyId(row.holder)

@@ -9,6 +9,7 @@ from ledger.state_keys import StateKey
 
 VALIDATORS: Final[StateKey] = ("validators",)
 ACT_HOURS: Final[StateKey] = ("acts",)
+NAMESPACES: Final[StateKey] = ("namespaces",)
 
 
 def record_key(record_id: RecordId) -> StateKey:

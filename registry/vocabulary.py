@@ -46,6 +46,7 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         "add_encumbrance": "w",
         "add_wraps": "",
         "change_encumbrance": "w",
+        "change_key": "",
         "close_competence": "",
         "close_keys": "",
         "close_office": "",
@@ -53,6 +54,7 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         "create_identity": "w",
         "date_identity": "ld",
         "date_keys": "",
+        "declare_ready": "",
         "enrol_keys": "",
         "file_notice": "",
         "free_link": "l",
@@ -66,6 +68,7 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         "log": "w",
         "make_grant": "",
         "match": "w",
+        "move_node": "",
         "name_office": "",
         "open_import": "",
         "own_identity": "",
@@ -104,6 +107,7 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
         "change_encumbrance": ObjectNeed(
             "release", {"number": "int", "holder": "link"}, single=False
         ),
+        "change_key": ObjectNeed("key", {"algorithm": "int", "public": "bytes", "purpose": "text"}),
         "close_competence": ObjectNeed(
             "competence_end", {"office": "bytes", "number": "int", "to_date": "date"}
         ),
@@ -114,6 +118,7 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
             {"identity": "link", "role": "text", "office": "bytes", "to_date": "date"},
             single=False,
         ),
+        "declare_ready": ObjectNeed("readiness", {"height": "int", "header": "bytes"}),
         "enrol_keys": ObjectNeed(
             "key", {"algorithm": "int", "public": "bytes", "purpose": "text"}, single=False
         ),
@@ -135,6 +140,7 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
         "make_grant": ObjectNeed(
             "grant", {"recipient": "bytes", "wraps_digest": "bytes", "until": "date"}
         ),
+        "move_node": ObjectNeed("place", {"peer_address": "text"}),
         "open_import": ObjectNeed(
             "opening", {"source": "text", "scans_root": "bytes", "count": "int"}
         ),

@@ -7,7 +7,7 @@ import pytest
 from ledger.parts import ObjectPart
 from registry import catalogue
 from registry.authority import Task, answer
-from registry.ballots import validator_set_at
+from registry.committee import validator_set_at
 from registry.civil_calendar import add_days
 from registry.code_tables import record_type, text_pieces
 from registry.parameters import holidays, number
