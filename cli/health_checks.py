@@ -1,27 +1,36 @@
 """What `civreg node doctor` looks at: everything that keeps a node from starting, or soon will.
 
-Nothing is changed, and a running node is not disturbed: its stores are not opened.
+Nothing is changed, and a running node is not disturbed: its stores are not opened. What a running
+node says of itself is asked of it as well.
 """
 
-import shutil
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from shutil import disk_usage
+from typing import Any, Final, Literal, TypeAlias
 
+from cli.languages import Language, error_text, text
 from keys.errors import CivregError, ExposedKeyFileError
 from keys.keyring import load_key_file, read_public_key
 from keys.signing import Purpose
 from ledger.genesis import FoundingPart, Genesis, parse_genesis
 from ledger.wal import check_log
 from node.config import Config, load_config
+from node.config_problems import ConfigProblem
+from node.directory import read_directory
 from node.errors import ConfigError
-from node.machine_findings import DISK_BAD_BYTES, DISK_WARN_BYTES
+from node.file_watch import certificate_end_ms, exposed_files
+from node.health import Finding
+from node.machine_findings import check_certificate, check_disk
 from node.storage import GUARD_FILE, WAL_FILE
 
 Level: TypeAlias = Literal["bad", "warn"]
-_MIB: Final = 1024 * 1024
+LOG_AGE_WARN_S: Final = 7 * 86_400
+"""A log that was not written for a week belongs to a node that was away for a week."""
+_DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +38,32 @@ class Complaint:
     """One thing that is wrong.
 
     Attributes:
-        level: `bad` keeps the node from starting.
-        what: In English, as the log would say it.
-        cure: Key of the text that says what helps.
+        level: `bad` keeps the node from starting, or hurts it while it runs.
+        code: Stable; the text of what is wrong is `node.what.<code>`.
+        cure: The text of what helps is `node.cure.<cure>`.
+        values: What stands in the text.
+        error: An error that says more, in the language of whoever asks.
+        words: Cause and cure in both languages, where the node itself has found it.
     """
 
     level: Level
-    what: str
-    cure: str
+    code: str
+    cure: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+    error: CivregError | ConfigProblem | None = None
+    words: Mapping[Language, tuple[str, str]] | None = None
+
+    def explain(self, language: Language) -> tuple[str, str]:
+        """Return what is wrong and what helps."""
+        if self.words is not None:
+            return self.words[language]
+        values = dict(self.values)
+        if isinstance(self.error, ConfigProblem):
+            values["error"] = self.error.explain(language)
+        elif self.error is not None:
+            values["error"] = error_text(language, self.error.code, self.error.details).sentence
+        what = text(language, f"node.what.{self.code}", **values)
+        return what, text(language, f"node.cure.{self.cure}")
 
 
 def examine(home: Path) -> tuple[Complaint, ...]:
@@ -44,40 +71,84 @@ def examine(home: Path) -> tuple[Complaint, ...]:
     try:
         config = load_config(home)
     except ConfigError as error:
-        return tuple([Complaint("bad", problem, "node.cure.config") for problem in error.problems])
+        return tuple([_of_config(problem) for problem in error.problems])
     found: list[Complaint] = []
     genesis = _genesis(config, found)
     part = None
     if genesis is not None and config.agency is not None:
         part = next((one for one in genesis.parts if one.agency_id == config.agency), None)
         if part is None:
-            found.append(Complaint("bad", "agency: no agency of this network", "node.cure.agency"))
+            found.append(Complaint("bad", "agency", "agency"))
+    if genesis is not None and (part is not None or config.agency is None):
+        found += _peers(config, genesis)
     for check in _CHECKS:
         found += check(config, part)
     return tuple(found)
+
+
+def complaints_of(said: Mapping[str, Any]) -> tuple[Complaint, ...]:
+    """Return what a running node finds wrong with itself, from its `/status`."""
+    return tuple(
+        [
+            Complaint(
+                one["level"],
+                one["code"],
+                words={
+                    "vi": (one["cause"]["vi"], one["cure"]["vi"]),
+                    "en": (one["cause"]["en"], one["cure"]["en"]),
+                },
+            )
+            for one in said["findings"]
+        ]
+    )
+
+
+def _of_config(problem: str) -> Complaint:
+    known = problem if isinstance(problem, ConfigProblem) else ConfigProblem(problem, problem)
+    return Complaint("bad", "config", "config", error=known)
+
+
+def _of_finding(found: Finding | None) -> Iterator[Complaint]:
+    """Show what a rule of the node finds, if it finds anything."""
+    if found is not None:
+        level: Level = "bad" if found.level.value == "bad" else "warn"
+        words: dict[Language, tuple[str, str]] = {
+            "vi": (found.cause[0], found.cure[0]),
+            "en": (found.cause[1], found.cure[1]),
+        }
+        yield Complaint(level, found.code, words=words)
 
 
 def _genesis(config: Config, found: list[Complaint]) -> Genesis | None:
     try:
         return parse_genesis(config.genesis_file.read_bytes())
     except OSError:
-        found.append(Complaint("bad", "genesis.civreg cannot be read", "node.cure.genesis"))
+        found.append(Complaint("bad", "genesis_unreadable", "genesis"))
     except CivregError as error:
-        found.append(Complaint("bad", f"genesis.civreg: {error}", "node.cure.genesis"))
+        found.append(Complaint("bad", "genesis", "genesis", error=error))
     return None
+
+
+def _peers(config: Config, genesis: Genesis) -> Iterator[Complaint]:
+    try:
+        read_directory(genesis, config.agency, config.peers)
+    except ConfigError as error:
+        yield from [_of_config(problem) for problem in error.problems]
 
 
 def _passphrase(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
     path = config.passphrase_file
     if path is None:
+        if not config.unencrypted:
+            yield Complaint("bad", "passphrase_unset", "passphrase")
         return
     try:
         mode = path.stat().st_mode
     except OSError:
-        yield Complaint("bad", "the passphrase file cannot be read", "node.cure.passphrase")
+        yield Complaint("bad", "passphrase", "passphrase")
         return
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield Complaint("bad", "others can read the passphrase file", "node.cure.mode")
+        yield Complaint("bad", "passphrase_exposed", "mode")
 
 
 def _keys(config: Config, part: FoundingPart | None) -> Iterator[Complaint]:
@@ -85,18 +156,24 @@ def _keys(config: Config, part: FoundingPart | None) -> Iterator[Complaint]:
     passphrase = _read(config.passphrase_file)
     for purpose in wanted:
         path = config.keys_folder / f"{purpose}.pem"
+        file = f"keys/{path.name}"
         try:
             public = read_public_key(path)
             load_key_file(path, passphrase)
         except ExposedKeyFileError as error:
-            yield Complaint("bad", f"keys/{path.name}: {error}", "node.cure.exposed")
+            yield Complaint("bad", "key", "exposed", {"file": file}, error)
             continue
         except CivregError as error:
-            yield Complaint("bad", f"keys/{path.name}: {error}", "node.cure.key")
+            yield Complaint("bad", "key", "key", {"file": file}, error)
             continue
         if part is not None and public.key_id != part.keys[purpose].key_id:
-            said = f"keys/{path.name} is another key than genesis names"
-            yield Complaint("warn", said, "node.cure.other_key")
+            yield Complaint("warn", "other_key", "other_key", {"file": file})
+    known = {f"keys/{purpose}.pem" for purpose in wanted}
+    passphrase_file = config.passphrase_file
+    for name in exposed_files(config.keys_folder):
+        is_passphrase = passphrase_file is not None and config.home / name == passphrase_file
+        if name not in known and not is_passphrase:
+            yield Complaint("bad", "file_exposed", "mode", {"file": name})
 
 
 def _read(path: Path | None) -> bytes | None:
@@ -112,7 +189,7 @@ def _guard(config: Config, part: FoundingPart | None) -> Iterator[Complaint]:
     if part is None or Purpose.CONSENSUS not in part.keys:
         return
     if not (config.data_folder / GUARD_FILE).exists():
-        yield Complaint("bad", "the guard of signatures is missing", "node.cure.guard")
+        yield Complaint("bad", "guard", "guard")
 
 
 def _log(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
@@ -120,19 +197,27 @@ def _log(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
     if not path.exists():
         return
     if path.stat().st_size == 0:
-        yield Complaint("warn", "the write-ahead log is empty", "node.cure.wal")
+        yield Complaint("warn", "log_empty", "wal")
         return
     try:
         check_log(path)
     except CivregError as error:
-        yield Complaint("bad", str(error), "node.cure.damaged_wal")
+        yield Complaint("bad", "log_damaged", "damaged_wal", error=error)
+    days = int(time.time() - path.stat().st_mtime) // _DAY_S
+    if days * _DAY_S >= LOG_AGE_WARN_S:
+        yield Complaint("warn", "log_old", "log_old", {"days": days})
 
 
 def _disk(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
-    free = shutil.disk_usage(config.home).free
-    if free < DISK_WARN_BYTES:
-        level: Level = "bad" if free < DISK_BAD_BYTES else "warn"
-        yield Complaint(level, f"{free // _MIB} MiB of disk left", "node.cure.disk")
+    yield from _of_finding(check_disk(disk_usage(config.home).free))
+
+
+def _certificates(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
+    now_ms = time.time_ns() // 1_000_000
+    for path in config.certificates:
+        end_ms = certificate_end_ms(path)
+        left_ms = None if end_ms is None else end_ms - now_ms
+        yield from _of_finding(check_certificate(path.name, left_ms))
 
 
 _CHECKS: Final[tuple[Callable[[Config, FoundingPart | None], Iterator[Complaint]], ...]] = (
@@ -141,4 +226,5 @@ _CHECKS: Final[tuple[Callable[[Config, FoundingPart | None], Iterator[Complaint]
     _guard,
     _log,
     _disk,
+    _certificates,
 )

@@ -4,23 +4,26 @@ A node is a home folder with config.toml; `node/` does the work. `network init` 
 make such folders.
 """
 
+import contextlib
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from cli.client import Call, Client
 from cli.commands import Command, Group
 from cli.errors import FileTakenError, NoNetworkError
-from cli.health_checks import examine
+from cli.health_checks import complaints_of, examine
 from cli.network_file import NodePlace
+from cli.node_status import status_lines
 from cli.output import Context, accepted, confirm, note
 from ledger.ids import AgencyId
 from ledger.store import ChainStore
 from ledger.vault import Vault
 from ledger.wal import repair
 from node.config import CONFIG_FILE, load_config
+from node.errors import ConfigError
 from node.storage import VAULT_FOLDER, WAL_FILE
 
 _HOME = click.Path(path_type=Path, file_okay=False)
@@ -69,23 +72,38 @@ def run(context: Context, folder: Path | None, *, new_guard: bool, end_wait: boo
 @node.command(cls=Command)
 @click.argument("folder", metavar="[NODE]", type=_HOME, required=False)
 @click.pass_obj
-def status(context: Context, folder: Path | None) -> None:
-    """Say how the running node of a folder is: height, peers, findings with causes and cures.
+def status(context: Context, folder: Path | None) -> int:
+    """Say how the running node of a folder is: chain, machine, peers, and what to do next.
+
+    Ends with 1 where something is bad. With --json, all that the node knows of itself.
 
     \b
     Example:
         civreg node status net/node-0
     """
     folder = folder or context.home
+    said = _ask(folder)
+    if said is None:
+        raise NoNetworkError(f"no node runs in {folder}", address=str(folder))
+    accepted(said, context, lines=status_lines(said, context))
+    return 1 if said["health"] == "bad" else 0
+
+
+def _ask(folder: Path) -> dict[str, Any] | None:
+    """Return what the running node of a folder says of itself; None where none runs.
+
+    Raises:
+        NoNetworkError: It should run and does not answer.
+    """
     config = load_config(folder)
     place = NodePlace("", config.agency or AgencyId(bytes(16)), "", folder)
     ports = place.ports
     if "private" not in ports:
-        raise NoNetworkError(f"no node runs in {folder}", address=str(folder))
+        return None
     with Client(bytes(32)) as client:
         address = f"http://127.0.0.1:{ports['private']}"
         answer = client.send(Call(address=address, path="/status", tries_s=STATUS_TRIES_S))
-        accepted(answer.json, context)
+        return dict(answer.json)
 
 
 @node.command(cls=Command)
@@ -94,22 +112,26 @@ def status(context: Context, folder: Path | None) -> None:
 def doctor(context: Context, folder: Path | None) -> int:
     """Examine the folder of a node, running or not, and say all that is wrong and what helps.
 
+    A node that runs is asked as well. Ends with 1 where something is bad.
+
     \b
     Example:
         civreg node doctor net/node-0
     """
     folder = folder or context.home
-    findings = examine(folder)
-    for finding in findings:
-        lines = [
-            context.say(f"node.{finding.level}", what=finding.what),
-            f"  {context.say(finding.cure)}",
-        ]
-        result = {"level": finding.level, "what": finding.what, "cure": context.say(finding.cure)}
+    found = {(one.code, one.explain("en")): one for one in examine(folder)}
+    with contextlib.suppress(ConfigError, NoNetworkError):
+        said = _ask(folder)
+        for one in () if said is None else complaints_of(said):
+            found.setdefault((one.code, one.explain("en")), one)
+    for one in found.values():
+        what, cure = one.explain(context.lang)
+        lines = [context.say(f"node.{one.level}", what=what), f"  {cure}"]
+        result = {"level": one.level, "code": one.code, "what": what, "cure": cure}
         accepted(result, context, lines=lines)
-    if not findings:
+    if not found:
         accepted({"level": "ok"}, context, lines=context.say("node.healthy", folder=folder))
-    return 1 if any(finding.level == "bad" for finding in findings) else 0
+    return 1 if any(one.level == "bad" for one in found.values()) else 0
 
 
 @node.command("repair-wal", cls=Command, changes=True)

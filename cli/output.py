@@ -22,7 +22,7 @@ import click
 
 from cli.errors import CancelledError, code_of
 from cli.exit_codes import ExitCode, exit_code_of
-from cli.languages import Language, error_text, text
+from cli.languages import Language, catalogue, error_text, text
 from keys.errors import CivregError
 
 Advance: TypeAlias = Callable[[int], None]
@@ -96,8 +96,8 @@ def _at_home(command: str, context: Context) -> str:
 def refused(error: CivregError, context: Context) -> ExitCode:
     """Print why something was refused, on stderr, and return the exit status to end with.
 
-    People get a sentence with the stable code, the technical message below it, and a hint; `--json`
-    gives one object with `error` holding code, exit, sentence, hint, message and details.
+    People get a sentence with the stable code, a detail below it, and a hint; `--json` gives one
+    object with `error` holding code, exit, sentence, hint, message and details.
     """
     code = code_of(error)
     status = exit_code_of(code)
@@ -120,10 +120,27 @@ def refused(error: CivregError, context: Context) -> ExitCode:
         _to_stderr(f"- {problem}")
     label = click.style(context.say("frame.error"), fg="red", bold=True)
     _to_stderr(f"{label} {words.sentence} [{code}]")
-    if message and message != words.sentence:
-        _to_stderr(f"{context.say('frame.detail')} {message}")
+    detail = _detail(error, words.sentence, context.lang)
+    if detail:
+        _to_stderr(f"{context.say('frame.detail')} {detail}")
     _to_stderr(f"{context.say('frame.hint')} {words.hint}")
     return status
+
+
+def _detail(error: CivregError, sentence: str, language: Language) -> str:
+    """Return what an error says beyond its sentence, in the language of the person.
+
+    The message of an error is for logs, and so in English; in Vietnamese its facts are told one by
+    one, as far as the sentence has not told them.
+    """
+    if language == "en":
+        return "" if str(error) == sentence else str(error)
+    names = catalogue(language).texts
+    return "; ".join(
+        f"{names.get(f'frame.fact.{name}', name)}: {value}"
+        for name, value in error.details.items()
+        if str(value) not in sentence
+    )
 
 
 def _problems(error: CivregError, language: Language) -> list[str]:

@@ -157,7 +157,8 @@ class Overview:
         if own is not None and (is_asking or is_silent):
             height = application.tip_height + 1
             yield check_permission(is_asking=is_asking, votes_from=height + 1, height=height)
-        age_ms = max(0, node.clock.now_ms() - application.tip_time_ms)
+        up_ms = node.clock.monotonic_ms() - self._began_ms  # what was before, nobody here knows
+        age_ms = min(up_ms, max(0, node.clock.now_ms() - application.tip_time_ms))
         idle_ms = application.parameters_at(application.tip_height + 1).idle_ms
         yield check_progress(age_ms, max(idle_ms, IDLE_MS_MIN), len(node.pool))
         yield check_behind(application.tip_height, node.world.sync.goal)

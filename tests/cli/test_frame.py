@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from cli import commands, output
 from cli.commands import Command, Group, scan
-from cli.errors import CancelledError, RemoteRefusalError, code_of
+from cli.errors import CancelledError, NotFoundError, RemoteRefusalError, code_of
 from cli.exit_codes import ExitCode
 from cli.languages import catalogue, language_of_locale
 from cli.main import Program, as_civreg_error, default_context, program
@@ -296,3 +296,13 @@ def test_every_command_that_a_text_suggests_exists():
         assert command is not None, noun
         if isinstance(command, click.Group) and more and not more[0].startswith(("-", "<")):
             assert more[0] in command.commands, f"{noun} {more[0]}"
+
+
+def test_in_vietnamese_the_detail_of_an_error_is_its_facts_and_no_english_text(capsys):
+    error = NotFoundError("there is no office 'x'; known: a, b", name="x", height=7)
+    refused(error, Context(lang="vi"))
+    shown = capsys.readouterr().err
+    assert "độ cao: 7" in shown
+    assert "there is no office" not in shown
+    refused(error, Context(lang="en"))
+    assert "there is no office" in capsys.readouterr().err
