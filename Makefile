@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 CHECKED := keys ledger consensus registry node cli verifier tests
 
-.PHONY: help install demo test check bench bench-commit bench-audit errors lock clean
+.PHONY: help install demo test check sim bench bench-commit bench-audit errors lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ demo: install ## run four nodes on this machine through the main job, with a sum
 
 test: install ## run the test suite without the slow tests
 	@$(BIN)/python -m pytest -m 'not slow'
+
+SEEDS ?= 0..9999
+sim: install ## simulate clusters with faults and liars; SEEDS=1234, 0..9999 or a list
+	@$(BIN)/python -m tests.sim $(SEEDS)
 
 check: install ## run all that CI runs: linters, types, contracts, every test with coverage
 	$(BIN)/ruff check .

@@ -1,0 +1,367 @@
+"""The invariants, asked after every step; naive on purpose, and knowing everything.
+
+Each check has the name that its failure is reported by. What consensus.md lists under Invariants is
+here, but for liveness, which `simulation` asks after the faults stopped.
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from consensus.events import ReportEvidence
+from consensus.messages import SignedProposal, SignedVote, VoteType
+from consensus.state import State
+from consensus.wire import parse_message
+from ledger.blocks import Header
+from ledger.ids import AgencyId
+from ledger.quorum import QuorumCertificate, precommit_message
+from node.application import Committed
+from node.block_exchange import HELD_MAX
+from node.evidence_pool import WAITING_MAX
+from node.intake import SEEN_MAX
+from node.journal import read_frames
+from node.startup import Permission
+from node.storage import GUARD_FILE, WAL_FILE
+from tests.sim.town import Network, invented_signature
+from tests.sim.witness import Witness
+
+if TYPE_CHECKING:
+    from tests.sim.machine import Machine, Process
+    from tests.sim.simulation import Simulation
+
+ROUNDS_REMEMBERED_MAX = 200
+INPUTS_MAX = 20_000
+
+
+class ViolationError(AssertionError):
+    """An invariant does not hold."""
+
+
+class Checks:
+    """Sees everything; raises ViolationError."""
+
+    def __init__(self, simulation: "Simulation", network: Network) -> None:
+        self._simulation = simulation
+        self.network = network
+        self.witness = Witness(network)
+        self.signed = self.witness.signed
+        self.decided: dict[int, Header] = {}
+        self.entries: set[bytes] = set()
+        self.wire: dict[tuple[int, Any, int, int], Any] = {}
+        self.precommitted: dict[tuple[int, int], tuple[int, bytes]] = {}
+        self.tips: dict[int, int] = {}
+        self.timely: set[tuple[int, int, bytes]] = set()
+        self.invalid: set[bytes] = set()
+        self.amnesia = 0
+        self.offset_max_ms = 0
+        self.done: Counter[str] = Counter()
+
+    def fail(self, name: str, text: str) -> None:
+        """Report a violation."""
+        now_ms = self._simulation.events.now_ms - self.network.start_ms
+        raise ViolationError(f"{name}: {text} (at {now_ms} ms)")
+
+    def require(self, condition: bool, name: str, text: str) -> None:  # noqa: FBT001
+        """Report a violation unless a condition holds."""
+        self.done[name] += 1
+        if not condition:
+            self.fail(name, text)
+
+    # --- what a process does ----------------------------------------------------------------------
+
+    def stepped(self, machine: "Machine", old: State, new: State) -> None:
+        """Compare the states around one step of the core."""
+        if not machine.is_honest:
+            return
+        who = f"node {machine.slot}"
+        self.require(new.height >= old.height, "height goes back", who)
+        core = new.core
+        if new.height == old.height:
+            self._same_height(who, old, new)
+        self.require(
+            core.locked_round <= core.valid_round <= core.round,
+            "lock order",
+            f"{who}: locked {core.locked_round} valid {core.valid_round} round {core.round}",
+        )
+
+    def _same_height(self, who: str, old: State, new: State) -> None:
+        before, after = old.core, new.core
+        self.require(after.round >= before.round, "round goes back", who)
+        self.require(after.locked_round >= before.locked_round, "lock goes back", who)
+        if after.locked_block != before.locked_block or after.locked_round != before.locked_round:
+            has_polka = after.locked_block is not None and self.witness.has_quorum(
+                VoteType.PREVOTE, new.height, after.locked_round, after.locked_block
+            )
+            self.require(
+                after.locked_round > before.locked_round and has_polka,
+                "lock without a later polka",
+                f"{who} at {new.height}/{after.round}",
+            )
+
+    def on_wire(self, machine: "Machine", raw: bytes) -> None:
+        """Look at a message before it leaves."""
+        if not machine.is_honest:
+            return
+        message = parse_message(raw)
+        if isinstance(message, SignedVote) and message.validator == machine.index:
+            place: Any = (machine.index, message.type, message.height, message.round)
+            if self._says_first(machine, place, message.block_id, message.signature):
+                self._vote(machine, message)
+        elif isinstance(message, SignedProposal) and message.proposer == machine.index:
+            place = (machine.index, "proposal", message.height, message.round)
+            content = (message.block_id, message.pol_round, message.time_ms)
+            self._says_first(machine, place, content, message.signature)
+
+    def _says_first(self, machine: "Machine", place: Any, content: Any, signature: bytes) -> bool:
+        """One message for each place, on disk before it is on the wire."""
+        on_disk = signature in machine.disk.durable(WAL_FILE)
+        self.require(on_disk, "wire before log", f"{place} of node {machine.slot}")
+        if place in self.wire:
+            if self.wire[place] != content and machine.is_amnesiac:
+                self.amnesia += 1
+                return False
+            self.require(self.wire[place] == content, "contradiction", f"{place}: {content}")
+            return False
+        self.wire[place] = content
+        guard = machine.disk.durable(GUARD_FILE)
+        process = machine.process
+        assert process is not None, "who sends is running"
+        last = process.signer.last
+        is_guarded = signature in guard or (last is not None and last.height >= place[2])
+        self.require(is_guarded, "wire before guard", f"{place} of node {machine.slot}")
+        return True
+
+    def _vote(self, machine: "Machine", vote: SignedVote) -> None:
+        if vote.block_id is None:
+            return
+        where = f"node {machine.slot} at {vote.height}/{vote.round}"
+        block_id = vote.block_id
+        self.require(block_id not in self.invalid, "vote for an invalid block", where)
+        if vote.type is VoteType.PRECOMMIT:
+            has_polka = self.witness.has_quorum(VoteType.PREVOTE, vote.height, vote.round, block_id)
+            self.require(has_polka, "precommit without polka", where)
+            self.precommitted[machine.slot, vote.height] = (vote.round, block_id)
+            return
+        self._prevote(machine, vote, block_id, where)
+
+    def _prevote(self, machine: "Machine", vote: SignedVote, block_id: bytes, where: str) -> None:
+        proposal = self.witness.proposals[vote.height, vote.round].get(block_id)
+        proposer = (vote.height + vote.round) % len(self.network.members)
+        self.require(
+            proposal is not None and proposal[2] == proposer, "prevote without proposal", where
+        )
+        assert proposal is not None, "required just now"
+        pol_round, time_ms, _index = proposal
+        lock = self.precommitted.get((machine.slot, vote.height))
+        if lock is not None and lock[1] != block_id and not machine.is_amnesiac:
+            may = self.witness.has_polka_between(vote.height, lock[0], vote.round, block_id)
+            self.require(may, "prevote against the lock", where)
+        if pol_round >= 0:
+            has_polka = self.witness.has_quorum(VoteType.PREVOTE, vote.height, pol_round, block_id)
+            self.require(has_polka, "prevote for a made-up polka", where)
+            return
+        self._check_timely(machine, vote, block_id, time_ms)
+
+    def _check_timely(
+        self, machine: "Machine", vote: SignedVote, block_id: bytes, time_ms: int
+    ) -> None:
+        process = machine.process
+        state = None if process is None else process.driver.state
+        if state is None or state.height != vote.height:
+            return  # said again after the height was over
+        held = [
+            one.received_ms
+            for one in state.proposals.get(vote.round, ())
+            if one.proposal.block_id == block_id
+        ]
+        parameters = state.start.parameters
+        delay_ms = parameters.delay_ms + parameters.delay_step_ms * vote.round
+        early_ms = min(delay_ms, parameters.delay_max_ms) + parameters.precision_ms
+        is_good = any(at - early_ms <= time_ms <= at + parameters.precision_ms for at in held)
+        where = f"node {machine.slot} at {vote.height}/{vote.round}"
+        self.require(is_good, "prevote for an untimely block", where)
+        self.timely.add((vote.height, vote.round, block_id))
+
+    # --- what is decided --------------------------------------------------------------------------
+
+    def committed(self, machine: "Machine", committed: Committed) -> None:
+        """Look at a block as it is stored."""
+        header = committed.block.header
+        height = header.height
+        process = machine.process
+        if not machine.is_honest:
+            return
+        known = self.decided.get(height)
+        if known is None:
+            self._check_first(machine, committed)
+            self.decided[height] = header
+        else:
+            same = known.digest == header.digest
+            self.require(same, "agreement", f"two blocks at height {height}")
+        if process is not None:
+            store = process.application.store
+            certificate = store.quorum_certificate(height)
+            self._check_certificate(certificate, header)
+            root = store.state_root
+            self.require(root == header.state_root, "state root", f"height {height}")
+            self.tips[machine.slot] = height
+
+    def _check_first(self, machine: "Machine", committed: Committed) -> None:
+        header = committed.block.header
+        height, block_id = header.height, header.digest
+        where = f"height {height}"
+        before = self.decided.get(height - 1)
+        self.require(height == 1 or before is not None, "heights in order", where)
+        parent = self.network.genesis.network_id if before is None else before.digest
+        self.require(header.parent == parent, "parent", where)
+        before_ms = self.network.genesis.template.time_ms if before is None else before.time_ms
+        self.require(header.time_ms > before_ms, "time goes back", where)
+        self.require(block_id not in self.invalid, "validity", where)
+        proposer = (height + header.round) % len(self.network.members)
+        self.require(header.proposer == proposer, "proposer", where)
+        proposed = self.witness.proposed.get(block_id, set())
+        self.require(proposer in proposed, "decided without proposal", where)
+        is_timely_once = (height, header.round, block_id) in self.timely
+        self.require(is_timely_once, "no honest node found it timely", where)
+        latest_ms = self._simulation.events.now_ms + self.offset_max_ms + 100
+        self.require(header.time_ms <= latest_ms, "time from the future", where)
+        for entry in committed.block.entries:
+            digest = bytes(entry.entry_digest)
+            self.require(digest not in self.entries, "entry twice", where)
+            self.require(digest in self._simulation.submitted, "entry from nowhere", where)
+            self.entries.add(digest)
+        for raw in committed.block.evidence:
+            self._accused(parse_message(raw), f"in block {height}")
+        del machine
+
+    def _check_certificate(self, certificate: QuorumCertificate, header: Header) -> None:
+        height, where = header.height, f"height {header.height}"
+        is_named = (certificate.height, certificate.block_id) == (height, header.digest)
+        self.require(is_named, "certificate of another block", where)
+        message = precommit_message(
+            self.network.genesis.network_id, height, certificate.round, header.digest
+        )
+        signers = set()
+        for index, signature in certificate.signatures:
+            public = self.network.public(index)
+            good = invented_signature(public, message) == signature
+            self.require(good, "certificate signature", where)
+            signers.add(index)
+        self.require(len(signers) >= self.witness.quorum, "certificate weight", where)
+
+    def evidence(self, machine: "Machine", found: ReportEvidence) -> None:
+        """Look at an equivocation that a node reports."""
+        if machine.is_honest:
+            self._accused(found.evidence, f"by node {machine.slot}")
+
+    def _accused(self, evidence: Any, how: str) -> None:
+        index = evidence.validator
+        place = (index, evidence.height, evidence.round)
+        machine = self._simulation.machines[index]
+        is_guilty = not machine.is_honest or machine.is_amnesiac
+        self.require(
+            is_guilty and self.witness.equivocated(index),
+            "evidence against honest",
+            f"{place} {how}",
+        )
+
+    # --- what happens to machines -----------------------------------------------------------------
+
+    def opened(self, machine: "Machine", process: "Process") -> None:
+        """Look at a store that was opened anew."""
+        if not machine.is_honest:
+            return
+        tip = process.application.tip_height
+        if not machine.is_amnesiac:
+            least = self.tips.get(machine.slot, 0)
+            self.require(tip >= least, "committed blocks lost", f"node {machine.slot}: {tip}")
+        self.tips[machine.slot] = tip
+        for height in range(1, tip + 1):
+            same = process.application.store.header(height).digest == self.decided[height].digest
+            self.require(same, "agreement after a restart", f"height {height}")
+
+    def permitted(self, machine: "Machine", permission: Permission) -> None:
+        """A node that replays a height in which it spoke must know its lock again."""
+        process = machine.process
+        if process is None or not machine.is_honest or machine.is_amnesiac:
+            return
+        height = process.application.tip_height + 1
+        lock = self.precommitted.get((machine.slot, height))
+        if lock is not None and permission.from_height <= height:
+            machine.simulation.after_start.append((machine, machine.life, height, lock[0]))
+
+    def knows_lock(self, machine: "Machine", height: int, locked_round: int) -> None:
+        """Look at the lock after a replay."""
+        process = machine.process
+        state = None if process is None else process.driver.state
+        if state is not None and state.height == height:
+            found = state.core.locked_round
+            self.require(found >= locked_round, "lock forgotten", f"node {machine.slot}: {found}")
+
+    def node_failed(self, machine: "Machine", error: BaseException) -> None:
+        """A node stopped by itself, and no disk was the cause."""
+        if machine.is_honest:
+            raise ViolationError(f"node stopped: {machine.slot} {error!r}") from error
+
+    def marked(self, machine: "Machine", peer: AgencyId, reason: str) -> None:
+        """Honest nodes hold nothing against one another."""
+        index = self.network.members.index(peer)
+        accused = self._simulation.machines[index]
+        if machine.is_honest and accused.is_honest:
+            self.fail("honest peer blamed", f"{accused.slot} by {machine.slot} for {reason}")
+
+    def bounds(self, machine: "Machine") -> None:
+        """Memory stays bounded whatever peers send."""
+        process = machine.process
+        state = None if process is None else process.driver.state
+        if process is None or state is None or not machine.is_honest:
+            return
+        count, who = len(self.network.members), f"node {machine.slot}"
+        future = state.future.by_height
+        kept = max((len(one) for one in future.values()), default=0)
+        self.require(len(future) <= 3 and kept <= count * 10 + 8, "future bound", f"{who}: {kept}")
+        self.require(len(process.world.exchange._held) <= HELD_MAX, "held blocks", who)
+        self.require(len(process.world.evidence) <= WAITING_MAX, "evidence bound", who)
+        self.require(len(process.world.intake._seen) <= SEEN_MAX, "seen bound", who)
+        self.require(len(process.driver._inputs) <= INPUTS_MAX, "inputs bound", who)
+        self.require(len(state.proposals) <= ROUNDS_REMEMBERED_MAX, "proposals bound", who)
+
+    def replays(self, machine: "Machine") -> None:
+        """Same inputs, same state: what the log holds leads to the present state."""
+        process = machine.process
+        if process is None or process.driver.state is None or not machine.is_honest:
+            return
+        state = replayed(process, read_frames(read_log(machine)))
+        if state is not None:
+            same = without_future(state) == without_future(process.driver.state)
+            self.require(same, "replay differs", f"node {machine.slot} at {state.height}")
+
+
+def replayed(process: "Process", events: tuple[Any, ...]) -> State | None:
+    """Return the state that a log leads to."""
+    from consensus import engine  # noqa: PLC0415 - nobody else in here steps an engine
+
+    state = None
+    for event in events:
+        if isinstance(event, bytes):
+            continue
+        if state is None:
+            state, _effects = engine.begin(process.driver._identity, event)
+        else:
+            state, _effects = engine.step(state, event)
+    return state
+
+
+def read_log(machine: "Machine") -> tuple[bytes, ...]:
+    """Return the frames of a machine's log as it reads now."""
+    from ledger import wal  # noqa: PLC0415 - its scan is private to everybody else
+
+    return wal._scan(machine.disk.read(WAL_FILE)).frames
+
+
+def without_future(state: State) -> Any:
+    """A state but for messages of later heights, which a log that was cut does not hold."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from consensus.future import FutureMessages  # noqa: PLC0415
+
+    return replace(state, future=FutureMessages())
