@@ -90,6 +90,19 @@ class KeyRing:
         """Return the file of a key, None if it has none."""
         return self._files.get(key_id)
 
+    def only_file(self, ending: str) -> KeyId | None:
+        """Return the one key of `keys/` whose file's name ends so; None if there are none or more.
+
+        Args:
+            ending: Such as `-auth`, for `NAME-auth.pem`.
+        """
+        found = [
+            key_id
+            for key_id, path in self._files.items()
+            if path.parent.name == KEY_FOLDERS[0] and path.stem.endswith(ending)
+        ]
+        return found[0] if len(found) == 1 else None
+
     def get(self, key_id: KeyId) -> SoftwareKey | None:
         """Return a private key, or None if it is not at hand.
 

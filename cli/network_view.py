@@ -238,6 +238,8 @@ class NetworkView:
     def auth_key(self, asker: KeyId | None = None, agency_id: AgencyId | None = None) -> KeyHolder:
         """Return the key that signs requests: the one asked for, else a founding officer's.
 
+        In a citizen's home, with one `NAME-auth` and no officer's key, it is that one.
+
         Args:
             asker: A key that must be at hand; None takes that of `use_asker`, else any that fits.
             agency_id: Of which agency an officer's key must be; None: of any.
@@ -253,6 +255,9 @@ class NetworkView:
                 for officer in part.officers:
                     if officer.auth_key.key_id in self.ring:
                         return self.ring.need(officer.auth_key.key_id, Purpose.AUTH)
+        own = self.ring.only_file(f"-{Purpose.AUTH}")
+        if own is not None:
+            return self.ring.need(own, Purpose.AUTH)
         raise KeyNeededError("no auth key is at hand to sign the request", purpose=Purpose.AUTH)
 
 

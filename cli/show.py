@@ -17,6 +17,7 @@ from cli.errors import KeyNeededError, NoNetworkError
 from cli.hands import who_is
 from cli.output import Context, accepted
 from cli.passphrases import passphrase_options
+from cli.who_read import list_records, who_read
 from keys.errors import CivregError, SealError
 from keys.signing import Signer
 from ledger.canonical import Value
@@ -61,6 +62,10 @@ def record() -> None:
     Example:
         civreg record history 000G4-0R40M-30E20-9185G-R38E1W-6
     """
+
+
+record.add_command(who_read, "accesses")
+record.add_command(list_records)
 
 
 @record.command("show", cls=Command)

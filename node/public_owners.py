@@ -91,6 +91,7 @@ class OwnerRoutes:
 
     def _access(self, accessed: Accessed) -> Json:
         head, officers = accessed.entry.head, self.reading.officers_of(accessed.entry)
+        logged = [item.fields.get("digest") for item in accessed.entry.objects]
         return {
             "entry": accessed.entry.entry_digest.hex(),
             "height": accessed.height,
@@ -99,4 +100,5 @@ class OwnerRoutes:
             "office": None if head.office is None else head.office.hex(),
             "officers": [one.hex() for one in sorted(officers)],
             "legal_basis": list(head.legal_basis),
+            "digest": next((one.hex() for one in logged if isinstance(one, bytes)), None),
         }

@@ -167,7 +167,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     _read(
         "/v1/records/{id}/accesses",
         "record_accesses",
-        "Who had the record shown, newest first, at most 256; for its owner.",
+        "Who had the record shown, newest first, at most 256, with the salted digest of why; "
+        "for its owner.",
         rights=Rights.SIGNED,
     ),
     _read(

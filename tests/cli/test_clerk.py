@@ -173,6 +173,43 @@ def test_an_access_says_why_under_a_salted_digest_that_the_office_can_open(desk,
     assert (status, error["code"]) == (ExitCode.USAGE, "cli.bad_parameter")
 
 
+def test_an_owner_sees_who_read_when_and_why_once_the_office_says_it(desk, citizen, tmp_path):
+    """The reason is checked against what the officer's program committed to before it read."""
+    own, identity = citizen("hoi")
+    (opened,) = desk.ask("record", "open", identity, "--purpose", "pension/12")
+    access, enrolment = own.ask("who-read", identity)
+    assert access["entry"] == opened["access"]["entry"]
+    assert (access["reason"], enrolment["reason"]) == ("sealed", "sealed")
+    assert access["officer_names"][0].startswith("justice-") or access["officer_names"]
+    kept = (desk.home / JOURNAL_FILE).read_text(encoding="utf-8").splitlines()
+    lines = [line for line in kept if json.loads(line)["record"] == identity]
+    file = tmp_path / "reasons.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    access, enrolment = own.ask("record", "accesses", identity, "--reasons", file)
+    assert (access["reason"], access["purpose"]) == ("proved", "pension/12")
+    assert (enrolment["reason"], enrolment["purpose"]) == ("proved", "identity/enrol_key")
+    for lang, words in (("en", "why: Identity: "), ("vi", "để làm gì: ")):
+        said = own.run("who-read", identity, "--reasons", file, "--lang", lang)
+        assert words in said.stdout
+        assert "pension/12" in said.stdout
+    file.write_text("\n".join(lines).replace("pension/12", "court/12"), encoding="utf-8")
+    said = own.run("who-read", identity, "--reasons", file)
+    assert said.exit_code == ExitCode.FORGED
+    assert "is NOT what it said" in said.stdout
+    status, error = desk.refused("who-read", identity)
+    assert (status, error["code"]) == (ExitCode.NOT_FOUND, "node.not_found"), "owners only"
+
+
+def test_a_person_lists_the_own_records_without_naming_a_key(citizen):
+    own, identity = citizen("kho")
+    own.ask("identity", "update-contact", identity, "--set", "phone=0901234567", "--yes")
+    listed = own.ask("record", "list", identity)
+    assert {one["type"] for one in listed} >= {"identity_contact"}
+    assert "0901234567" not in json.dumps(listed)
+    said = own.run("record", "list", identity, "--lang", "vi")
+    assert "phiên bản 1" in said.stdout
+
+
 def test_people_are_told_that_a_reading_is_logged(desk, mother):
     assert "This reading is logged" in desk.run("record", "open", mother).stdout
     again = desk.run("record", "open", mother, "--lang", "vi").stdout
