@@ -57,15 +57,22 @@ class Conduct(Generic[K]):
         self._marks_max = marks_max
         self._records: dict[K, Record] = {}
 
-    def mark(self, peer: K, reason: str, now_ms: int) -> bool:
-        """Hold something against a peer; return whether this mark has just cut it off."""
+    def mark(self, peer: K, reason: str, now_ms: int, marks: int = 1) -> bool:
+        """Hold something against a peer; return whether this has just cut it off.
+
+        Args:
+            peer: Who.
+            reason: A code.
+            now_ms: Monotonic time.
+            marks: How many: what costs us more counts more.
+        """
         record = self._records.pop(peer, None) or Record(marked_ms=now_ms)
         self._records[peer] = record
         if len(self._records) > PEERS_MAX:
             del self._records[next(iter(self._records))]
         self._fade(record, now_ms)
-        record.marks += 1
-        record.marks_total += 1
+        record.marks += marks
+        record.marks_total += marks
         record.reason = reason
         if record.marks < self._marks_max or record.cut_off_until_ms > now_ms:
             return False

@@ -10,6 +10,8 @@ from consensus.evidence import Evidence
 from consensus.wire import print_message
 from ledger.limits import BLOCK_EVIDENCE_MAX
 
+WAITING_OF_ONE_MAX: Final = 16
+"""Pieces against one validator; one is enough to show what it is."""
 WAITING_MAX: Final = 256
 """Pieces that wait for a block; more of one kind of liar add nothing."""
 
@@ -28,14 +30,22 @@ class EvidencePool:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, evidence: Evidence) -> bool:
-        """Take verified evidence in; return whether it is new and can come into a block."""
+    def wants(self, evidence: Evidence) -> bool:
+        """Tell whether evidence would be taken in, before its signatures are checked.
+
+        It must be new, not too old, and there must be room: for all liars, and for this one.
+        """
         deed = deed_of(evidence)
         if deed in self._waiting or deed in self._recent or evidence.height < self._recent.lowest:
             return False
-        if len(self._waiting) >= WAITING_MAX:
+        of_one = sum(one.validator == evidence.validator for one in self._waiting.values())
+        return len(self._waiting) < WAITING_MAX and of_one < WAITING_OF_ONE_MAX
+
+    def add(self, evidence: Evidence) -> bool:
+        """Take verified evidence in; return whether it is new and can come into a block."""
+        if not self.wants(evidence):
             return False
-        self._waiting[deed] = evidence
+        self._waiting[deed_of(evidence)] = evidence
         return True
 
     def take(self, height: int) -> tuple[bytes, ...]:

@@ -44,19 +44,36 @@ class RateLimits:
             address: Who asks.
             now_ms: Monotonic time.
         """
+        wait_ms = self.wait_ms(address, now_ms)
+        if not wait_ms:
+            self.spend(address, 1, now_ms)
+        return wait_ms
+
+    def wait_ms(self, address: str, now_ms: int) -> int:
+        """Return 0 if there is a token, or after how many milliseconds there will be one."""
+        bucket = self._filled(address, now_ms)
+        if bucket.tokens_milli >= _TOKEN:
+            return 0
+        return -(-(_TOKEN - bucket.tokens_milli) // self._rate)
+
+    def spend(self, address: str, tokens: int, now_ms: int) -> None:
+        """Take tokens for what was done already; debts go down to an empty bucket's double."""
+        bucket = self._filled(address, now_ms)
+        least = -self._burst * _TOKEN
+        bucket.tokens_milli = max(least, bucket.tokens_milli - tokens * _TOKEN)
+
+    def _filled(self, address: str, now_ms: int) -> _Bucket:
         bucket = self._buckets.get(address)
         if bucket is None:
-            bucket = self._buckets[address] = _Bucket(self._burst * 1_000, now_ms)
+            bucket = self._buckets[address] = _Bucket(self._burst * _TOKEN, now_ms)
             if len(self._buckets) > self._addresses_max:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(address)
         passed_ms = max(0, now_ms - bucket.filled_ms)
-        bucket.tokens_milli = min(self._burst * 1_000, bucket.tokens_milli + passed_ms * self._rate)
+        full = self._burst * _TOKEN
+        bucket.tokens_milli = min(full, bucket.tokens_milli + passed_ms * self._rate)
         bucket.filled_ms = now_ms
-        if bucket.tokens_milli < _TOKEN:
-            return -(-(_TOKEN - bucket.tokens_milli) // self._rate)
-        bucket.tokens_milli -= _TOKEN
-        return 0
+        return bucket
 
 
 _TOKEN: Final = 1_000
