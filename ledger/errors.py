@@ -9,11 +9,14 @@
     + InvalidProofError
     + InvalidQuorumError
     + InvalidGenesisError
+    + InvalidSnapshotError
     + UntrustedError         the trust bundle does not vouch for this
   x CorruptStoreError        our own disk is at fault: stop the node, call the operator
     + CorruptWalError
     + DiskRefusedError       the disk did not take a write: full, failing or read-only
   x StoreInUseError          another process has this store open
+  x SnapshotPlaceError       something stands where a snapshot was to be put
+  x HistoryMissingError      this node began with a snapshot: what is older lies elsewhere
   x PurgedError              the bytes were erased for good; nobody may serve them again
 """
 
@@ -74,6 +77,12 @@ class InvalidGenesisError(InvalidDataError):
     code = "ledger.invalid_genesis"
 
 
+class InvalidSnapshotError(InvalidDataError):
+    """A snapshot is not that of the certified state; its subclasses say what is wrong."""
+
+    code = "ledger.invalid_snapshot"
+
+
 class UntrustedError(InvalidDataError):
     """The trust bundle does not vouch for the validator set that signed."""
 
@@ -108,3 +117,9 @@ class PurgedError(LedgerError):
     """The bytes with this digest were erased for good, by an entry on the ledger."""
 
     code = "ledger.purged"
+
+
+class HistoryMissingError(LedgerError):
+    """What is asked for is older than this node's history, which a snapshot began."""
+
+    code = "ledger.history_missing"

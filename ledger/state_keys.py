@@ -96,6 +96,11 @@ def stored_value_hash(stored: bytes) -> Digest:
     return hash_with(_STATE, stored[len(_STORED_PREFIX) :])
 
 
+def is_stored_value(stored: bytes) -> bool:
+    """Tell whether bytes from anywhere begin as `stored_value` makes them."""
+    return stored.startswith(_STORED_PREFIX) and len(stored) > _VALUE_OFFSET
+
+
 def read_stored_value(stored: bytes) -> tuple[bytes, Value]:
     """Return blind and value of stored bytes.
 

@@ -9,10 +9,10 @@ An auditor opens a copy of a stopped node's folder with `read_only=True`. LevelD
 its own log and lock files there, but no row.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 import plyvel
 
@@ -20,46 +20,38 @@ from keys.hashing import Digest
 from ledger import merkle, state_tree
 from ledger import store_layout as layout
 from ledger.blocks import Block, Header, parse_block, parse_header, split_block
-from ledger.canonical import decode, encode
+from ledger.canonical import encode
 from ledger.chain import ChainTip, genesis_tip, tip_after
 from ledger.entries import Entry, log_leaf, parse_entry
 from ledger.errors import (
     CorruptStoreError,
     DiskRefusedError,
+    HistoryMissingError,
     InvalidDataError,
-    StoreInUseError,
 )
-from ledger.genesis import Genesis, parse_genesis
+from ledger.genesis import Genesis
 from ledger.ids import RecordId
 from ledger.outcomes import encoded_outcomes_root
 from ledger.quorum import QuorumCertificate, parse_quorum_certificate
+from ledger.store_files import (
+    FOLDER,
+    Rows,
+    StoreMissingError,
+    get_row,
+    open_db,
+    put_rows,
+    read_genesis,
+    read_history,
+    read_tip,
+    require,
+)
 from ledger.store_layout import CommitBatch
 from ledger.validators import ValidatorSet, parse_validator_set
 
 __all__ = ["ChainStore", "CommitBatch", "StoreMissingError"]
 
-WRITE_BUFFER_BYTES: Final = 32 * 1024 * 1024
-CACHE_BYTES: Final = 64 * 1024 * 1024
-BLOOM_BITS: Final = 10
-TIP_BYTES_MAX: Final = 1024 * 1024
-
-_FOLDER: Final = "chain"
 _ARRAYS: Final = range(0x91, 0xA0)
 """How canonical arrays of 1 to 15 elements begin: state keys of any kind."""
-
-
-class _Rows(Protocol):
-    """A database or a snapshot of one."""
-
-    def get(self, key: bytes) -> bytes | None: ...
-    def iterator(self, *, prefix: bytes) -> Iterator[tuple[bytes, bytes]]: ...
-    def close(self) -> None: ...
-
-
-class StoreMissingError(CorruptStoreError):
-    """There is no chain store in this folder, or creating it was interrupted."""
-
-    code = "ledger.store_missing"
 
 
 class ChainStore:
@@ -68,13 +60,15 @@ class ChainStore:
     Attributes:
         genesis: The network's genesis document.
         tip: What the next block is measured by; `tip.height` is 0 before the first.
+        began: Where the history begins: at genesis, or with a snapshot.
     """
 
-    def __init__(self, rows: _Rows, db: plyvel.DB | None, genesis: Genesis) -> None:
+    def __init__(self, rows: Rows, db: plyvel.DB | None, genesis: Genesis) -> None:
         self._rows = rows
         self._db = db
         self.genesis = genesis
-        self.tip = _read_tip(rows)
+        self.tip = read_tip(rows)
+        self.began = read_history(rows)
 
     @classmethod
     def create(
@@ -95,10 +89,10 @@ class ChainStore:
         Raises:
             CorruptStoreError: There is a store already, or the disk refuses.
         """
-        if (path / _FOLDER / "CURRENT").is_file():
+        if (path / FOLDER / "CURRENT").is_file():
             raise CorruptStoreError(f"there is a chain store in {path} already")
-        (path / _FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
-        db = _open_db(path, create=True)
+        (path / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+        db = open_db(path, create=True)
         try:
             tip = genesis_tip(genesis.charter)
             with db.write_batch(transaction=True, sync=True) as batch:
@@ -124,11 +118,11 @@ class ChainStore:
             StoreInUseError: Another process has it open.
             CorruptStoreError: It contradicts itself, or the disk does not give it back.
         """
-        if not (path / _FOLDER / "CURRENT").is_file():
+        if not (path / FOLDER / "CURRENT").is_file():
             raise StoreMissingError(f"there is no chain store in {path}")
-        db = _open_db(path, create=False)
+        db = open_db(path, create=False)
         try:
-            store = cls(db, None if read_only else db, _read_genesis(db))
+            store = cls(db, None if read_only else db, read_genesis(db))
             store._check()
         except plyvel.Error as error:
             db.close()
@@ -185,9 +179,10 @@ class ChainStore:
             height: `1 ... height`.
 
         Raises:
+            HistoryMissingError: It is older than what is here.
             CorruptStoreError: It is not there.
         """
-        return self._require(layout.height_key(layout.BLOCK, height), f"block {height}")
+        return self._of_height(layout.BLOCK, height, "block")
 
     def block(self, height: int) -> Block:
         """Return a block, as `block_raw`."""
@@ -195,6 +190,8 @@ class ChainStore:
 
     def header(self, height: int) -> Header:
         """Return a header, as `block_raw`."""
+        if height < self.began.first_height:
+            return parse_header(self._of_height(layout.HEADER, height, "header"))
         return parse_header(split_block(self.block_raw(height))[0])
 
     def entry(self, height: int, index: int) -> Entry:
@@ -203,7 +200,7 @@ class ChainStore:
 
     def quorum_certificate_raw(self, height: int) -> bytes:
         """Return the bytes of the quorum certificate of a height, as `block_raw`."""
-        return self._require(layout.height_key(layout.QUORUM, height), f"certificate {height}")
+        return self._of_height(layout.QUORUM, height, "certificate")
 
     def quorum_certificate(self, height: int) -> QuorumCertificate:
         """Return the quorum certificate of a height."""
@@ -211,8 +208,7 @@ class ChainStore:
 
     def outcomes(self, height: int) -> tuple[bytes, ...]:
         """Return the encoded outcomes of a block, parallel to its entries; as `block_raw`."""
-        raw = self._require(layout.height_key(layout.OUTCOMES, height), f"outcomes {height}")
-        return layout.parse_outcomes(raw)
+        return layout.parse_outcomes(self._of_height(layout.OUTCOMES, height, "outcomes"))
 
     def validator_changes(self) -> Iterator[tuple[int, ValidatorSet]]:
         """Yield heights whose headers change the set, with the next height's set, ascending."""
@@ -234,11 +230,16 @@ class ChainStore:
 
     def state(self, key: bytes) -> bytes | None:
         """Return the stored value of a state key given by its bytes, or None."""
-        return _get(self._rows, layout.STATE + key)
+        return get_row(self._rows, layout.STATE + key)
 
     def state_reader(self) -> Callable[[bytes], bytes | None]:
         """Return `state` as a function, which is what the registry wants."""
         return self.state
+
+    def state_rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield (key bytes, stored value) of the whole state, in the order of the key bytes."""
+        for key, stored in self._rows.iterator(prefix=layout.STATE):
+            yield key[1:], stored
 
     def scan_state(self, kind: str) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key bytes, stored value) of all state keys of a kind, in their bytes' order."""
@@ -250,7 +251,7 @@ class ChainStore:
     def page_reader(self) -> state_tree.PageReader:
         """Return a reader of the pages of the current state tree."""
         rows = self._rows
-        return lambda key: _get(rows, layout.PAGE + key)
+        return lambda key: get_row(rows, layout.PAGE + key)
 
     def undo(self, height: int) -> bytes:
         """Return what rows held before a block of the newest 1,000; see `ledger.store_proofs`."""
@@ -262,6 +263,8 @@ class ChainStore:
         Raises:
             CorruptStoreError: It is not there.
         """
+        if index < self.began.log_size:
+            raise self._too_old(f"leaf {index} of the log is")
         pair = self._require(layout.height_key(layout.LEAF, index), f"log leaf {index}")
         return log_leaf(Digest(pair[:32]), Digest(pair[32:]))
 
@@ -271,13 +274,13 @@ class ChainStore:
         Raises:
             CorruptStoreError: It is not there.
         """
-        if level == 0:
+        if level == 0 and index >= self.began.log_size:
             return merkle.leaf_hash(self.log_leaf(index))
-        return Digest(self._require(layout.node_key(layout.LOG, level, index), "log node"))
+        return self._node(layout.LOG, level, index, self.began.log_size)
 
     def header_node(self, level: int, index: int) -> Digest:
         """Return a complete node of the tree of headers, as `log_node`."""
-        return Digest(self._require(layout.node_key(layout.HEADERS, level, index), "header node"))
+        return self._node(layout.HEADERS, level, index, self.began.first_height - 1)
 
     def commit(self, batch: CommitBatch) -> ChainTip:
         """Write one decided block with all that it brings, or nothing at all.
@@ -295,14 +298,14 @@ class ChainStore:
         db, header = self._db, batch.block.header
         if db is None:
             raise CorruptStoreError("the chain store was opened to read only")
-        old = {layout.STATE + key: _get(self._rows, layout.STATE + key) for key in batch.state}
-        old |= {layout.PAGE + key: _get(self._rows, layout.PAGE + key) for key in batch.pages}
+        old = {layout.STATE + key: get_row(self._rows, layout.STATE + key) for key in batch.state}
+        old |= {layout.PAGE + key: get_row(self._rows, layout.PAGE + key) for key in batch.pages}
         try:
             with db.write_batch(transaction=True, sync=True) as rows:
-                _put(rows, layout.STATE, batch.state.items())
-                _put(rows, layout.PAGE, batch.pages.items())
-                _put(rows, b"", layout.block_rows(batch))
-                _put(rows, b"", layout.tree_rows(batch, self.tip))
+                put_rows(rows, layout.STATE, batch.state.items())
+                put_rows(rows, layout.PAGE, batch.pages.items())
+                put_rows(rows, b"", layout.block_rows(batch))
+                put_rows(rows, b"", layout.tree_rows(batch, self.tip))
                 rows.put(layout.height_key(layout.UNDO, header.height), layout.print_undo(old))
                 if header.height > layout.UNDO_HEIGHTS:
                     expired = header.height - layout.UNDO_HEIGHTS
@@ -318,7 +321,7 @@ class ChainStore:
         tip = self.tip
         if tip.network_id != self.genesis.network_id:
             raise CorruptStoreError("the tip of the chain store is of another network")
-        if _get(self._rows, layout.height_key(layout.BLOCK, tip.height + 1)) is not None:
+        if get_row(self._rows, layout.height_key(layout.BLOCK, tip.height + 1)) is not None:
             raise CorruptStoreError("the chain store holds a block above its newest height")
         if not tip.height:
             if tip != genesis_tip(self.genesis.charter):
@@ -337,64 +340,33 @@ class ChainStore:
             raise CorruptStoreError("the newest quorum certificate is not of the newest block")
 
     def _place(self, key: bytes) -> tuple[int, int] | None:
-        value = _get(self._rows, key)
+        value = get_row(self._rows, key)
         return None if value is None else layout.read_place(value)
 
     def _require(self, key: bytes, name: str) -> bytes:
-        return _require(self._rows, key, name)
+        return require(self._rows, key, name)
 
-
-def _open_db(path: Path, *, create: bool) -> plyvel.DB:
-    try:
-        return plyvel.DB(
-            str(path / _FOLDER),
-            create_if_missing=create,
-            paranoid_checks=True,
-            write_buffer_size=WRITE_BUFFER_BYTES,
-            lru_cache_size=CACHE_BYTES,
-            bloom_filter_bits=BLOOM_BITS,
-        )
-    except plyvel.IOError as error:
-        if "lock" in str(error).lower():
-            raise StoreInUseError(f"another process uses the chain store in {path}") from error
-        raise CorruptStoreError(f"the chain store in {path} does not open: {error}") from error
-    except plyvel.Error as error:
-        raise CorruptStoreError(f"the chain store in {path} does not open: {error}") from error
-
-
-def _require(rows: _Rows, key: bytes, name: str) -> bytes:
-    value = _get(rows, key)
-    if value is None:
-        raise CorruptStoreError(f"the chain store has no {name}")
-    return value
-
-
-def _get(rows: _Rows, key: bytes) -> bytes | None:
-    try:
-        return rows.get(key)
-    except plyvel.Error as error:
-        raise CorruptStoreError(f"the chain store does not give a row back: {error}") from error
-
-
-def _read_genesis(rows: plyvel.DB) -> Genesis:
-    version = _get(rows, layout.FORMAT)
-    if version is None:
-        raise StoreMissingError("creating the chain store was interrupted: make it again")
-    if version != layout.LAYOUT_VERSION:
-        raise CorruptStoreError("the chain store has a layout that this program does not know")
-    return parse_genesis(_require(rows, layout.GENESIS, "genesis document"))
-
-
-def _read_tip(rows: _Rows) -> ChainTip:
-    raw = _require(rows, layout.TIP, "tip")
-    return ChainTip.from_value(decode(raw, TIP_BYTES_MAX, limit="bytes of the tip"))
-
-
-def _put(
-    rows: "plyvel.WriteBatch", prefix: bytes, values: Iterable[tuple[bytes, bytes | None]]
-) -> None:
-    for key, value in values:
+    def _of_height(self, prefix: bytes, height: int, name: str) -> bytes:
+        """Return what a height has."""
+        value = get_row(self._rows, layout.height_key(prefix, height))
+        if value is None and 1 <= height < self.began.first_height:
+            raise self._too_old(f"{name} {height} is")
         if value is None:
-            rows.delete(prefix + key)
-        else:
-            rows.put(prefix + key, value)
+            raise CorruptStoreError(f"the chain store has no {name} {height}")
+        return value
+
+    def _node(self, tree: bytes, level: int, index: int, leaves_before: int) -> Digest:
+        """Return a complete node of a tree of which so many leaves are not here."""
+        value = get_row(self._rows, layout.node_key(tree, level, index))
+        if value is None and index << level < leaves_before:
+            raise self._too_old("a node of the log or of the headers is")
+        if value is None:
+            raise CorruptStoreError("the chain store has no log node or header node")
+        return Digest(value)
+
+    def _too_old(self, what: str) -> HistoryMissingError:
+        first = self.began.first_height
+        return HistoryMissingError(
+            f"{what} older than the history of this node, which begins with block {first}",
+            first_height=first,
+        )

@@ -1,6 +1,9 @@
 """What the chain store's keys and values look like; pure bytes, no database.
 
-    m format                       version of this layout
+    m format                       version of this layout; another one for a restored store
+    a                              where a restored store begins: canonical([1, first height, state
+                                   height, leaves of the log before the first block])
+    k  height                      a header below the first block, where the validator set changes
     g                              the genesis document
     t                              canonical(ChainTip) after the newest block
     b, q, o, u  height             block; quorum certificate; outcomes; what undoing the block needs
@@ -33,11 +36,15 @@ from ledger.outcomes import OUTCOME_BYTES_MAX, encoded_outcomes_root
 from ledger.validators import ValidatorSet, print_validator_set
 
 LAYOUT_VERSION: Final = b"1"
+RESTORED_VERSION: Final = b"2"
+"""Of a store that a snapshot began: programs that look for its old blocks do not open it."""
 UNDO_HEIGHTS: Final = 1_000
 """State proofs are served for the newest height and so many before it."""
 
 FORMAT: Final = b"m"
 GENESIS: Final = b"g"
+HISTORY: Final = b"a"
+HEADER: Final = b"k"
 TIP: Final = b"t"
 BLOCK: Final = b"b"
 QUORUM: Final = b"q"

@@ -153,7 +153,8 @@ def prove_state(store: ChainStore, key: StateKey, height: int | None = None) -> 
         CorruptStoreError: A page is damaged or missing.
     """
     at = store.height if height is None else height
-    if not max(0, store.height - layout.UNDO_HEIGHTS) <= at <= store.height:
+    oldest = max(store.began.state_height, store.height - layout.UNDO_HEIGHTS)
+    if not oldest <= at <= store.height:
         raise TooOldStateError(
             f"the state of height {at} is not kept; the newest height is {store.height}",
             height=at,

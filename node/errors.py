@@ -8,6 +8,8 @@
     + ContradictionError     other bytes for the same vote, or a step back: refused, never signed
   x InconsistentError        this node and the chain disagree: stop, call the operator, never guess
   x WrongHomeError           the data folder belongs to another network, or two nodes share it
+  x SnapshotTooOldError      a snapshot from before what our key has signed
+  x SnapshotUnavailableError no peer has a snapshot for us
   x PeerError                a peer: unreachable, unknown, slow, or it sent nonsense
     + PeerUnreachableError
     + PeerUnknownError
@@ -76,6 +78,18 @@ class WrongHomeError(NodeError):
     """The home folder belongs to another network or is in use by another process."""
 
     code = "node.wrong_home"
+
+
+class SnapshotTooOldError(NodeError):
+    """The snapshot is older than what the consensus key of this home has signed."""
+
+    code = "node.snapshot_too_old"
+
+
+class SnapshotUnavailableError(NodeError):
+    """No other node has a snapshot that this home can use."""
+
+    code = "node.snapshot_unavailable"
 
 
 class PeerError(NodeError):

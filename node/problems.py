@@ -16,6 +16,7 @@ from keys.errors import BadSignatureError, CivregError
 from ledger.errors import (
     CorruptStoreError,
     DiskRefusedError,
+    HistoryMissingError,
     InvalidDataError,
     LimitExceededError,
     PurgedError,
@@ -58,6 +59,7 @@ _STATUS: Final[dict[type[CivregError], int]] = {
     InvalidDataError: 400,
     LimitExceededError: 413,
     PurgedError: 410,
+    HistoryMissingError: 404,
     CorruptStoreError: 500,
     DiskRefusedError: 503,
     BadSignatureError: 403,

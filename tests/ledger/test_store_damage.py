@@ -37,7 +37,7 @@ def damaged_rows(height: int) -> dict[str, tuple[bytes, bytes | None]]:
     return {
         "no tip": (store_layout.TIP, None),
         "a torn tip": (store_layout.TIP, b"\x97"),
-        "another layout": (store_layout.FORMAT, b"2"),
+        "another layout": (store_layout.FORMAT, b"3"),
         "no genesis": (store_layout.GENESIS, None),
         "no block": (key(store_layout.BLOCK, height), None),
         "a torn block": (key(store_layout.BLOCK, height), b"\x93\xc4"),

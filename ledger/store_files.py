@@ -1,0 +1,157 @@
+"""Opening the chain store's LevelDB, and reading and writing rows of it with our own errors."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+import plyvel
+
+from ledger import store_layout as layout
+from ledger.canonical import decode
+from ledger.chain import ChainTip
+from ledger.errors import CorruptStoreError, DiskRefusedError, StoreInUseError
+from ledger.fields import INTEGER_MAX, read_array, read_int, read_version
+from ledger.genesis import Genesis, parse_genesis
+
+WRITE_BUFFER_BYTES: Final = 32 * 1024 * 1024
+CACHE_BYTES: Final = 64 * 1024 * 1024
+BLOOM_BITS: Final = 10
+TIP_BYTES_MAX: Final = 1024 * 1024
+FOLDER: Final = "chain"
+"""The folder of the database, within a node's data folder."""
+
+
+class StoreMissingError(CorruptStoreError):
+    """There is no chain store in this folder, or creating it was interrupted."""
+
+    code = "ledger.store_missing"
+
+
+class Rows(Protocol):
+    """A database or a snapshot of one."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return a row, or None."""
+
+    def iterator(self, *, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield rows in order."""
+
+    def close(self) -> None:
+        """Release it."""
+
+
+class History(NamedTuple):
+    """Where the history of a store begins.
+
+    Attributes:
+        first_height: The lowest block that is here; 1 in a store that grew from genesis.
+        state_height: The lowest height of which the state can be proved; 0 likewise.
+        log_size: Leaves of the log before the first block.
+    """
+
+    first_height: int = 1
+    state_height: int = 0
+    log_size: int = 0
+
+
+def open_db(path: Path, *, create: bool) -> plyvel.DB:
+    """Open the database of a data folder.
+
+    Raises:
+        StoreInUseError: Another process has it open.
+        CorruptStoreError: The disk does not give it back.
+    """
+    try:
+        return plyvel.DB(
+            str(path / FOLDER),
+            create_if_missing=create,
+            paranoid_checks=True,
+            write_buffer_size=WRITE_BUFFER_BYTES,
+            lru_cache_size=CACHE_BYTES,
+            bloom_filter_bits=BLOOM_BITS,
+        )
+    except plyvel.IOError as error:
+        if "lock" in str(error).lower():
+            raise StoreInUseError(f"another process uses the chain store in {path}") from error
+        raise CorruptStoreError(f"the chain store in {path} does not open: {error}") from error
+    except plyvel.Error as error:
+        raise CorruptStoreError(f"the chain store in {path} does not open: {error}") from error
+
+
+def require(rows: Rows, key: bytes, name: str) -> bytes:
+    """Return a row that must be there.
+
+    Raises:
+        CorruptStoreError: It is not.
+    """
+    value = get_row(rows, key)
+    if value is None:
+        raise CorruptStoreError(f"the chain store has no {name}")
+    return value
+
+
+def get_row(rows: Rows, key: bytes) -> bytes | None:
+    """Return a row, or None.
+
+    Raises:
+        CorruptStoreError: The disk does not give it back.
+    """
+    try:
+        return rows.get(key)
+    except plyvel.Error as error:
+        raise CorruptStoreError(f"the chain store does not give a row back: {error}") from error
+
+
+def read_genesis(rows: plyvel.DB) -> Genesis:
+    """Return the genesis document of a store that is complete.
+
+    Raises:
+        StoreMissingError: Creating the store was interrupted.
+        CorruptStoreError: The layout is unknown.
+    """
+    version = get_row(rows, layout.FORMAT)
+    if version is None:
+        raise StoreMissingError("creating the chain store was interrupted: make it again")
+    if version not in (layout.LAYOUT_VERSION, layout.RESTORED_VERSION):
+        raise CorruptStoreError("the chain store has a layout that this program does not know")
+    return parse_genesis(require(rows, layout.GENESIS, "genesis document"))
+
+
+def read_tip(rows: Rows) -> ChainTip:
+    """Return the tip of a store."""
+    raw = require(rows, layout.TIP, "tip")
+    return ChainTip.from_value(decode(raw, TIP_BYTES_MAX, limit="bytes of the tip"))
+
+
+def read_history(rows: Rows) -> History:
+    """Return where the history of a store begins."""
+    raw = get_row(rows, layout.HISTORY)
+    if raw is None:
+        return History()
+    version, *numbers = read_array(decode(raw, TIP_BYTES_MAX), "history", 4)
+    read_version(version, "history.version", 1)
+    return History(*[read_int(one, "history", 0, INTEGER_MAX) for one in numbers])
+
+
+def put_rows(
+    rows: "plyvel.WriteBatch", prefix: bytes, values: Iterable[tuple[bytes, bytes | None]]
+) -> None:
+    """Put rows into a batch; None deletes."""
+    for key, value in values:
+        if value is None:
+            rows.delete(prefix + key)
+        else:
+            rows.put(prefix + key, value)
+
+
+def write_rows(db: plyvel.DB, rows: Iterable[tuple[bytes, bytes | None]], *, sync: bool) -> None:
+    """Write rows at once, or none of them.
+
+    Raises:
+        DiskRefusedError: The disk did not take them.
+    """
+    try:
+        with db.write_batch(transaction=True, sync=sync) as batch:
+            put_rows(batch, b"", rows)
+    except plyvel.Error as error:
+        raise DiskRefusedError(f"the disk refused rows of the chain store: {error}") from error
