@@ -84,7 +84,10 @@ class WriteAheadLog:
 
     @classmethod
     def open(cls, path: Path) -> "WriteAheadLog":
-        """Open a log, or create an empty one; cut off a torn end.
+        """Open a log, or create an empty one; cut off a torn end; make all that is read durable.
+
+        A process that was killed may have left frames which no disk holds yet. Whoever acts on them
+        would forget, in a power cut, what it has said because of them.
 
         Args:
             path: The file; beside it there will be `<name>.lock`.
@@ -103,6 +106,7 @@ class WriteAheadLog:
                 scan = _scan_whole(raw)
                 if scan.end < len(raw):
                     _truncate(path, scan.end)
+                _make_durable(path)
                 return cls(path, lock, scan, len(raw) - scan.end)
         except BaseException:
             os.close(lock)
@@ -312,6 +316,16 @@ def _truncate(path: Path, size: int) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def _make_durable(path: Path) -> None:
+    """Wait until a file as it reads now, and its name, are on the disk."""
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+    _sync_folder(path)
 
 
 def _sync_folder(path: Path) -> None:

@@ -18,7 +18,7 @@ kind, message bin, signature bin], at most one of each kind, ascending by kind.
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, unique
 from pathlib import Path
 from typing import Final, Protocol
@@ -66,7 +66,7 @@ class LastSigned:
 
     place: Place
     message: bytes
-    signature: bytes
+    signature: bytes = field(compare=False)
 
 
 class GuardStore(Protocol):
@@ -88,17 +88,22 @@ class GuardFile:
         self._path = path
 
     def read(self) -> bytes | None:
-        """Return the file's bytes; None if there is no file.
+        """Return the file's bytes, durable; None if there is no file.
+
+        A process that was killed may have renamed the file and not synced the folder: what is read
+        here must not be undone by a power cut after its signatures have left.
 
         Raises:
             GuardDamagedError: It exists and cannot be read.
         """
         try:
-            return self._path.read_bytes()
+            raw = self._path.read_bytes()
+            sync_folder(self._path.parent)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise GuardDamagedError(f"the guard file cannot be read: {error.strerror}") from error
+        return raw
 
     def replace(self, raw: bytes) -> None:
         """Write beside the file, sync, rename over it, sync the folder.
@@ -116,22 +121,34 @@ class GuardFile:
 
 
 class GuardedSigner:
-    """The consensus key; signs each place once.
+    """The consensus key, and the one that will follow it; signs each place once.
+
+    One guard serves both: places ascend whichever key signs.
 
     Args:
         key: The private key.
         store: Where the guard is kept.
         allow_missing: Whether the operator says that this key has never signed.
+        next_key: The key that the network will expect after a rotation, or None.
 
     Raises:
         GuardMissingError: Nothing is kept and `allow_missing` is false.
-        GuardDamagedError: What is kept does not read, or is another key's.
+        GuardDamagedError: What is kept does not read; or it is another key's, and `allow_missing`
+            is false. Else its places are kept.
     """
 
-    __slots__ = ("_key", "_last", "_store")
+    __slots__ = ("_guard_key", "_key", "_keys", "_last", "_store")
 
-    def __init__(self, key: Signer, store: GuardStore, *, allow_missing: bool = False) -> None:
+    def __init__(
+        self,
+        key: Signer,
+        store: GuardStore,
+        *,
+        allow_missing: bool = False,
+        next_key: Signer | None = None,
+    ) -> None:
         self._key = key
+        self._keys = {one.public.key_id: one for one in (key, next_key) if one is not None}
         self._store = store
         raw = store.read()
         if raw is None:
@@ -141,31 +158,43 @@ class GuardedSigner:
                 )
             raw = _print_guard(key.public.key_id, ())
             store.replace(raw)
-        self._last = _parse_guard(raw, key.public.key_id)
+        self._guard_key, self._last = _parse_guard(raw)
+        if self._guard_key not in self._keys and not allow_missing:
+            raise GuardDamagedError(
+                "the guard file belongs to another key",
+                guard_key=self._guard_key.hex(),
+                key=key.public.key_id.hex(),
+            )
 
     @property
     def public(self) -> PublicKey:
         """The public half of the consensus key."""
         return self._key.public
 
+    def holds(self, key: PublicKey) -> bool:
+        """Tell whether the private half of a key is here."""
+        return key.key_id in self._keys
+
     @property
     def last(self) -> Place | None:
         """The last place signed, or None if this key has never signed."""
         return max((signed.place for signed in self._last.values()), default=None)
 
-    def sign(self, place: Place, message: bytes) -> bytes:
+    def sign(self, place: Place, message: bytes, by: PublicKey | None = None) -> bytes:
         """Sign a message for its place; on return the guard is on disk.
 
         Args:
             place: Height, round and kind that `message` is for.
             message: Domain prefix and payload.
+            by: The key that the network expects at this height, which `holds` confirmed.
 
         Raises:
             ContradictionError: Other bytes for this place, or a place before the last.
             DiskRefusedError: The guard could not be written; no signature leaves.
         """
-        stored = self._last.get(place.kind)
-        if stored is not None and stored.place == place and stored.message == message:
+        key = self._key if by is None else self._keys[by.key_id]
+        key_id, stored = key.public.key_id, self._last.get(place.kind)
+        if key_id == self._guard_key and stored == LastSigned(place, message, b""):
             return stored.signature
         last = self.last
         if last is not None and place <= last:
@@ -177,10 +206,11 @@ class GuardedSigner:
                 last_height=last.height,
                 last_round=last.round,
             )
-        signed = LastSigned(place, message, self._key.sign(message))
-        after = {**self._last, place.kind: signed}
-        self._store.replace(_print_guard(self._key.public.key_id, after.values()))
-        self._last = after
+        signed = LastSigned(place, message, key.sign(message))
+        kept = self._last if key_id == self._guard_key else {}  # lower places, of the key before
+        after = {**kept, place.kind: signed}
+        self._store.replace(_print_guard(key_id, after.values()))
+        self._guard_key, self._last = key_id, after
         return signed.signature
 
     def sign_unguarded(self, message: bytes) -> bytes:
@@ -230,7 +260,7 @@ def _signed_value(signed: LastSigned) -> Value:
     return (place.height, place.round, int(place.kind), signed.message, signed.signature)
 
 
-def _parse_guard(raw: bytes, key_id: KeyId) -> dict[SignedKind, LastSigned]:
+def _parse_guard(raw: bytes) -> tuple[KeyId, dict[SignedKind, LastSigned]]:
     body, checksum = raw[:-DIGEST_BYTES], raw[-DIGEST_BYTES:]
     if sha256(body) != checksum:
         raise GuardDamagedError("the guard file is damaged: its checksum is wrong")
@@ -238,14 +268,10 @@ def _parse_guard(raw: bytes, key_id: KeyId) -> dict[SignedKind, LastSigned]:
         version, owner, signed = read_array(decode(body, GUARD_BYTES_MAX), "guard", 3)
         read_version(version, "guard.version", _VERSION)
         kept = [_read_signed(one) for one in read_array(signed, "guard.signed", (0, 3))]
-        of_key = read_bytes(owner, "guard.key_id", KEY_ID_BYTES)
+        of_key = KeyId(read_bytes(owner, "guard.key_id", KEY_ID_BYTES))
     except InvalidDataError as error:
         raise GuardDamagedError(f"the guard file does not read: {error}") from error
-    if of_key != key_id:
-        raise GuardDamagedError(
-            "the guard file belongs to another key", guard_key=of_key.hex(), key=key_id.hex()
-        )
-    return {one.place.kind: one for one in kept}
+    return of_key, {one.place.kind: one for one in kept}
 
 
 def _read_signed(value: Value) -> LastSigned:

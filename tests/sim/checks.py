@@ -21,7 +21,7 @@ from node.intake import SEEN_MAX
 from node.journal import read_frames
 from node.startup import Permission
 from node.storage import GUARD_FILE, WAL_FILE
-from tests.sim.town import Network, invented_signature
+from tests.sim.town import PARAMETERS, SKEW_MS_MAX, Network, invented_signature
 from tests.sim.witness import Witness
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ class Checks:
         self.timely: set[tuple[int, int, bytes]] = set()
         self.invalid: set[bytes] = set()
         self.amnesia = 0
-        self.offset_max_ms = 0
         self.done: Counter[str] = Counter()
 
     def fail(self, name: str, text: str) -> None:
@@ -179,7 +178,8 @@ class Checks:
         is_good = any(at - early_ms <= time_ms <= at + parameters.precision_ms for at in held)
         where = f"node {machine.slot} at {vote.height}/{vote.round}"
         self.require(is_good, "prevote for an untimely block", where)
-        self.timely.add((vote.height, vote.round, block_id))
+        if machine.is_clock_sound:
+            self.timely.add((vote.height, vote.round, block_id))
 
     # --- what is decided --------------------------------------------------------------------------
 
@@ -222,7 +222,8 @@ class Checks:
         self.require(proposer in proposed, "decided without proposal", where)
         is_timely_once = (height, header.round, block_id) in self.timely
         self.require(is_timely_once, "no honest node found it timely", where)
-        latest_ms = self._simulation.events.now_ms + self.offset_max_ms + 100
+        precision_ms = PARAMETERS.precision_ms
+        latest_ms = self._simulation.events.now_ms + SKEW_MS_MAX + precision_ms
         self.require(header.time_ms <= latest_ms, "time from the future", where)
         for entry in committed.block.entries:
             digest = bytes(entry.entry_digest)

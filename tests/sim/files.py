@@ -149,10 +149,21 @@ class Disk:
             kept = dice.randrange(len(safe), len(written) + 1)
             survived = written[:kept]
             happened.add("lost write" if kept == len(safe) else "torn write")
-            if kept < len(written) and dice.random() < 0.3:
-                survived += bytes(dice.randrange(1, 64))
-                happened.add("zeroed write")
+            if kept < len(written):
+                survived += self._behind(written[kept:], happened)
         inode.data, inode.durable = bytearray(survived), survived
+
+    def _behind(self, lost: bytes, happened: set[str]) -> bytes:
+        """Return what stands where bytes were lost: nothing, zeros, or pages that came through."""
+        dice = self.power.dice
+        outcome = dice.choices(("nothing", "zeroed write", "scattered write"), (6, 3, 1))[0]
+        if outcome == "nothing":
+            return b""
+        happened.add(outcome)
+        if outcome == "zeroed write":
+            return bytes(dice.randrange(1, 64))
+        hole = dice.randrange(len(lost) + 1)
+        return bytes(hole) + lost[hole:]
 
     def copy(self) -> "Disk":
         """Return a backup: what a process would read now."""

@@ -238,6 +238,8 @@ class Machine:
         self.conduct: Conduct[AgencyId] = Conduct()
         self.behaviours: list[Behaviour] = []
         self.is_amnesiac = False
+        self.has_lost_guard = False
+        self.is_clock_sound = True
         self.process: Process | None = None
         self.key: InventedKey = InventedKey(network.public(index), simulation.checks.signed)
         self.disk = self.fresh_disk()
@@ -270,16 +272,17 @@ class Machine:
         events = self.simulation.events
         events.later(delay_ms, f"{label} {self.slot}", action, self, self.life)
 
-    def boot(self, *, new_guard: bool = False) -> None:
+    def boot(self) -> None:
         """Start a process on what is on disk; a disk that refuses is tried again later."""
         if self.process is not None:
             return
         self.life += 1
         self.power.is_dead = False
         self.power.operations = 0
+        self.busy_until_ms = 0
 
         def start() -> None:
-            process = Process(self, new_guard=new_guard)
+            process = Process(self, new_guard=self.has_lost_guard)
             self.process = process
             self.simulation.checks.opened(self, process)
             process.ask_peers()
@@ -304,12 +307,12 @@ class Machine:
     def died(self) -> None:
         """The process is gone; what it had queued may have left."""
         process, self.process = self.process, None
-        self.power.left = 0
-        self.power.is_dead = True
+        self.power.is_dead = False  # for what was queued and leaves
         if process is not None and self.simulation.dice.random() < 0.5:
             process.network.flush()
+        self.power.is_dead = True
         self.life += 1
-        self.simulation.nemesis.crashed(self)
+        self.simulation.nemesis.machines.crashed(self)
 
     def fail(self, error: BaseException) -> None:
         """Stop because of something that must not happen; only a disk may be its cause."""
@@ -322,7 +325,7 @@ class Machine:
         self.process = None
         self.life += 1
         self.simulation.faults["stopped by its disk"] += 1
-        self.simulation.nemesis.stopped_by_disk(self)
+        self.simulation.nemesis.machines.stopped_by_disk(self)
 
     def mark(self, peer: AgencyId, reason: str) -> None:
         """Hold something against a peer."""
@@ -353,6 +356,8 @@ class Machine:
             self._take(process, sender, payload)
         except (InvalidDataError, BadSignatureError) as error:
             self.mark(sender.agency, error.code)
+        except DiskRefusedError:
+            self.simulation.faults["request refused by a disk"] += 1  # answered with 500
 
     def _take(self, process: Process, sender: "Machine", payload: Payload) -> None:
         if payload.kind == "messages":

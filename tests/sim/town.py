@@ -40,6 +40,8 @@ from tests.sim.files import MOUNTED, Disk, InventedPath, invented_disks
 from tests.sim.power import Power
 
 PARAMETERS = replace(LAN, idle_ms=600, rebroadcast_ms=400)
+SKEW_MS_MAX = 40
+"""How far a sound clock is off."""
 PEOPLE = 24
 """Entries there are to submit: so many identities, and a key for every third of them."""
 SECRETS: dict[bytes, bytes] = {}

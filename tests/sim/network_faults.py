@@ -1,0 +1,76 @@
+"""Faults of the network: bad weather, partitions that heal, cuts in one direction, isolation."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.sim.simulation import Simulation
+
+USUAL_DELAY_MS = 8
+
+
+class NetworkFaults:
+    """Breaks links, each for a while."""
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self._simulation = simulation
+        self._dice = simulation.dice
+
+    def kinds(self) -> dict[str, Callable[[int], None]]:
+        """Return all faults by name; each is given how long it lasts, in ms."""
+        return {
+            "bad weather": self._bad_weather,
+            "partition": self._partition,
+            "one-way cut": self._one_way_cut,
+            "isolation": self._isolation,
+        }
+
+    @property
+    def _slots(self) -> list[int]:
+        return [one.slot for one in self._simulation.machines]
+
+    def _bad_weather(self, lasts_ms: int) -> None:
+        dice, links = self._dice, self._simulation.network.links
+        links.loss = dice.choice((0.0, 0.02, 0.1, 0.3, 0.5))
+        links.duplication = dice.choice((0.0, 0.1, 0.3))
+        links.late = dice.choice((0.0, 0.02, 0.1))
+        links.delay_ms = dice.choice((5, 30, 120, 500))
+        self._simulation.faults["bad weather"] += 1
+
+        def end() -> None:
+            links.loss = links.duplication = links.late = 0.0
+            links.delay_ms = USUAL_DELAY_MS
+
+        self._simulation.events.later(lasts_ms, "good weather", end)
+
+    def _cut(self, pairs: set[tuple[int, int]], lasts_ms: int, kind: str) -> None:
+        cuts = self._simulation.network.links.cuts
+        cuts |= pairs
+        self._simulation.faults[kind] += 1
+
+        def heal() -> None:
+            cuts.difference_update(pairs)
+
+        self._simulation.events.later(lasts_ms, f"heal {kind}", heal)
+
+    def _partition(self, lasts_ms: int) -> None:
+        groups = self._dice.choice((2, 2, 3))
+        group = {slot: self._dice.randrange(groups) for slot in self._slots}
+        pairs = {(a, b) for a in self._slots for b in self._slots if group[a] != group[b]}
+        self._cut(pairs, lasts_ms, "partition")
+
+    def _one_way_cut(self, lasts_ms: int) -> None:
+        share = self._dice.choice((0.1, 0.3, 0.6))
+        pairs = {
+            (a, b)
+            for a in self._slots
+            for b in self._slots
+            if a != b and self._dice.random() < share
+        }
+        self._cut(pairs, lasts_ms, "one-way cut")
+
+    def _isolation(self, lasts_ms: int) -> None:
+        alone = self._dice.choice(self._slots)
+        pairs = {(alone, other) for other in self._slots if other != alone}
+        pairs |= {(b, a) for a, b in pairs}
+        self._cut(pairs, lasts_ms, "isolation")
