@@ -8,6 +8,10 @@ nobody pushed pulls it as well.
     short form = canonical([header bin, [log leaf bin 70 ...], [evidence bin ...]])
 
 What is pulled is believed when header, entries and evidence have the digests that its id fixes.
+
+A proposer may sign as many headers as it likes. So of what only came by a push the newest two of a
+proposer are held, and what consensus has asked for is never dropped for them: whoever floods with
+proposals drops his own.
 """
 
 from collections.abc import Callable
@@ -34,6 +38,7 @@ from ledger.limits import (
     BLOCK_ENTRIES_MAX,
     BLOCK_EVIDENCE_MAX,
     MESSAGE_BYTES_MAX,
+    VALIDATORS_MAX,
 )
 from node.entry_cache import EntryCache
 from node.fetch import Fetcher
@@ -41,11 +46,14 @@ from node.ports import Network, Timers
 
 BLOCK_PATH: Final = "/peer/v1/block"
 BLOCK_BYTES_PATH: Final = "/peer/v1/block-bytes/"
-HELD_MAX: Final = 16
-"""Proposed blocks held at once; the oldest goes first."""
+PUSHED_MAX: Final = 2
+"""Blocks of one proposer held, and pulled, that consensus has not asked for."""
+WANTED_MAX: Final = 64
+"""Blocks held that consensus has asked for in one height; the oldest goes first."""
 SHORT_BYTES_MAX: Final = (
     BLOCK_ENTRIES_MAX * (LOG_LEAF_BYTES + 2) + BLOCK_EVIDENCE_MAX * MESSAGE_BYTES_MAX + 2_048
 )
+HELD_MAX: Final = WANTED_MAX + PUSHED_MAX * VALIDATORS_MAX
 _HEADER_BYTES_MAX: Final = 1_024
 
 
@@ -71,6 +79,8 @@ class BlockExchange:
         self._entries = entries
         self._may_push = may_push
         self._held: dict[Digest, Block] = {}
+        self._wanted: set[Digest] = set()
+        self._pulled: dict[AgencyId, list[Digest]] = {}
         self._fetcher = Fetcher(network, timers, BLOCK_BYTES_PATH, BLOCK_BYTES_MAX, self._accept)
 
     def get(self, block_id: Digest) -> Block | None:
@@ -82,8 +92,7 @@ class BlockExchange:
         block_id = block.header.digest
         if block_id not in self._held:
             self._held[block_id] = block
-            while len(self._held) > HELD_MAX:
-                del self._held[next(iter(self._held))]
+            self._make_room(block.header.proposer)
         self._fetcher.came(block_id)
 
     def restore(self, raw: bytes) -> None:
@@ -92,15 +101,19 @@ class BlockExchange:
         Raises:
             InvalidDataError: The bytes are no block.
         """
-        self.hold(parse_block(raw, self._entries.parse))
+        block = parse_block(raw, self._entries.parse)
+        self._wanted.add(block.header.digest)
+        self.hold(block)
 
     def push(self, block: Block) -> None:
         """Hold a block of ours and send its short form to every peer."""
+        self._wanted.add(block.header.digest)
         self.hold(block)
         self._network.broadcast_bulk(BLOCK_PATH, short_form(block))
 
     def want(self, block_id: Digest, first: AgencyId | None, done: Callable[[], None]) -> None:
         """Call `done` when the block is held: at once if it is, else when a peer gave it."""
+        self._wanted.add(block_id)
         if block_id in self._held:
             done()
         else:
@@ -118,7 +131,7 @@ class BlockExchange:
         found = [self._entries.by_leaf(leaf) for leaf in leaves]
         entries = [entry for entry in found if entry is not None]
         if len(entries) < len(leaves):
-            self._fetcher.want(header.digest, peer, _nothing)
+            self._pull(peer, header.digest)
             return
         self.hold(assemble_block(header, entries, evidence))
 
@@ -129,7 +142,34 @@ class BlockExchange:
             for block_id, block in self._held.items()
             if block.header.height > height
         }
+        self._wanted.intersection_update(self._held)
+        self._pulled.clear()
         self._fetcher.forget_all()
+
+    def _pull(self, peer: AgencyId, block_id: Digest) -> None:
+        """Ask for a pushed block ahead of being asked for it; the newest two of a peer."""
+        pulled = self._pulled.setdefault(peer, [])
+        if block_id in pulled:
+            return
+        pulled.append(block_id)
+        if len(pulled) > PUSHED_MAX:
+            given_up = pulled.pop(0)
+            if given_up not in self._wanted:
+                self._fetcher.forget(given_up)
+        self._fetcher.want(block_id, peer, _nothing)
+
+    def _make_room(self, proposer: int) -> None:
+        """Drop what one proposer pushed beyond its share, and wanted blocks beyond all reason."""
+        pushed = [
+            block_id
+            for block_id, block in self._held.items()
+            if block_id not in self._wanted and block.header.proposer == proposer
+        ]
+        for block_id in pushed[:-PUSHED_MAX]:
+            del self._held[block_id]
+        wanted = [block_id for block_id in self._held if block_id in self._wanted]
+        for block_id in wanted[:-WANTED_MAX]:
+            del self._held[block_id]
 
     def _accept(self, block_id: Digest, raw: bytes) -> None:
         header_raw, _entries, _evidence = split_block(raw)

@@ -11,7 +11,15 @@ from ledger.blocks import build_block
 from ledger.canonical import encode
 from ledger.errors import InvalidBlockError, InvalidDataError
 from ledger.merkle import EMPTY_ROOT
-from node.block_exchange import BLOCK_PATH, HELD_MAX, BlockExchange, parse_short, short_form
+from node.block_exchange import (
+    BLOCK_PATH,
+    HELD_MAX,
+    PUSHED_MAX,
+    WANTED_MAX,
+    BlockExchange,
+    parse_short,
+    short_form,
+)
 from node.entry_cache import EntryCache
 from tests.networks import ChainBuilder, small_entry, small_network, with_header
 from tests.node.invented_ports import InventedNetwork, InventedTimers
@@ -95,15 +103,48 @@ def test_any_changed_byte_of_a_short_form_is_refused_or_is_another_block(data):
     assert receiver.get(BLOCK_ID) is None
 
 
-def test_blocks_held_are_bounded_and_forgotten_by_height():
+def variants(count):
+    return [with_header(BLOCK, time_ms=BLOCK.header.time_ms + number) for number in range(count)]
+
+
+def test_of_what_a_proposer_pushed_only_the_newest_are_held_and_all_is_forgotten_by_height():
     exchange, _network, _timers = make()
-    blocks = [with_header(BLOCK, time_ms=BLOCK.header.time_ms + n) for n in range(HELD_MAX + 5)]
+    blocks = variants(9)
     for block in blocks:
         exchange.hold(block)
     held = [block for block in blocks if exchange.get(block.header.digest) is not None]
-    assert held == blocks[5:]
+    assert held == blocks[-PUSHED_MAX:]
     exchange.forget_through(BLOCK.header.height)
     assert not any(exchange.get(block.header.digest) for block in blocks)
+
+
+def test_a_flood_of_proposals_never_pushes_out_a_block_that_consensus_asked_for():
+    """Without this a liar's pushes make a node decide a block that it no longer holds, and stop."""
+    receiver, _network, _timers = make(known=ENTRIES)
+    receiver.want(BLOCK_ID, PROPOSER, lambda: None)
+    receiver.take_short(PROPOSER, short_form(BLOCK))
+    for block in variants(HELD_MAX + 9)[1:]:
+        receiver.take_short(PROPOSER, short_form(block))
+    assert receiver.get(BLOCK_ID) == BLOCK
+    assert len(receiver._held) == 1 + PUSHED_MAX
+
+
+def test_even_what_consensus_asks_for_is_bounded():
+    exchange, _network, _timers = make()
+    blocks = variants(WANTED_MAX + 9)
+    for block in blocks:
+        exchange.want(block.header.digest, PROPOSER, lambda: None)
+        exchange.hold(block)
+    assert len(exchange._held) == WANTED_MAX
+    assert exchange.get(blocks[-1].header.digest) is not None
+
+
+def test_blocks_that_a_proposer_pushes_without_entries_are_pulled_two_at_a_time():
+    receiver, network, _timers = make()
+    for block in variants(50):
+        receiver.take_short(PROPOSER, short_form(block))
+    assert len(receiver._fetcher) == PUSHED_MAX
+    assert {peer for peer, _path in network.asked} == {PROPOSER}
 
 
 def test_the_cache_forgets_the_oldest_and_never_a_verification_without_its_entry():
