@@ -32,7 +32,6 @@ from node.body_backlog import MARK_FILE, BodyBacklog
 from node.clock import SystemClock
 from node.conduct import Conduct
 from node.config import Config, load_config
-from node.directory import read_directory
 from node.driver import Driver
 from node.entry_cache import EntryCache
 from node.errors import ConfigError, NodeError
@@ -42,6 +41,7 @@ from node.journal import read_frames
 from node.logs import JsonLog, Log, where
 from node.loop_ports import LoopNetwork, LoopTimers
 from node.mempool import Mempool
+from node.neighbours import Neighbours, peer_keys
 from node.peers import Peers
 from node.service import NodeService
 from node.startup import (
@@ -57,12 +57,12 @@ from node.storage import (
     Storage,
     load_genesis,
     load_keys,
+    load_next_keys,
     open_signer,
     open_storage,
     remove_ports,
     write_ports,
 )
-from node.tls import PeerTls
 from node.world import NodeWorld, Ports
 
 EXIT_OK: Final = 0
@@ -133,18 +133,19 @@ class Node:
         self.log: Log = JsonLog(config.name, config.log_level)
         self.threads = ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify")
         self.conduct: Conduct[AgencyId] = Conduct(config.garbage_max)
-        self.directory = read_directory(genesis, config.agency, config.peers)
-        self.tls = PeerTls(keys[Purpose.PEER])
-        self._transport = HttpTransport(self.tls)
-        self.peers = Peers(self.directory.nodes, self._transport, self.log)
+        self.application = Application(storage.store, EntryCache())
+        self.next_keys = next_keys = load_next_keys(config)
+        self.neighbours = Neighbours(self.application, config, peer_keys(keys, next_keys), self.log)
+        self._transport = HttpTransport(self.neighbours.tls)
+        self.peers = Peers(self.neighbours.directory.nodes, self._transport, self.log)
+        self.neighbours.attach(self.peers, self._transport)
         self.timers = LoopTimers(self.fail)
         self.network = LoopNetwork(
             self.peers, self.conduct, clock=self.clock, log=self.log, on_failure=self.fail
         )
-        self.application = Application(storage.store, EntryCache())
         self.pool = Mempool()
         self._had_guard = (config.data_folder / GUARD_FILE).exists()
-        self._signer = open_signer(config, keys, allow_missing_guard=options.new_guard)
+        self._signer = open_signer(config, keys, next_keys, allow_missing_guard=options.new_guard)
         self.driver = self._make_driver()
         self.world = NodeWorld(self.application, self.pool, self.driver, self._ports())
         self.world.on_failure = self.fail
@@ -223,13 +224,13 @@ class Node:
         routes = () if self._side is None else tuple(self._side.peer_routes())
         self._listener = PeerListener(
             self.service,
-            self.directory.peer_of,
+            self.neighbours.peer_of,
             conduct=self.conduct,
             clock=self.clock,
             log=self.log,
             routes=routes,
         )
-        context = self.tls.server_context(self.directory.pins)
+        context = self.neighbours.server_context()
         ports = {"peer": await self._listener.start(listen.host, listen.port, context)}
         self._sending = asyncio.ensure_future(self.peers.run())
         self._sending.add_done_callback(self._sending_ended)
@@ -252,7 +253,9 @@ class Node:
         """Ask what this key signed before, if it may sign; then begin."""
         own = self.config.agency
         validators = self.application.validators_at(self.application.tip_height + 1)
-        if self._signer is None or own is None or validators.index_of(own) is None:
+        is_voter = own is not None and validators.index_of(own) is not None
+        has_signed = self._signer is not None and self._signer.last is not None
+        if self._signer is None or own is None or not (is_voter or has_signed):
             self._begin(Permission(1))
             return
 

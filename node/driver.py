@@ -272,7 +272,7 @@ class Driver:
         """Sign a vote behind the guard; it comes back as an input like a foreign one."""
         state, signer = self._state, self._signer
         assert state is not None, "a height has begun"
-        if signer is None or state.own_index is None:
+        if signer is None or state.own_index is None or not self._holds_key(state, signer):
             return
         kind = SignedKind.PREVOTE if cast.type is VoteType.PREVOTE else SignedKind.PRECOMMIT
         message = vote_message(self._network_id, cast.type, cast.height, cast.round, cast.block_id)
@@ -288,7 +288,7 @@ class Driver:
         """Sign a proposal behind the guard; it comes back as an input like a foreign one."""
         state, signer = self._state, self._signer
         assert state is not None, "a height has begun"
-        if signer is None or state.own_index is None:
+        if signer is None or state.own_index is None or not self._holds_key(state, signer):
             return
         unsigned = SignedProposal(
             *(propose.height, propose.round, propose.block_id, propose.pol_round),
@@ -301,11 +301,23 @@ class Driver:
             proposal = open_proposal(signed, state.start.validators, self._network_id)
             self._own.append((ProposalReceived(proposal, self._clock.now_ms()), None))
 
+    def _holds_key(self, state: State, signer: GuardedSigner) -> bool:
+        """Tell whether the key is here under which the set of this height knows this validator."""
+        assert state.own_index is not None, "asked for by a member only"
+        key = state.start.validators[state.own_index].key
+        if signer.holds(key):
+            return True
+        self._log.error("consensus_key_missing", height=state.height, key=key.key_id)
+        return False
+
     def _sign(self, place: Place, message: bytes) -> bytes | None:
         """Return a signature, or None where the guard refuses: then nothing is ever said here."""
         assert self._signer is not None, "asked for with a signer only"
+        assert self._state is not None, "a height has begun"
+        assert self._state.own_index is not None, "asked for by a member only"
+        key = self._state.start.validators[self._state.own_index].key
         try:
-            return self._signer.sign(place, message)
+            return self._signer.sign(place, message, key)
         except ContradictionError as error:
             self._log.error(
                 "guard_refused", kind=place.kind.name, height=place.height, detail=str(error)

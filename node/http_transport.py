@@ -4,6 +4,7 @@ What a peer answers is read up to a limit and within a time; everything that goe
 PeerError, so that nobody above knows about HTTP.
 """
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -54,6 +55,19 @@ class HttpTransport:
     ) -> None:
         await self.close()
 
+    async def forget(self, agencies: Iterable["AgencyId"]) -> None:
+        """Close the connections with some peers: keys have changed; new ones begin anew."""
+        closing = []
+        for agency in agencies:
+            self._contexts.pop(agency, None)
+            closing += [
+                self._sessions.pop((agency, lane))
+                for lane in Lane
+                if (agency, lane) in self._sessions
+            ]
+        for session in closing:
+            await session.close()
+
     async def close(self) -> None:
         """Close every connection."""
         sessions, self._sessions = list(self._sessions.values()), {}
@@ -94,6 +108,8 @@ class HttpTransport:
                         f"the peer answered with status {answer.status}", status=answer.status
                     )
                 return await _read(answer, bytes_max)
+        except RuntimeError as error:  # the session was closed because a key has changed
+            raise PeerUnreachableError(f"the connection to {peer.address} was closed") from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PeerUnreachableError(
                 f"no answer from {peer.address}: {type(error).__name__}"

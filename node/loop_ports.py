@@ -78,13 +78,12 @@ class LoopNetwork:
         self._clock = clock
         self._log = log
         self._on_failure = on_failure
-        self._names = tuple(sorted(peers.nodes))
         self._tasks: set[asyncio.Future[None]] = set()
 
     @property
     def peers(self) -> tuple[AgencyId, ...]:
         """The other nodes, ascending."""
-        return self._names
+        return self._peers.names
 
     def broadcast_messages(self, messages: Iterable[bytes]) -> None:
         """Send consensus messages to every peer."""

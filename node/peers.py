@@ -168,15 +168,37 @@ class Peers:
     """
 
     def __init__(self, nodes: Iterable[PeerNode], transport: Transport, log: Log) -> None:
-        self._nodes = {node.agency_id: node for node in nodes}
+        self._nodes: dict[AgencyId, PeerNode] = {}
         self._transport = transport
         self._log = log
-        self._outboxes = {
-            (agency, lane): Outbox(bytes_max)
-            for agency in self._nodes
-            for lane, bytes_max in _QUEUE_BYTES_MAX.items()
-        }
-        self._health = {agency: PeerHealth() for agency in self._nodes}
+        self._outboxes: dict[tuple[AgencyId, Lane], Outbox] = {}
+        self._health: dict[AgencyId, PeerHealth] = {}
+        self._names: tuple[AgencyId, ...] = ()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._senders: dict[AgencyId, list[asyncio.Task[None]]] = {}
+        self.update(nodes)
+
+    def update(self, nodes: Iterable[PeerNode]) -> None:
+        """Know other nodes from now on: new ones are sent to, those that are gone no more."""
+        before, self._nodes = self._nodes, {node.agency_id: node for node in nodes}
+        self._names = tuple(sorted(self._nodes))
+        for agency in before.keys() - self._nodes.keys():
+            for task in self._senders.pop(agency, ()):
+                task.cancel()
+            self._health.pop(agency)
+            for lane in _QUEUE_BYTES_MAX:
+                self._outboxes.pop((agency, lane))
+        for agency in self._names:
+            if agency not in before:
+                self._health[agency] = PeerHealth()
+                for lane, bytes_max in _QUEUE_BYTES_MAX.items():
+                    self._outboxes[agency, lane] = Outbox(bytes_max)
+                self._begin_sending(agency)
+
+    @property
+    def names(self) -> tuple[AgencyId, ...]:
+        """The other nodes, ascending."""
+        return self._names
 
     @property
     def nodes(self) -> Mapping[AgencyId, PeerNode]:
@@ -219,7 +241,7 @@ class Peers:
         Raises:
             PeerError: As `Transport.get` and `Transport.post`.
         """
-        node, path, bytes_max = self._nodes[agency], question.path, question.bytes_max
+        node, path, bytes_max = self._node(agency), question.path, question.bytes_max
         if question.body is None:
             return await self._transport.get(node, Lane.FETCH, path, bytes_max)
         return await self._transport.post(node, Lane.FETCH, path, question.body, bytes_max)
@@ -230,32 +252,48 @@ class Peers:
         Raises:
             PeerError: As `Transport.post`, or there is no such peer.
         """
+        return await self._transport.post(self._node(agency), Lane.FETCH, path, body)
+
+    def _node(self, agency: AgencyId) -> PeerNode:
         node = self._nodes.get(agency)
         if node is None:
             raise PeerUnknownError("there is no node of this agency")
-        return await self._transport.post(node, Lane.FETCH, path, body)
+        return node
 
     async def run(self) -> None:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for (agency, lane), outbox in self._outboxes.items():
-                run = self._run_votes if lane is Lane.VOTES else self._run_parcels
-                tasks.create_task(run(self._nodes[agency], lane, outbox))
+            self._tasks = tasks
+            for agency in self._names:
+                self._begin_sending(agency)
+            await asyncio.get_running_loop().create_future()  # peers may come at any time
 
-    async def _run_votes(self, node: PeerNode, lane: Lane, outbox: Outbox) -> None:
+    def _begin_sending(self, agency: AgencyId) -> None:
+        if self._tasks is None:
+            return
+        self._senders[agency] = [
+            self._tasks.create_task(
+                (self._run_votes if lane is Lane.VOTES else self._run_parcels)(agency, lane)
+            )
+            for lane in _QUEUE_BYTES_MAX
+        ]
+
+    async def _run_votes(self, agency: AgencyId, lane: Lane) -> None:
+        outbox = self._outboxes[agency, lane]
         while True:
             await outbox.wait()
             await asyncio.sleep(COALESCE_MS / 1_000)
             body = encode_batch(outbox.take_batch(BATCH_BYTES_MAX))
-            await self._deliver(node, lane, Parcel(MESSAGES_PATH, body))
+            await self._deliver(agency, lane, Parcel(MESSAGES_PATH, body))
 
-    async def _run_parcels(self, node: PeerNode, lane: Lane, outbox: Outbox) -> None:
+    async def _run_parcels(self, agency: AgencyId, lane: Lane) -> None:
+        outbox = self._outboxes[agency, lane]
         while True:
             await outbox.wait()
-            await self._deliver(node, lane, outbox.take())
+            await self._deliver(agency, lane, outbox.take())
 
-    async def _deliver(self, node: PeerNode, lane: Lane, parcel: Parcel) -> None:
-        health = self._health[node.agency_id]
+    async def _deliver(self, agency: AgencyId, lane: Lane, parcel: Parcel) -> None:
+        node, health = self._nodes[agency], self._health[agency]
         try:
             await self._transport.post(node, lane, parcel.path, parcel.body)
         except PeerError as error:

@@ -42,6 +42,7 @@ from node.public_owners import OwnerRoutes
 from node.public_records import RecordRoutes
 from node.public_state import StateRoutes
 from node.rate_limits import RateLimits
+from node.readiness import open_readiness
 from node.reading import Reading
 from node.request_auth import Doorkeeper
 from node.retelling import OFFER_BYTES_MAX, OFFERS_PATH, Retelling
@@ -101,6 +102,7 @@ class PublicSide:
         self.births = self._open_births()
         self._custodian = self._open_custodian()
         self.keeper = self._open_keeper()
+        self.readiness = open_readiness(node, self.queue.submit)
         handlers = self._handlers()
         doorkeeper = Doorkeeper(node.genesis.network_id, self.access)
         self.public = HttpListener(handlers, doorkeeper, self.access, self._listener_ports())
@@ -109,8 +111,6 @@ class PublicSide:
         )
         self._tasks: list[asyncio.Future[None]] = []
         self._connect()
-
-    # --- putting together ---
 
     def _connect(self) -> None:
         """Hang this side into the node."""
@@ -354,6 +354,7 @@ class PublicSide:
         """Look at the round, the clock and the disk every second."""
         while True:
             self.overview.watch()
+            await self.readiness.consider()
             await asyncio.sleep(WATCH_S)
 
     async def _keep_house(self) -> None:

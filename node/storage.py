@@ -1,6 +1,7 @@
 """Opens everything of a node that is on disk: keys, chain, vault, log, guard. And makes it once.
 
     keys/<purpose>.pem    consensus (validators), peer, custodian, seal, checkpoint, tag
+    keys/<purpose>.next.pem    consensus, peer: the key that follows in a rotation
     data/chain data/vault data/wal data/guard
     run/ports.json        while the node runs
 
@@ -29,6 +30,8 @@ from node.signer import GuardedSigner, GuardFile
 from registry.genesis_state import initial_state
 
 PASSPHRASE_BYTES_MAX: Final = 4_096
+ROTATED: Final = (Purpose.CONSENSUS, Purpose.PEER)
+"""Keys of which a node may hold the next one, too."""
 GUARD_FILE: Final = "guard"
 WAL_FILE: Final = "wal"
 VAULT_FOLDER: Final = "vault"
@@ -94,6 +97,27 @@ def load_keys(config: Config) -> Mapping[Purpose, SoftwareKey]:
     return found
 
 
+def load_next_keys(config: Config) -> Mapping[Purpose, SoftwareKey]:
+    """Open the keys that will follow the present ones in a rotation: `<purpose>.next.pem`.
+
+    Raises:
+        ConfigError: One cannot be opened; all problems are named.
+    """
+    problems: list[str] = []
+    passphrase = _read_passphrase(config, problems)
+    found: dict[Purpose, SoftwareKey] = {}
+    for purpose in ROTATED:
+        path = config.keys_folder / f"{purpose}.next.pem"
+        if path.exists():
+            try:
+                found[purpose] = load_key_file(path, passphrase)
+            except CivregError as error:
+                problems.append(f"keys/{path.name}: {error}")
+    if problems:
+        raise ConfigError(tuple(problems))
+    return found
+
+
 def open_storage(config: Config, genesis: Genesis) -> Storage:
     """Open the stores of a home; make them where there are none.
 
@@ -119,9 +143,19 @@ def open_storage(config: Config, genesis: Genesis) -> Storage:
 
 
 def open_signer(
-    config: Config, keys: Mapping[Purpose, SoftwareKey], *, allow_missing_guard: bool
+    config: Config,
+    keys: Mapping[Purpose, SoftwareKey],
+    next_keys: Mapping[Purpose, SoftwareKey],
+    *,
+    allow_missing_guard: bool,
 ) -> GuardedSigner | None:
     """Return the guarded consensus key; None where there is none: an observer.
+
+    Args:
+        config: Where the guard is.
+        keys: From `load_keys`.
+        next_keys: From `load_next_keys`.
+        allow_missing_guard: The operator says that this key has never signed.
 
     Raises:
         GuardError: See `node.signer`.
@@ -130,7 +164,8 @@ def open_signer(
     if key is None:
         return None
     guard = GuardFile(config.data_folder / GUARD_FILE)
-    return GuardedSigner(key, guard, allow_missing=allow_missing_guard)
+    following = next_keys.get(Purpose.CONSENSUS)
+    return GuardedSigner(key, guard, allow_missing=allow_missing_guard, next_key=following)
 
 
 def write_ports(config: Config, ports: Mapping[str, int]) -> None:

@@ -124,6 +124,12 @@ class Sync:
         return self._goal
 
     @property
+    def is_caught_up(self) -> bool:
+        """Whether more than a third of the weight says where it is, and this node is there."""
+        reached = self._honest_height()
+        return not self.is_active and 0 < reached <= self._target.tip_height + 1
+
+    @property
     def dropped(self) -> tuple[AgencyId, ...]:
         """The peers that are left alone now because they served something false."""
         return self._plan.liars(self._clock.monotonic_ms())

@@ -47,6 +47,19 @@ class PeerTls:
     __slots__ = ("_certificate", "_private", "_public")
 
     def __init__(self, key: SoftwareKey) -> None:
+        self.use(key)
+
+    @property
+    def public(self) -> PublicKey:
+        """The key by which this node is known now."""
+        return self._public
+
+    def use(self, key: SoftwareKey) -> None:
+        """Be known by another key: for contexts that are made, or `renew`ed, from now on.
+
+        Raises:
+            InvalidKeyError: The key is of another algorithm.
+        """
         private = serialization.load_der_private_key(key.to_private_der(), password=None)
         if not isinstance(private, ec.EllipticCurvePrivateKey):
             raise InvalidKeyError("a peer key is of algorithm 1, P-256")
@@ -68,6 +81,10 @@ class PeerTls:
         context = self._context(ssl.PROTOCOL_TLS_CLIENT)
         self.pin(context, (peer,))
         return context
+
+    def renew(self, context: ssl.SSLContext) -> None:
+        """Show the present key on new connections of a context that was made before."""
+        self._load_own(context)
 
     def pin(self, context: ssl.SSLContext, pins: Iterable[PublicKey]) -> None:
         """Let further keys in; takes effect for new connections."""

@@ -123,6 +123,36 @@ def test_the_guard_of_another_key_is_refused():
         GuardedSigner(SoftwareKey.generate(), store)
 
 
+def test_after_a_rotation_the_next_key_signs_later_places_only_and_the_guard_is_its_own():
+    store, following = MemoryGuard(), SoftwareKey.generate()
+    guarded = GuardedSigner(KEY, store, allow_missing=True, next_key=following)
+    assert guarded.holds(KEY.public)
+    assert guarded.holds(following.public)
+    early, late = Place(4, 0, SignedKind.PRECOMMIT), Place(5, 0, SignedKind.PREVOTE)
+    guarded.sign(early, b"m", KEY.public)
+    with pytest.raises(ContradictionError):
+        guarded.sign(early, b"m", following.public)  # the same bytes, but not the same key
+    signature = guarded.sign(late, b"m", following.public)
+    verify(following.public, b"m", signature)
+    alone = GuardedSigner(following, store)
+    assert alone.last == late
+    assert alone.sign(late, b"m") == signature
+    with pytest.raises(GuardDamagedError, match="another key"):
+        GuardedSigner(KEY, store)
+
+
+def test_a_new_key_in_the_place_of_a_lost_one_keeps_the_places_of_its_guard():
+    store, fresh = MemoryGuard(), SoftwareKey.generate()
+    signer(store).sign(Place(7, 1, SignedKind.PREVOTE), b"m")
+    guarded = GuardedSigner(fresh, store, allow_missing=True)
+    assert guarded.last == Place(7, 1, SignedKind.PREVOTE)
+    for message in (b"m", b"n"):
+        with pytest.raises(ContradictionError):
+            guarded.sign(Place(7, 1, SignedKind.PREVOTE), message)
+    verify(fresh.public, b"m", guarded.sign(Place(8, 0, SignedKind.PROPOSAL), b"m"))
+    assert GuardedSigner(fresh, store).last == Place(8, 0, SignedKind.PROPOSAL)
+
+
 @given(st.data())
 def test_any_changed_byte_of_the_guard_is_noticed(data):
     store = MemoryGuard()
