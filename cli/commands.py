@@ -34,6 +34,7 @@ NOUNS: Final[dict[str, str]] = {
     "completion": "cli.version:completion",
     "demo": "cli.demo:demo",
     "draft": "cli.draft:draft",
+    "evidence": "cli.evidence:evidence",
     "export": "cli.export:export",
     "form": "cli.form:form",
     "identity": "cli.record_nouns:noun",
@@ -53,6 +54,7 @@ NOUNS: Final[dict[str, str]] = {
     "trust": "cli.trust:trust",
     "verify": "cli.verify:verify",
     "version": "cli.version:version",
+    "who-read": "cli.who_read:who_read",
 }
 
 

@@ -129,7 +129,7 @@ def judge_certificate(raw: bytes, trust: TrustBundle, now_ms: int) -> Judgement:
 
 def judgement_of(
     checks: Sequence[tuple[str, CivregError | None]],
-    receipt: Receipt,
+    receipt: Receipt | None,
     fields: Mapping[str, object] | None = None,
 ) -> Judgement:
     """Return the word that follows from checks."""

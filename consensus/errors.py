@@ -14,12 +14,8 @@ A signature that does not verify is `keys.errors.BadSignatureError`. The rules t
 nothing: a message that means nothing now changes nothing.
 """
 
-from ledger.errors import (
-    InvalidBlockError,
-    InvalidDataError,
-    InvalidGenesisError,
-    UntrustedError,
-)
+from ledger.errors import InvalidBlockError, InvalidDataError, InvalidGenesisError
+from ledger.trust import OldHeaderError
 
 
 class InvalidMessageError(InvalidDataError):
@@ -40,7 +36,7 @@ class InvalidEvidenceError(InvalidDataError):
     code = "consensus.invalid_evidence"
 
 
-class OldEvidenceError(UntrustedError):
+class OldEvidenceError(OldHeaderError):
     """Evidence from so long ago that the keys may have been stolen since; only the chain tells."""
 
     code = "consensus.evidence_too_old"

@@ -27,12 +27,12 @@ from typing import Final
 from ledger.canonical import Value, decode, encode
 from ledger.errors import InvalidDataError, InvalidProofError, InvalidQuorumError
 from ledger.fields import INTEGER_MAX, read_array, read_int, read_version
-from ledger.light_client import LIGHT_BLOCK_BYTES_MAX
 from ledger.quorum import print_quorum_certificate
 from ledger.trust import CertifiedHeader, TrustBundle, WrongValidatorsError, read_certified
 from ledger.validators import Validator, ValidatorSet
 
-CONFLICT_BYTES_MAX: Final = LIGHT_BLOCK_BYTES_MAX
+CONFLICT_BYTES_MAX: Final = 1024 * 1024
+"""Two headers with certificates and one set need at most three quarters of it."""
 
 _VERSION: Final = 1
 _WORD: Final = "conflict"

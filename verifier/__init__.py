@@ -5,6 +5,7 @@ one of the two accepts and the other refuses shows a fault in one of them or in 
 imports no floor, and of the floors only `cli.audit` imports it.
 
 * `check_receipt`, `check_certificate`: one word and every check by its name;
+* `check_evidence`: the same about a file that accuses validators;
 * `read_trust`, `check_block`: what an auditor's sample asks of single blocks.
 
 Two limits, said aloud: the `ecdsa` package has no ML-DSA-65, so a signature of algorithm 4 gives
@@ -13,6 +14,7 @@ them, as a receipt is.
 """
 
 from verifier.blocks import check_block
+from verifier.evidence import check_evidence, examine_evidence
 from verifier.receipts import check_certificate, check_receipt, examine_receipt
 from verifier.refusals import CannotCheckError, MismatchError, RefusedError, UnreadableError
 from verifier.trust import Trust, read_trust
@@ -29,7 +31,9 @@ __all__ = [
     "Word",
     "check_block",
     "check_certificate",
+    "check_evidence",
     "check_receipt",
+    "examine_evidence",
     "examine_receipt",
     "read_trust",
 ]

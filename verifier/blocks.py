@@ -4,10 +4,12 @@ Source: docs/formats.md, sections 7, 8 and 13.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from verifier.encoding import decode
 from verifier.entries import ENTRY_BYTES_MAX, EntryFacts, read_entry
+from verifier.evidence import EVIDENCE_BYTES_MAX, Evidence, read_evidence
 from verifier.hashes import leaf_of, list_root
 from verifier.headers import (
     HEADER_BYTES_MAX,
@@ -16,7 +18,7 @@ from verifier.headers import (
     read_header,
     read_quorum_certificate,
 )
-from verifier.refusals import CannotCheckError, MismatchError, RefusedError
+from verifier.refusals import CannotCheckError, MismatchError, RefusedError, UnreadableError
 from verifier.shapes import fixed, listed, octets_to
 from verifier.trust import Trust
 from verifier.verdicts import Verdict, attempt, unreadable, verdict_of
@@ -24,7 +26,7 @@ from verifier.verdicts import Verdict, attempt, unreadable, verdict_of
 BLOCK_BYTES_MAX: Final = 5 * 1024 * 1024
 ENTRIES_MAX: Final = 1_024
 EVIDENCE_MAX: Final = 16
-EVIDENCE_BYTES_MAX: Final = 64 * 1024
+EVIDENCE_HEIGHTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def check_block(
         (
             attempt("network", lambda: _check_network(block, trust)),
             attempt("entries", lambda: _check_entries(block)),
-            attempt("evidence", lambda: _check_evidence(block)),
+            attempt("evidence", lambda: _check_evidence(block, trust)),
             attempt("link", lambda: _check_link(block.header, trust, parent)),
             attempt(
                 "quorum",
@@ -105,9 +107,37 @@ def _check_entries(block: Block) -> None:
         raise MismatchError("entries_root", "the entries are not those of the header")
 
 
-def _check_evidence(block: Block) -> None:
+def _check_evidence(block: Block, trust: Trust) -> None:
     if list_root([leaf_of(one) for one in block.evidence]) != block.header.evidence_root:
         raise MismatchError("evidence_root", "the evidence is not that of the header")
+    pieces = [_read_piece(one) for one in block.evidence]
+    if any(first.order >= second.order for first, second in pairwise(pieces)):
+        raise MismatchError("evidence_order", "the evidence of a block is not in order")
+    if len({piece.first.place for piece in pieces}) != len(pieces):
+        raise MismatchError("evidence_twice", "one equivocation stands in the block twice")
+    for piece in pieces:
+        if not block.header.height - EVIDENCE_HEIGHTS < piece.height <= block.header.height:
+            raise MismatchError("evidence_height", "evidence is too old, or of a later height")
+        _check_piece(piece, trust)
+
+
+def _read_piece(raw: bytes) -> Evidence:
+    """Return a piece; what is none contradicts the rule that a block holds evidence only."""
+    try:
+        return read_evidence(raw)
+    except UnreadableError as error:
+        raise MismatchError("evidence_form", f"a piece of evidence is none: {error}") from error
+
+
+def _check_piece(piece: Evidence, trust: Trust) -> None:
+    """Refuse a piece by the set of its height, as far as the bundle knows it for certain."""
+    known = 1 if trust.newest is None else trust.newest.height + 1
+    try:
+        piece.check(trust.network_id, trust.set_at(piece.height))
+    except MismatchError as error:
+        if piece.height > known:
+            raise CannotCheckError("unknown_set", "newer evidence than the bundle") from error
+        raise
 
 
 def _check_link(header: Header, trust: Trust, parent: Header | None) -> None:
