@@ -1,5 +1,8 @@
 """`civreg draft`: entries that several people sign, one after another, on machines of their own.
 
+A draft travels as a file, or waits at the node of its office, where its signers find it; every
+command takes the name of a file or the digest of a held draft.
+
 Each program opens the draft with its own key, recomputes commitment and digest, runs the office
 rules again and says in words what is signed. A program that cannot open it says "unseen".
 """
@@ -14,15 +17,26 @@ from cli.act_results import say_result
 from cli.acting import Actor
 from cli.bodies import open_draft
 from cli.commands import Command, Group
-from cli.errors import KeyNeededError
+from cli.errors import BadParameterError, FileTakenError, KeyNeededError
 from cli.exit_codes import ExitCode
 from cli.hands import key_of, name_of_signer, who_is
+from cli.held_drafts import (
+    FILE_OR_ENTRY,
+    Place,
+    find_draft,
+    keeper,
+    leave,
+    list_drafts,
+    sign_there,
+)
 from cli.office_checks import check_attested
 from cli.output import Context, accepted, confirm, note
 from cli.passphrases import passphrase_options
 from cli.trying import try_entry
+from keys.signing import KeyId
 from ledger.canonical import Value
 from ledger.ids import RecordId
+from registry.civil_calendar import civil_date
 from registry.drafts import (
     Draft,
     add_signature,
@@ -33,8 +47,20 @@ from registry.drafts import (
     required_keys,
 )
 from registry.explain import Explanation
+from registry.problems import in_language
 
-_DRAFT = click.Path(path_type=Path, dir_okay=False, exists=True)
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_NEW_FILE = click.Path(path_type=Path, dir_okay=False)
+_DRAFT = click.argument("word", metavar=FILE_OR_ENTRY)
+_AUTH = click.option(
+    "--auth", "asker", metavar="NAME", default="",
+    help="Whose auth key signs the requests to nodes.",
+)  # fmt: skip
+_NODE = click.option(
+    "--node", metavar="AGENCY", default="",
+    help="The node of which agency; by default that of the draft's office.",
+)  # fmt: skip
+_SHOWN_DIGITS = 12
 
 
 @click.group(cls=Group)
@@ -45,22 +71,24 @@ def draft() -> None:
     Example:
         civreg draft show transfer.draft
         civreg draft sign transfer.draft --key lan-sign
+        civreg draft list
     """
 
 
 @draft.command(cls=Command)
-@click.argument("file", metavar="FILE", type=_DRAFT)
+@_DRAFT
+@_AUTH
 @passphrase_options
 @click.pass_obj
-def show(context: Context, file: Path) -> None:
+def show(context: Context, word: str, asker: str) -> None:
     """Say in words what a draft does, who has signed and who has not.
 
     \b
     Example:
         civreg draft show transfer.draft --lang vi
     """
-    with open_actor(context) as actor:
-        read = parse_draft(file.read_bytes())
+    with open_actor(context, asker) as actor:
+        read, place = find_draft(actor, word)
         explanation, _opened = _look(actor, read)
         signed = [_name(actor, key) for key in required_keys(read.entry) if key in read.signatures]
         missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
@@ -78,24 +106,27 @@ def show(context: Context, file: Path) -> None:
             context.say("draft.signed", names=", ".join(signed) or "-"),
             context.say("draft.missing", names=", ".join(missing) or "-"),
         ]
-        _say(context, read, file, result, lines)
+        _say(context, read, place, result, lines)
 
 
 @draft.command(cls=Command, changes=True)
-@click.argument("file", metavar="FILE", type=_DRAFT)
+@_DRAFT
 @click.option("--key", "keys", multiple=True, metavar="WHO",
               help="Key that signs; without it all keys at hand that are missing.")  # fmt: skip
+@_AUTH
 @passphrase_options
 @click.pass_obj
-def sign(context: Context, file: Path, keys: tuple[str, ...]) -> None:
-    """Sign a draft with your keys, after showing what it does; the file is replaced.
+def sign(context: Context, word: str, keys: tuple[str, ...], asker: str) -> None:
+    """Sign a draft with your keys, after showing what it does.
+
+    The file is replaced; a draft that waits at a node gets your signatures there.
 
     \b
     Example:
         civreg draft sign transfer.draft --key lan-sign
     """
-    with open_actor(context) as actor:
-        read = parse_draft(file.read_bytes())
+    with open_actor(context, asker) as actor:
+        read, place = find_draft(actor, word)
         explanation, _opened = _look(actor, read)
         wanted = [key_of(actor, name) for name in keys] or [
             key_id for key_id in missing_keys(read) if key_id in actor.ring
@@ -110,10 +141,10 @@ def sign(context: Context, file: Path, keys: tuple[str, ...]) -> None:
             key = actor.ring.need(key_id, "sign")
             read = add_signature(read, key.public, key.sign(read.entry.sign_message))
         if not context.dry_run:
-            _replace(file, print_draft(read))
+            _keep(actor, read, place, wanted)
         missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
         result = {
-            "draft": file,
+            "draft": place.name,
             "entry": read.entry.entry_digest,
             "unseen": explanation.unseen,
             "signed_by": [_name(actor, key) for key in wanted],
@@ -124,16 +155,15 @@ def sign(context: Context, file: Path, keys: tuple[str, ...]) -> None:
             context.say("draft.now_signed", names=", ".join(_name(actor, key) for key in wanted)),
             context.say("draft.missing", names=", ".join(missing) or "-"),
         ]
-        _say(context, read, file, result, lines)
+        _say(context, read, place, result, lines)
 
 
 @draft.command(cls=Command, changes=True)
-@click.argument("file", metavar="FILE", type=_DRAFT)
-@click.option("--auth", "asker", metavar="NAME", default="",
-              help="Whose auth key signs the requests to nodes.")  # fmt: skip
+@_DRAFT
+@_AUTH
 @passphrase_options
 @click.pass_obj
-def submit(context: Context, file: Path, asker: str) -> int:
+def submit(context: Context, word: str, asker: str) -> int:
     """Have the custodian sign a draft that all others have signed, and submit it.
 
     \b
@@ -141,7 +171,7 @@ def submit(context: Context, file: Path, asker: str) -> int:
         civreg draft submit transfer.draft
     """
     with open_actor(context, asker) as actor:
-        read = parse_draft(file.read_bytes())
+        read, _place = find_draft(actor, word)
         if context.dry_run:
             outcome = try_entry(actor, read)
             accepted({"dry_run": True, "warnings": list(outcome.warnings)}, context,
@@ -149,6 +179,117 @@ def submit(context: Context, file: Path, asker: str) -> int:
             return ExitCode.OK
         package = actor.complete(read)
         return say_result(context, package, actor.submit([package])[0])
+
+
+@draft.command(cls=Command, changes=True)
+@click.argument(
+    "file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True)
+)
+@_NODE
+@_AUTH
+@passphrase_options
+@click.pass_obj
+def send(context: Context, file: Path, node: str, asker: str) -> None:
+    """Leave a draft at the node of its office, where its other signers find it.
+
+    Signatures that are there already stay. The node forgets it at its last moment, or once its
+    entry is in the chain.
+
+    \b
+    Example:
+        civreg draft send transfer.draft
+    """
+    with open_actor(context, asker) as actor:
+        read = parse_draft(file.read_bytes())
+        address = keeper(actor, read, node)
+        missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
+        confirm(context.say("draft.send_this", address=address), context)
+        if not context.dry_run:
+            left = leave(actor, read, address)
+            missing = [name_of_signer(actor, read, _key_id(key)) for key in left["missing"]]
+        entry = read.entry.entry_digest.hex()
+        result = {
+            "entry": entry,
+            "node": address,
+            "missing_signatures": missing,
+            "not_after_ms": read.entry.head.not_after_ms,
+            "dry_run": context.dry_run,
+        }
+        lines = [
+            context.say("act.nothing_sent" if context.dry_run else "draft.left", entry=entry),
+            context.say("draft.missing", names=", ".join(missing) or "-"),
+        ]
+        command = f"civreg draft sign {entry}"
+        accepted(result, context, lines=lines, next_command=command, elsewhere=True)
+
+
+@draft.command("list", cls=Command)
+@_NODE
+@_AUTH
+@passphrase_options
+@click.pass_obj
+def list_(context: Context, node: str, asker: str) -> None:
+    """List the drafts at nodes that you sign or that are of your office.
+
+    \b
+    Example:
+        civreg draft list
+    """
+    with open_actor(context, asker) as actor:
+        listed = list_drafts(actor, node)
+        for agency, one in listed:
+            missing = [_key_id(key) for key in one["missing"]]
+            yours = [_name(actor, key) for key in missing if key in actor.ring]
+            names = [_name(actor, key) for key in missing]
+            result = {**one, "node": agency, "missing_signatures": names, "you_sign": yours}
+            form_kind = actor.find_form(str(one["kind"]))
+            lines = [
+                context.say(
+                    "draft.listed",
+                    entry=one["entry"],
+                    what=in_language(form_kind.record_type.title, context.lang),
+                    act=in_language(form_kind.operation.title, context.lang) or one["kind"],
+                    day=civil_date(int(one["not_after_ms"])),
+                ),
+                f"  {context.say('draft.missing', names=', '.join(names) or '-')}",
+            ]
+            if yours:
+                lines.append(f"  {context.say('draft.you_sign', names=', '.join(yours))}")
+            accepted(result, context, lines=lines)
+        if not listed and not context.as_json:
+            accepted({}, context, lines=context.say("draft.none"))
+
+
+@draft.command(cls=Command)
+@click.argument("entry", metavar="ENTRY")
+@click.option("--out", type=_NEW_FILE, help="New file; by default the digest's first digits.")
+@_NODE
+@_AUTH
+@passphrase_options
+@click.pass_obj
+def fetch(context: Context, entry: str, out: Path | None, node: str, asker: str) -> None:
+    """Take a draft that waits at a node home as a file; it waits on.
+
+    \b
+    Example:
+        civreg draft fetch 5b2f0c4e8d1a7f3c6b9e0d2a4c8f1b3d5e7a9c0b2d4f6a8c1e3b5d7f9a0c2e4f
+    """
+    path = out or Path(f"{entry[:_SHOWN_DIGITS]}.draft")
+    if path.exists():
+        raise FileTakenError("there is a file of that name already", name=str(path))
+    with open_actor(context, asker) as actor:
+        read, place = find_draft(actor, entry, node)
+        if place.path is not None:
+            raise BadParameterError("the digest of an entry is 64 hexadecimal digits", name="ENTRY")
+        path.touch(mode=0o600)
+        path.write_bytes(print_draft(read))
+        missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
+        result = {"draft": path, "entry": entry, "missing_signatures": missing}
+        lines = [
+            context.say("draft.fetched", path=path),
+            context.say("draft.missing", names=", ".join(missing) or "-"),
+        ]
+        _say(context, read, Place(path, "", str(path)), result, lines)
 
 
 def _look(actor: Actor, read: Draft) -> tuple[Explanation, Mapping[RecordId, Mapping[str, Value]]]:
@@ -169,12 +310,25 @@ def _name(actor: Actor, key_id: bytes) -> str:
     return who_is(actor, key_id) or key_id.hex()
 
 
+def _key_id(shown: str) -> KeyId:
+    """Return a key id that a node gave in hexadecimal."""
+    return KeyId(bytes.fromhex(shown))
+
+
+def _keep(actor: Actor, read: Draft, place: Place, keys: list[KeyId]) -> None:
+    """Put new signatures where the draft is: into its file, or to the node that holds it."""
+    if place.path is not None:
+        _replace(place.path, print_draft(read))
+    else:
+        sign_there(actor, read, place.address, keys)
+
+
 def _say(
-    context: Context, read: Draft, file: Path, result: Mapping[str, object], lines: list[str]
+    context: Context, read: Draft, place: Place, result: Mapping[str, object], lines: list[str]
 ) -> None:
     """Say how far a draft is; who signs next does it elsewhere."""
     done = not missing_keys(read) or custodian_is_next(read)
-    command = f"civreg draft {'submit' if done else 'sign'} {file}"
+    command = f"civreg draft {'submit' if done else 'sign'} {place.name}"
     accepted(result, context, lines=lines, next_command=command, elsewhere=not done)
 
 

@@ -324,6 +324,59 @@ def test_three_people_on_three_machines_sign_one_draft(new_desk, paper, tmp_path
     assert made["entry"] == written["entry"]
 
 
+def birth_draft(first, paper, draft, mother, name):
+    """Have the first officer draft a birth that two others sign as well."""
+    (written,) = first.ask(
+        "birth", "register", "-", "--office", "justice", "--yes", "--draft", draft,
+        "--as", "second_officer=justice-3", "--custody", "informant=justice-1,justice-2",
+        "--paper", paper, stdin=birth_form(mother, name),
+    )  # fmt: skip
+    return written["entry"]
+
+
+def test_three_people_on_three_machines_sign_one_draft_at_the_offices_node(
+    new_desk, paper, tmp_path, mother
+):
+    """As by files, and a mix of both: one signs at the node, one takes the file home and back."""
+    first, second, third = (new_desk(f"at-{at}", f"justice-{at}") for at in (1, 2, 3))
+    stranger = new_desk("at-bank", "bank-1")
+    draft = tmp_path / "birth.draft"
+    entry = birth_draft(first, paper, draft, mother, "Nút")
+    assert "would" not in first.run("draft", "send", draft, "--dry-run").stdout
+    assert [one for one in second.ask("draft", "list") if one["entry"] == entry] == []
+    status, error = second.refused("draft", "show", entry)
+    assert (status, error["code"]) == (ExitCode.NOT_FOUND, "cli.not_found")
+    (left,) = first.ask("draft", "send", draft, "--yes")
+    assert left["entry"] == entry
+    (waiting,) = [one for one in second.ask("draft", "list") if one["entry"] == entry]
+    assert waiting["node"] == "justice"
+    assert waiting["you_sign"] == ["justice-2"]
+    (shown,) = second.ask("draft", "show", entry)
+    assert not shown["unseen"]
+    assert "Nút" in "\n".join(shown["explanation"])
+    second.ask("draft", "sign", entry, "--yes")
+    mine = tmp_path / "mine.draft"
+    (fetched,) = third.ask("draft", "fetch", entry, "--out", mine)
+    assert sorted(fetched["missing_signatures"]) == ["justice", "justice-3"]
+    third.ask("draft", "sign", mine, "--yes")
+    (left,) = third.ask("draft", "send", mine, "--yes")
+    assert left["missing_signatures"] == ["justice"], "only the custodian is left"
+    for lang, words in (("en", "still to sign: justice"), ("vi", "còn phải ký: justice")):
+        assert words in first.run("draft", "list", "--lang", lang).stdout
+    assert stranger.ask("draft", "list") == []
+    status, error = stranger.refused("draft", "fetch", entry, "--out", tmp_path / "no.draft")
+    assert (status, error["code"]) == (ExitCode.NOT_FOUND, "cli.not_found")
+    (made,) = first.ask("draft", "submit", entry, "--yes")
+    assert (made["status"], made["entry"]) == ("committed", entry)
+    assert [one for one in first.ask("draft", "list") if one["entry"] == entry] == []
+
+
+@pytest.mark.parametrize("word", ["nothing.draft", "00", "zz" * 32, "."])
+def test_what_is_neither_a_draft_file_nor_a_digest_is_refused(desk, word):
+    status, error = desk.refused("draft", "show", word)
+    assert (status, error["code"]) == (ExitCode.NOT_FOUND, "cli.no_such_file")
+
+
 def test_a_program_that_cannot_open_a_draft_says_unseen(new_desk, paper, tmp_path, mother):
     first = new_desk("first", "justice-1")
     stranger = new_desk("bank", "bank-1")

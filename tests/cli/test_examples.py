@@ -11,6 +11,7 @@ from cli.reference import walk_commands
 
 _FILE_ENDINGS = (
     ".toml", ".draft", ".civreg", ".part", ".pdf", ".receipt", ".bundle", ".csv", ".txt", ".trust",
+    ".jsonl",
 )  # fmt: skip
 
 
