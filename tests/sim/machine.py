@@ -6,6 +6,8 @@ asyncio, TLS, HTTP and everything that faces the public.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -348,7 +350,8 @@ class Machine:
             process.network.answered(payload.number, payload.parts[0] if payload.parts else None)
             return
         for behaviour in self.behaviours:
-            behaviour.heard(sender, payload)
+            with suppress(InvalidDataError):
+                behaviour.heard(sender, payload)
         now_ms = self.simulation.events.now_ms
         if self.conduct.cut_off_ms(sender.agency, now_ms):
             return
@@ -367,7 +370,7 @@ class Machine:
             if raw is not None and len(raw) > payload.bytes_max:
                 raw = None
             parts = () if raw is None else (raw,)
-            answer = Payload("answer", payload.path, parts, payload.number)
+            answer = replace(payload, kind="answer", parts=parts)
             self.simulation.network.send(self, sender.agency, answer)
         elif payload.path == BLOCK_PATH:
             process.world.exchange.take_short(sender.agency, payload.parts[0])

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tests.sim.behaviours import Behaviour
+from tests.sim.liars import ALL, Twin
 from tests.sim.machine import Machine
 from tests.sim.machine_faults import MachineFaults
 from tests.sim.network import Links
@@ -60,6 +62,8 @@ class Nemesis:
         jumpy = sorted(dice.sample(slots, dice.randrange(faulty + 1)))
         self.machines = MachineFaults(simulation, tuple(forgetful), tuple(jumpy))
         self._kinds = {**NetworkFaults(simulation).kinds(), **self.machines.kinds()}
+        self._twins: dict[int, Machine] = {}
+        self._twin_side: dict[int, set[int]] = {}
         war_ms = dice.randrange(WAR_MS_MIN, WAR_MS_MAX)
         names = list(self._kinds)
         self.plan = Plan(
@@ -80,11 +84,40 @@ class Nemesis:
         for machine in simulation.machines:
             self.machines.set_clock(machine)
             self._later(dice.randrange(200), f"boot {machine.slot}", machine.boot)
+        for slot in self.plan.byzantine:
+            self._corrupt(simulation.machines[slot])
         for at_ms, lasts_ms, name in self.plan.episodes:
             self._later(at_ms, name, partial(self._kinds[name], lasts_ms))
         for number in range(dice.randrange(1, ENTRIES_MAX + 1)):
             at_ms = dice.randrange(self.plan.war_ms)
             self._later(at_ms, f"submit {number}", partial(self._submit, number))
+
+    def _corrupt(self, machine: Machine) -> None:
+        """Make a member Byzantine."""
+        kinds = self._dice.sample(ALL, self._dice.choice((1, 1, 2, 3)))
+        machine.behaviours = [kind(machine) for kind in kinds]
+        if Twin in kinds:
+            self._add_twin(machine)
+        for behaviour in machine.behaviours:
+            self._tick(behaviour)
+
+    def _add_twin(self, machine: Machine) -> None:
+        simulation = self._simulation
+        slots = [one.slot for one in simulation.machines if one is not machine]
+        twin = Machine(simulation, len(simulation.machines), machine.index, simulation.town)
+        twin.behaviours = [Twin(twin)]
+        simulation.machines.append(twin)
+        self._twins[machine.index] = twin
+        self._twin_side[machine.index] = set(self._dice.sample(slots, len(slots) // 2))
+        self._later(self._dice.randrange(200), f"boot {twin.slot}", twin.boot)
+
+    def _tick(self, behaviour: Behaviour) -> None:
+        """Let a behaviour act from time to time."""
+        machine = behaviour.machine
+        if machine.process is not None:
+            machine.run(behaviour.tick)
+        again = partial(self._tick, behaviour)
+        self._later(behaviour.every_ms, f"tick {machine.slot}", again)
 
     def make_peace(self) -> None:
         """Heal everything; entries that nobody committed are submitted again."""
@@ -94,7 +127,9 @@ class Nemesis:
 
     def receiver(self, index: int, sender: Machine) -> Machine:
         """Return the machine that answers for a validator when this sender calls."""
-        del sender
+        twin = self._twins.get(index)
+        if twin is not None and sender.slot in self._twin_side[index]:
+            return twin
         return self._simulation.machines[index]
 
     # --- entries ----------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
 ANSWER_TIMEOUT_MS = 3_000
+TAG_AT = 2
+"""Where a message says its kind: behind the head of the array and the version."""
 
 
 @dataclass(slots=True)
@@ -30,6 +32,7 @@ class Links:
         delay_ms: The longest usual delay; the shortest is 1.
         late_ms: The longest unusual delay.
         cuts: Ordered pairs of slots between which nothing comes through.
+        lossy: Share of messages of a kind that get lost, by `consensus.messages.MessageTag`.
     """
 
     loss: float = 0.0
@@ -38,6 +41,7 @@ class Links:
     delay_ms: int = 8
     late_ms: int = 3_000
     cuts: set[tuple[int, int]] = field(default_factory=set)
+    lossy: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Payload:
         parts: The bytes.
         number: Of the question, for asking and answering.
         bytes_max: Longest answer.
+        asker: Slot of who asked.
     """
 
     kind: str
@@ -57,6 +62,7 @@ class Payload:
     parts: tuple[bytes, ...]
     number: int = 0
     bytes_max: int = 0
+    asker: int = -1
 
 
 class InventedNetwork:
@@ -70,22 +76,28 @@ class InventedNetwork:
         """Send to whoever answers for an agency, if the links let it through."""
         if sender.behaviours:
             for changed in sender.tampered(to, payload):
-                self._carry(sender, to, changed)
+                self.carry(sender, to, changed)
         else:
-            self._carry(sender, to, payload)
+            self.carry(sender, to, payload)
 
-    def _carry(self, sender: "Machine", to: AgencyId, payload: Payload) -> None:
+    def carry(self, sender: "Machine", to: AgencyId, payload: Payload) -> None:
+        """Send as it is, past what a Byzantine sender would change."""
         simulation, links = self._simulation, self.links
         dice, faults = simulation.dice, simulation.faults
-        receiver = simulation.receiver(to, sender)
+        if payload.kind == "answer":
+            receiver = simulation.machines[payload.asker]
+        else:
+            receiver = simulation.receiver(to, sender)
         if (sender.slot, receiver.slot) in links.cuts:
             faults["lost in a partition"] += 1
             return
-        copies = 1
+        if links.lossy and payload.kind == "messages":
+            payload = self._thinned(payload)
+        copies = 1 if payload.parts or payload.kind != "messages" else 0
         if links.loss and dice.random() < links.loss:
             faults["lost"] += 1
             copies = 0
-        elif links.duplication and dice.random() < links.duplication:
+        elif copies and links.duplication and dice.random() < links.duplication:
             faults["duplicated"] += 1
             copies = 2
         for _copy in range(copies):
@@ -94,6 +106,17 @@ class InventedNetwork:
                 faults["late"] += 1
                 delay_ms += dice.randrange(links.late_ms)
             self._deliver_after(delay_ms, sender, receiver, payload)
+
+    def _thinned(self, payload: Payload) -> Payload:
+        """Lose messages of some kinds."""
+        dice, lossy = self._simulation.dice, self.links.lossy
+        left = tuple(
+            raw
+            for raw in payload.parts
+            if len(raw) <= TAG_AT or dice.random() >= lossy.get(raw[TAG_AT], 0.0)
+        )
+        self._simulation.faults["lost by kind"] += len(payload.parts) - len(left)
+        return Payload("messages", "", left)
 
     def _deliver_after(
         self, delay_ms: int, sender: "Machine", receiver: "Machine", payload: Payload
@@ -154,7 +177,8 @@ class NodeNetwork:
         number = self._machine.simulation.next_number()
         self._questions[number] = answer
         parts = () if question.body is None else (question.body,)
-        payload = Payload("ask", question.path, parts, number, question.bytes_max)
+        slot, bytes_max = self._machine.slot, question.bytes_max
+        payload = Payload("ask", question.path, parts, number, bytes_max, slot)
         self._network.send(self._machine, peer, payload)
         self._machine.later(ANSWER_TIMEOUT_MS, "unanswered", lambda: self.answered(number, None))
 

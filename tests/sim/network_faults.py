@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from consensus.messages import MessageTag
+
 if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
 USUAL_DELAY_MS = 8
+_LOSSY = (MessageTag.PREVOTE, MessageTag.PROPOSAL, MessageTag.POLKA_PROOF, MessageTag.ROUND_PROOF)
 
 
 class NetworkFaults:
@@ -20,6 +23,7 @@ class NetworkFaults:
         """Return all faults by name; each is given how long it lasts, in ms."""
         return {
             "bad weather": self._bad_weather,
+            "lossy kind": self._lossy_kind,
             "partition": self._partition,
             "one-way cut": self._one_way_cut,
             "isolation": self._isolation,
@@ -42,6 +46,14 @@ class NetworkFaults:
             links.delay_ms = USUAL_DELAY_MS
 
         self._simulation.events.later(lasts_ms, "good weather", end)
+
+    def _lossy_kind(self, lasts_ms: int) -> None:
+        """Lose votes of one type, or proposals: then locks are made and nothing is decided."""
+        lossy = self._simulation.network.links.lossy
+        tag = self._dice.choice((MessageTag.PRECOMMIT, MessageTag.PRECOMMIT, *_LOSSY))
+        lossy[int(tag)] = self._dice.choice((0.4, 0.7, 0.9))
+        self._simulation.faults["lossy kind"] += 1
+        self._simulation.events.later(lasts_ms, "kinds heal", lossy.clear)
 
     def _cut(self, pairs: set[tuple[int, int]], lasts_ms: int, kind: str) -> None:
         cuts = self._simulation.network.links.cuts
