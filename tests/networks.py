@@ -3,12 +3,12 @@
 Everything follows from names, so two runs give the same bytes (Ed25519 signs deterministically).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from keys.hashing import Digest
-from keys.signing import Algorithm, SoftwareKey
+from keys.signing import Algorithm, Signer, SoftwareKey
 from ledger import genesis, merkle
 from ledger.blocks import Block, Header, build_block, outcomes_root
 from ledger.entries import (
@@ -46,7 +46,7 @@ class Network:
     """A genesis document and the private keys that go with it."""
 
     genesis: genesis.Genesis
-    consensus: dict[bytes, SoftwareKey]
+    consensus: Mapping[bytes, Signer]
 
     def quorum_certificate(
         self,

@@ -58,7 +58,7 @@ def p256_network(names: str = "abcd") -> Network:
         signers = [key(name, "govern", number) for number in range(2)]
         parts.append((raw, [genesis.sign_part(template_raw, raw, one) for one in signers]))
     document = genesis.merge_genesis(template_raw, parts, ATTACHMENTS)
-    consensus = [p256_key(name) for name in [*names, "e"]]
+    consensus = [p256_key(name) for name in [*names, "e", "stranger"]]
     return Network(document, {one.public.key_id: one for one in consensus})
 
 
@@ -76,9 +76,9 @@ class World:
         return print_receipt(self.receipts[name])
 
 
-def small_world() -> World:
+def small_world(given: Network | None = None) -> World:
     """Six blocks; the set of validators changes after the second; the last is 200 days later."""
-    network = p256_network()
+    network = given or p256_network()
     chain = ChainBuilder(network)
     network_id = network.genesis.network_id
     entries = [small_entry(network_id, number, records=1 + number % 2) for number in range(8)]

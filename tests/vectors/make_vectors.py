@@ -1,9 +1,9 @@
 """Makes the frozen vectors beside this file: `python -m tests.vectors.make_vectors` in the root.
 
 The vectors are the formats of docs/formats.md as data, for a second implementation. Everything
-follows from names (deterministic Ed25519 keys), so running this again changes nothing; if it does,
-a published format changed, which needs a version number and a decision record. Bytes are
-hexadecimal.
+follows from names (deterministic Ed25519 keys, P-256 after RFC 6979), so running this again changes
+nothing; if it does, a published format changed, which needs a version number and a decision record.
+Bytes are hexadecimal.
 """
 
 import json
@@ -51,6 +51,12 @@ from ledger.state_keys import (
 from ledger.trust import CertifiedHeader, ValidatorChange, make_trust
 from ledger.validators import ValidatorSet, print_validator_set
 from tests.networks import GENESIS_MS, ChainBuilder, key, seed, small_entry, small_network
+from tests.vectors.consensus_vectors import (
+    certificate_vectors,
+    evidence_vectors,
+    light_vectors,
+    message_vectors,
+)
 
 FOLDER = Path(__file__).parent
 NETWORK = small_network()
@@ -296,6 +302,10 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "genesis": genesis_vectors,
     "receipts": receipt_vectors,
     "state": state_vectors,
+    "messages": message_vectors,
+    "light": light_vectors,
+    "evidence": evidence_vectors,
+    "certificates": certificate_vectors,
 }
 
 
