@@ -2,7 +2,8 @@
 
 Behind is who is two heights or more below what more than a third of the weight says it has stored
 (one of them is honest), or below a quorum certificate that verifies. One height behind is normal
-for a moment; whoever stays there for `PATIENCE_MS` catches up the same way.
+for a moment; whoever stays there for `PATIENCE_MS` catches up the same way, also when a single
+peer, which may be the only one that saw enough precommits, proves it with a certificate.
 
 Ranges of blocks are asked of several peers at once (`node.sync_plan` says which of whom), checked
 as they come, and applied strictly in order: certificate under the set of its height, links,
@@ -114,6 +115,7 @@ class Sync:
         self._plan = SyncPlan()
         self._goal = 0
         self._probed: set[AgencyId] = set()
+        self._doubted: set[AgencyId] = set()
         self._is_suspicious = False
         self._is_woken_later = False
         self.is_active = False
@@ -138,8 +140,22 @@ class Sync:
         """Take the word of a peer on where it stands."""
         self._statuses[peer] = status
         self._consider(self._honest_height())
-        if status.last_committed >= self._target.tip_height + BEHIND_MIN:
+        height = self._target.tip_height
+        if status.last_committed >= height + BEHIND_MIN:
             self._probe(peer, status.last_committed)
+        elif status.last_committed > height and peer not in self._doubted:
+            self._doubted.add(peer)
+            self._timers.after(PATIENCE_MS, lambda: self._doubt(peer, height))
+
+    def _doubt(self, peer: AgencyId, height: int) -> None:
+        """Ask the one peer that is one height ahead for its certificate, if we are still here.
+
+        It may be the only one that saw enough precommits; it says no more of that height, and the
+        others may be too few to decide it again.
+        """
+        self._doubted.discard(peer)
+        if self._target.tip_height == height:
+            self._probe(peer, height + 1)
 
     def _probe(self, peer: AgencyId, claimed: int) -> None:
         """Let a single peer prove with one certificate that we are behind."""

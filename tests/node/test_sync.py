@@ -14,7 +14,7 @@ from ledger.canonical import encode
 from ledger.errors import InvalidBlockError, InvalidQuorumError
 from ledger.quorum import QuorumCertificate, print_quorum_certificate
 from node.logs import SilentLog
-from node.sync import QUESTION_MS, Sync
+from node.sync import PATIENCE_MS, QUESTION_MS, Sync
 from node.sync_plan import OPEN_MAX
 from node.sync_wire import BLOCKS_PATH, RANGE_MAX, answer_range, parse_range
 from tests.node.invented_world import AGENCIES, VALIDATORS
@@ -189,6 +189,24 @@ def test_one_peer_alone_can_prove_it_with_a_certificate():
     world = World()
     world.say(5, PEERS[:1])
     world.run_to(5)
+
+
+def test_the_only_peer_that_decided_a_height_proves_it_to_those_who_stay_behind():
+    world = World()
+    world.say(1, PEERS[:1])
+    world.run(PATIENCE_MS - 1)
+    assert world.asked == []
+    world.run_to(1)
+    assert world.target.voting == ["left", "returned"]
+
+
+def test_one_liar_that_claims_one_height_more_is_asked_for_proof_and_not_believed():
+    world = World(manners=dict.fromkeys(PEERS, lambda *_range: None))
+    for _ in range(10):
+        world.say(1, PEERS[:1])
+        world.run(world.time_ms + 2_000)
+    assert world.target.voting == []
+    assert 0 < len(world.asked) <= 10
 
 
 def test_one_liar_alone_cannot_make_us_leave():
