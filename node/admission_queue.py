@@ -3,11 +3,12 @@
 One task takes all that waits, up to a few hundred entries, through `node.admission`: signatures and
 bodies in worker threads, executing in short slices with pauses, so that votes never wait long.
 What comes meanwhile is the next batch; so under load the work for a request is shared, and without
-load nothing waits.
+load nothing waits. Sources (an address, a peer) take turns, one request each, so that nobody waits
+behind a flood of somebody else.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ SLICE_ENTRIES: Final = 24
 """Entries parsed or executed between two pauses of the loop."""
 QUEUE_BYTES_MAX: Final = 32 * 1024 * 1024
 """Bytes of submissions that wait for their turn."""
+SOURCE_BYTES_MAX: Final = 20 * 1024 * 1024
+"""Of them, from one address or peer: room for the largest parcel, and for others beside it."""
 
 T = TypeVar("T")
 
@@ -30,6 +33,7 @@ T = TypeVar("T")
 class _Request:
     submissions: tuple[Submission, ...]
     size: int
+    source: str
     results: "asyncio.Future[list[Result]]"
 
 
@@ -54,8 +58,9 @@ class AdmissionQueue:
         self._threads = threads
         self._thread_count = max(1, thread_count)
         self._spread = spread
-        self._requests: deque[_Request] = deque()
+        self._requests: dict[str, deque[_Request]] = {}
         self._bytes = 0
+        self._source_bytes: Counter[str] = Counter()
         self._arrived = asyncio.Event()
 
     @property
@@ -63,23 +68,31 @@ class AdmissionQueue:
         """Bytes of submissions that wait for their turn or go through."""
         return self._bytes
 
-    async def submit(self, submissions: Sequence[Submission]) -> list[Result]:
+    async def submit(self, submissions: Sequence[Submission], source: str = "") -> list[Result]:
         """Take submissions through the door; return the answers in their order.
 
+        Args:
+            submissions: One or many.
+            source: Where they come from; "" for this node itself.
+
         Raises:
-            UnavailableError: Too much waits already.
+            UnavailableError: Too much waits already, of all or of this source.
         """
         size = sum(_size(submission) for submission in submissions)
-        if self._bytes + size > QUEUE_BYTES_MAX:
-            raise UnavailableError(
-                "too many submissions wait to be examined",
-                limit="bytes of waiting submissions",
-                value=self._bytes + size,
-                maximum=QUEUE_BYTES_MAX,
-            )
-        request = _Request(tuple(submissions), size, asyncio.get_running_loop().create_future())
-        self._requests.append(request)
+        waiting = ((self._bytes, QUEUE_BYTES_MAX), (self._source_bytes[source], SOURCE_BYTES_MAX))
+        for used, maximum in waiting:
+            if used + size > maximum:
+                raise UnavailableError(
+                    "too many submissions wait to be examined",
+                    limit="bytes of waiting submissions",
+                    value=used + size,
+                    maximum=maximum,
+                )
+        future: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
+        request = _Request(tuple(submissions), size, source, future)
+        self._requests.setdefault(source, deque()).append(request)
         self._bytes += size
+        self._source_bytes[source] += size
         self._arrived.set()
         return await request.results
 
@@ -90,17 +103,23 @@ class AdmissionQueue:
                 await self._arrived.wait()
                 await self._work(self._take())
         finally:
-            for request in self._requests:
+            for request in (one for waiting in self._requests.values() for one in waiting):
                 request.results.cancel()
 
     def _take(self) -> list[_Request]:
+        """Return the next requests, at least one: of each source one, then of each another one."""
         taken: list[_Request] = []
         entries = 0
-        while self._requests and (
-            not taken or entries + len(self._requests[0].submissions) <= BATCH_ENTRIES_MAX
-        ):
-            taken.append(self._requests.popleft())
-            entries += len(taken[-1].submissions)
+        while self._requests:
+            source, waiting = next(iter(self._requests.items()))
+            count = len(waiting[0].submissions)
+            if taken and entries + count > BATCH_ENTRIES_MAX:
+                break
+            taken.append(waiting.popleft())
+            entries += count
+            del self._requests[source]
+            if waiting:
+                self._requests[source] = waiting  # behind all others
         if not self._requests:
             self._arrived.clear()
         return taken
@@ -119,6 +138,9 @@ class AdmissionQueue:
         finally:
             for request in requests:
                 self._bytes -= request.size
+                self._source_bytes[request.source] -= request.size
+                if not self._source_bytes[request.source]:
+                    del self._source_bytes[request.source]
                 if not request.results.done():
                     request.results.cancel()
 

@@ -5,6 +5,9 @@ is too large before reading it, slows or cuts off who misbehaves, and gives the 
 `PeerService`. What the service refuses with an InvalidDataError or a bad signature counts against
 the peer. The answer 202 means "arrived", never "believed".
 
+Every wait has an end: the TLS handshake, the first request of a connection, each body. A batch of
+messages is worked off in slices with pauses, so one long batch never holds up the others.
+
     POST /peer/v1/messages              canonical [message bin ...]
     POST /peer/v1/block                 a proposed block in short form, see node.block_exchange
     POST /peer/v1/entries               canonical [[entry bin, [body bin ...]] ...]
@@ -17,6 +20,7 @@ the peer. The answer 202 means "arrived", never "believed".
 """
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
@@ -35,8 +39,12 @@ from node.bodies import QUESTION_BYTES_MAX
 from node.clock import Clock
 from node.conduct import Conduct
 from node.errors import NodeError, PeerUnknownError
+from node.idle_connections import WATCH_EVERY_S, IdleConnections
+from node.listening import Gate, listen
 from node.logs import Log, where
+from node.peer_limits import WAIT_MS_MAX, PeerLimits
 from node.peers import BATCH_BYTES_MAX
+from node.public_errors import TooSlowError
 from node.tls import presented_key
 
 MESSAGES_MAX: Final = 16_384
@@ -44,7 +52,21 @@ MESSAGES_MAX: Final = 16_384
 BULK_BYTES_MAX: Final = 16 * 1024 * 1024
 FRAME_BYTES: Final = 1_024
 """What a frame may cost over its content."""
+SLICE_MESSAGES: Final = 64
+"""Messages taken between two pauses of the loop: some milliseconds of signature checks."""
+VOTES_READ_TIMEOUT_S: Final = 5.0
+READ_TIMEOUT_S: Final = 20.0
+"""Within which a body must come; what its sender allows itself, see `node.http_transport`."""
+CONNECTIONS_MAX: Final = 1_024
+ADDRESS_CONNECTIONS_MAX: Final = 512
+STRANGERS_MAX: Final = 256
+"""Connections that have shown no pinned key yet; the oldest makes room."""
+PEER_CONNECTIONS_MAX: Final = 32
+"""Of one peer; it needs seven, and may leave some behind when its network changes."""
 PEER: Final = web.RequestKey("peer", AgencyId)
+_SILENT: Final = logging.getLogger("civreg.http")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False  # what a peer sends is quoted there
 _HEX_DIGEST: Final = re.compile(f"[0-9a-f]{{{2 * DIGEST_BYTES}}}")
 _HEIGHT: Final = re.compile(r"[1-9][0-9]{0,18}")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -109,6 +131,11 @@ class PeerListener:
         self._clock = clock
         self._log = log
         self._runner: web.AppRunner | None = None
+        self._limits = PeerLimits()
+        self._idle = IdleConnections()
+        self._connections: dict[asyncio.BaseProtocol, bytes] = {}
+        self._watching: asyncio.Future[None] | None = None
+        self.gate = Gate(CONNECTIONS_MAX, ADDRESS_CONNECTIONS_MAX, STRANGERS_MAX)
 
         @web.middleware
         async def door(request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -133,15 +160,35 @@ class PeerListener:
     async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
         """Listen; return the port, which is chosen freely where `port` is 0."""
         self._runner = web.AppRunner(
-            self.application, access_log=None, keepalive_timeout=75, shutdown_timeout=1
+            self.application,
+            access_log=None,
+            logger=_SILENT,
+            keepalive_timeout=75,
+            lingering_time=2.0,
+            shutdown_timeout=1,
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=context)
-        await site.start()
-        return int(self._runner.addresses[0][1])
+        self._watching = asyncio.ensure_future(self._watch())
+        return await listen(self._runner, host, port, self.gate, context=context)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            self.close_idle(self._clock.monotonic_ms())
+
+    def close_idle(self, now_ms: int) -> None:
+        """Close connections whose first request has not come within its time."""
+        server = None if self._runner is None else self._runner.server
+        connections = set(() if server is None else server.connections)
+        self._idle.close_idle(connections, now_ms)
+        self._connections = {
+            one: key_id for one, key_id in self._connections.items() if one in connections
+        }
 
     async def stop(self) -> None:
         """Stop listening, let handlers finish for a moment, close what is open."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._runner is None:
             return
         server = self._runner.server
@@ -155,27 +202,77 @@ class PeerListener:
 
     async def _door(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Know who asks; slow down or turn away who misbehaved; count what is refused."""
-        try:
-            transport = request.transport
-            tls = None if transport is None else transport.get_extra_info("ssl_object")
-            peer = self._peer_of(presented_key(tls).key_id)
-        except PeerUnknownError:
-            peer = None
+        peer = self._known_peer(request)
         if peer is None:
-            return web.Response(status=403, text=PeerUnknownError.code)
+            return _closing(403, PeerUnknownError.code)
         cut_off_ms = self._conduct.cut_off_ms(peer, self._clock.monotonic_ms())
         if cut_off_ms:
-            headers = {"Retry-After": str(cut_off_ms // 1_000 + 1)}
-            return web.Response(status=429, text="node.cut_off", headers=headers)
-        delay_ms = self._conduct.delay_ms(peer, self._clock.monotonic_ms())
-        if delay_ms:
-            await asyncio.sleep(delay_ms / 1_000)
+            return _closing(429, "node.cut_off", cut_off_ms)
         request[PEER] = peer
+        if not self._limits.enters(peer, request.path):
+            return _closing(429, "node.too_many_requests", WAIT_MS_MAX)
+        response: web.StreamResponse | None = None
+        try:
+            if not await self._wait_its_turn(request, peer):
+                return _closing(429, "node.too_many_requests", WAIT_MS_MAX)
+            response = await self._answered(request, handler, peer)
+            return response
+        finally:
+            self._limits.leaves(peer, request.path)
+            self._limits.spend(
+                peer,
+                request.path,
+                request.content.total_bytes + _body_bytes(response),
+                self._clock.monotonic_ms(),
+            )
+
+    def _known_peer(self, request: web.Request) -> AgencyId | None:
+        """Return whose connection this is; None for a key that is not, or no longer, pinned."""
+        transport = request.transport
+        key_id = self._connections.get(request.protocol)
+        if key_id is None:
+            try:
+                tls = None if transport is None else transport.get_extra_info("ssl_object")
+                key_id = presented_key(tls).key_id
+            except PeerUnknownError:
+                return None
+        peer = self._peer_of(key_id)
+        if peer is None:
+            return None
+        self.gate.knows(transport)
+        self._idle.serves(request.protocol)
+        return peer if self._has_place(request.protocol, key_id) else None
+
+    def _has_place(self, connection: asyncio.BaseProtocol, key_id: bytes) -> bool:
+        """Tell whether a peer may have this connection beside its others."""
+        if connection not in self._connections:
+            own = [one for one, whose in self._connections.items() if whose == key_id]
+            if sum(getattr(one, "transport", None) is not None for one in own) >= (
+                PEER_CONNECTIONS_MAX
+            ):
+                return False
+            self._connections[connection] = key_id
+        return True
+
+    async def _wait_its_turn(self, request: web.Request, peer: AgencyId) -> bool:
+        """Delay who misbehaved or asks too often; tell whether the request may go on."""
+        now_ms = self._clock.monotonic_ms()
+        delay_ms = self._conduct.delay_ms(peer, now_ms)
+        delay_ms = max(delay_ms, self._limits.wait_ms(peer, request.path, now_ms))
+        if delay_ms:
+            await asyncio.sleep(min(delay_ms, WAIT_MS_MAX) / 1_000)
+        return delay_ms <= WAIT_MS_MAX
+
+    async def _answered(
+        self, request: web.Request, handler: _Handler, peer: AgencyId
+    ) -> web.StreamResponse:
         try:
             return await handler(request)
         except (InvalidDataError, BadSignatureError) as error:
             self.mark(peer, error.code)
-            return web.Response(status=400, text=error.code)
+            return _closing(400, error.code)
+        except TooSlowError as error:
+            return _closing(408, error.code)
         except NodeError as error:
             return web.Response(status=503, text=error.code)
         except web.HTTPException:
@@ -193,16 +290,19 @@ class PeerListener:
             self._log.warning("peer_cut_off", peer=peer, reason=reason, cut_off_ms=cut_off_ms)
 
     async def _messages(self, request: web.Request) -> web.Response:
-        raw = await _body(request, BATCH_BYTES_MAX + MESSAGE_BYTES_MAX + FRAME_BYTES)
-        self._service.take_messages(request[PEER], parse_batch(raw))
+        bytes_max = BATCH_BYTES_MAX + MESSAGE_BYTES_MAX + FRAME_BYTES
+        messages = parse_batch(await read_body(request, bytes_max, VOTES_READ_TIMEOUT_S))
+        for start in range(0, len(messages), SLICE_MESSAGES):
+            self._service.take_messages(request[PEER], messages[start : start + SLICE_MESSAGES])
+            await asyncio.sleep(0)
         return web.Response(status=202)
 
     async def _block(self, request: web.Request) -> web.Response:
-        await self._service.take_block(request[PEER], await _body(request, BLOCK_BYTES_MAX))
+        await self._service.take_block(request[PEER], await read_body(request, BLOCK_BYTES_MAX))
         return web.Response(status=202)
 
     async def _entries(self, request: web.Request) -> web.Response:
-        await self._service.take_entries(request[PEER], await _body(request, BULK_BYTES_MAX))
+        await self._service.take_entries(request[PEER], await read_body(request, BULK_BYTES_MAX))
         return web.Response(status=202)
 
     async def _block_bytes(self, request: web.Request) -> web.Response:
@@ -219,7 +319,7 @@ class PeerListener:
         return _answer(self._service.sealed_body(request[PEER], _digest(request)))
 
     async def _sealed_bodies(self, request: web.Request) -> web.Response:
-        question = await _body(request, QUESTION_BYTES_MAX)
+        question = await read_body(request, QUESTION_BYTES_MAX)
         return _answer(self._service.sealed_bodies(request[PEER], question))
 
     async def _status(self, request: web.Request) -> web.Response:  # noqa: ARG002
@@ -237,17 +337,43 @@ def parse_batch(raw: bytes) -> tuple[bytes, ...]:
     return tuple([read_bytes_up_to(one, "messages[]", MESSAGE_BYTES_MAX) for one in messages])
 
 
-async def _body(request: web.Request, bytes_max: int) -> bytes:
+async def read_body(
+    request: web.Request, bytes_max: int, timeout_s: float = READ_TIMEOUT_S
+) -> bytes:
+    """Return the whole body of a peer's request.
+
+    Raises:
+        InvalidDataError: It is too long, declared or in fact.
+        TooSlowError: It did not come in time.
+    """
     if request.content_length is not None and request.content_length > bytes_max:
         raise InvalidDataError(f"a body of {request.content_length} bytes, over {bytes_max}")
     pieces: list[bytes] = []
     size = 0
-    async for piece, _end in request.content.iter_chunks():
-        size += len(piece)
-        if size > bytes_max:
-            raise InvalidDataError(f"a body over {bytes_max} bytes")
-        pieces.append(piece)
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for piece, _end in request.content.iter_chunks():
+                size += len(piece)
+                if size > bytes_max:
+                    raise InvalidDataError(f"a body over {bytes_max} bytes")
+                pieces.append(piece)
+    except TimeoutError as error:
+        raise TooSlowError(f"a body did not come within {timeout_s:.0f} s") from error
     return b"".join(pieces)
+
+
+def _body_bytes(response: web.StreamResponse | None) -> int:
+    """Return how long the body of an answer is."""
+    body = response.body if isinstance(response, web.Response) else None
+    return len(body) if isinstance(body, bytes) else 0
+
+
+def _closing(status: int, code: str, wait_ms: int = 0) -> web.Response:
+    """Return a refusal after which nothing more is read from the connection."""
+    headers = {"Retry-After": str(wait_ms // 1_000 + 1)} if wait_ms else None
+    response = web.Response(status=status, text=code, headers=headers)
+    response.force_close()
+    return response
 
 
 def _digest(request: web.Request) -> Digest:

@@ -15,9 +15,11 @@ from typing import Final
 from aiohttp import web
 
 from keys.errors import CivregError
-from ledger.limits import REQUEST_HEADER_BYTES_MAX, REQUEST_READ_TIMEOUT_MS
+from ledger.limits import REQUEST_HEADER_BYTES_MAX
 from node.access import Access, require_asker
 from node.clock import Clock
+from node.idle_connections import WATCH_EVERY_S, IdleConnections
+from node.listening import Gate, address_name, listen
 from node.logs import Log, place_of
 from node.metrics import Metrics
 from node.problems import PROBLEM_TYPE, Problem, problem_of
@@ -45,7 +47,12 @@ SECURITY_HEADERS: Final = {
 }
 CONNECTIONS_MAX: Final = 2_048
 """Open connections of a listener, and those that wait to be taken."""
-WATCH_EVERY_S: Final = 2.0
+ADDRESS_CONNECTIONS_MAX: Final = 1_024
+"""Of them, from one address: whoever opens all that he may leaves half for the others."""
+BYTES_PER_TOKEN: Final = 4_096
+"""Of a request's body; each costs as much as a request."""
+REFUSALS_LOGGED_PER_SECOND: Final = 1
+REFUSALS_LOGGED_BURST: Final = 20
 SERVER_OPTIONS: Final = {
     "access_log": None,
     "keepalive_timeout": 75.0,
@@ -104,8 +111,9 @@ class HttpListener:
         self._router = Router([route for route in routes if route.private == private])
         self._runner: web.ServerRunner | None = None
         self._server: Server | None = None
-        self._served: set[asyncio.BaseProtocol] = set()
-        self._young: dict[asyncio.BaseProtocol, int] = {}
+        self._idle = IdleConnections()
+        self._logged = RateLimits(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_BURST)
+        self.gate = Gate(CONNECTIONS_MAX, ADDRESS_CONNECTIONS_MAX)
 
     # --- starting and stopping ---
 
@@ -114,9 +122,7 @@ class HttpListener:
         self._server = Server(self._door, SERVER_OPTIONS, CONNECTIONS_MAX)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=CONNECTIONS_MAX)
-        await site.start()
-        return int(self._runner.addresses[0][1])
+        return await listen(self._runner, host, port, self.gate, backlog=CONNECTIONS_MAX)
 
     async def stop(self) -> None:
         """Stop listening and close what is open."""
@@ -131,24 +137,14 @@ class HttpListener:
             self.close_idle(self._clock.monotonic_ms())
 
     def close_idle(self, now_ms: int) -> None:
-        """Close connections whose first request has not come within its time.
-
-        A later request that does not come whole is cut off by the keep-alive time.
-        """
-        connections = [] if self._server is None else self._server.connections
-        self._served.intersection_update(connections)
-        young = {one: self._young.get(one, now_ms) for one in connections}
-        self._young = {one: since for one, since in young.items() if one not in self._served}
-        for connection, since_ms in list(self._young.items()):
-            if now_ms - since_ms >= REQUEST_READ_TIMEOUT_MS:
-                transport = getattr(connection, "transport", None)
-                if transport is not None:
-                    transport.close()
+        """Close connections whose first request has not come within its time."""
+        connections = () if self._server is None else self._server.connections
+        self._idle.close_idle(connections, now_ms)
 
     # --- one request ---
 
     async def _door(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._served.add(request.protocol)
+        self._idle.serves(request.protocol)
         found = self._router.match(request.path)
         methods, names = ({}, {}) if found is None else found
         route = methods.get(request.method)
@@ -161,7 +157,8 @@ class HttpListener:
         except CivregError as error:
             problem = problem_of(error)
             response = self._refuse(request, problem, route)
-            if problem.status >= _SERVER_ERRORS:
+            now_ms = self._clock.monotonic_ms()
+            if problem.status >= _SERVER_ERRORS and not self._logged.take(error.code, now_ms):
                 self._log.warning("request_refused", route=name, code=error.code)
         except (ConnectionError, asyncio.CancelledError):
             raise
@@ -179,9 +176,18 @@ class HttpListener:
     ) -> web.StreamResponse:
         self._check_rate(request)
         body = await _read_body(request, route)
+        address = address_name(request.remote or "")
+        self._charge(address, len(body) // BYTES_PER_TOKEN)
         asker = self._asker(request, body)
         self._check_rights(route, asker)
-        call = Call(path=names, query=_query(request, route), body=body, asker=asker)
+        call = Call(
+            path=names,
+            query=_query(request, route),
+            body=body,
+            asker=asker,
+            source=address,
+            charge=lambda tokens: self._charge(address, tokens),
+        )
         reply = await self._handlers[route.name](call)
         if reply.stream is not None:
             return await _stream(request, reply, reply.stream, self._headers(route))
@@ -212,8 +218,12 @@ class HttpListener:
         }
         return web.Response(status=204, headers=headers)
 
+    def _charge(self, address: str, tokens: int) -> None:
+        """Have an address pay for what its requests cost."""
+        self._limits.spend(address, tokens, self._clock.monotonic_ms())
+
     def _check_rate(self, request: web.BaseRequest) -> None:
-        address = request.remote or ""
+        address = address_name(request.remote or "")
         wait_ms = self._limits.take(address, self._clock.monotonic_ms())
         if wait_ms:
             raise TooManyRequestsError(

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from keys.errors import CivregError
+from keys.errors import BadSignatureError, CivregError
 from keys.hashing import Digest
 from ledger.canonical import decode
+from ledger.errors import InvalidDataError
 from ledger.fields import read_array, read_version
 from ledger.limits import BLOCK_ENTRIES_MAX, COMMIT_WAIT_TIMEOUT_MS, REQUEST_BODY_BYTES_MAX
 from ledger.receipts import hide_parts, print_receipt
@@ -33,6 +34,9 @@ from node.submissions import Admitted, Result, replayed
 from node.waiting import Answer, Place, Waiter
 
 SUBMITTED_MAX: Final = BLOCK_ENTRIES_MAX
+BAD_SIGNATURE_TOKENS: Final = 20
+GARBAGE_TOKENS: Final = 2
+"""What an entry costs whose signature, or whose bytes, nobody can have believed in."""
 _VERSION: Final = 1
 _ACCEPTED: Final = 202
 
@@ -74,7 +78,8 @@ class EntryRoutes:
         read_version(version, "submission.version", _VERSION)
         listed = read_array(pairs, "submission.entries", (1, SUBMITTED_MAX))
         submissions = read_submissions(listed, trusted=False)
-        results = await self.queue.submit(submissions)
+        results = await self.queue.submit(submissions, call.source)
+        call.charge(sum(cost_of(result) for result in results))
         answers: dict[Digest, Answer] = {}
         if wait == "commit":
             answers = await self._wait(results)
@@ -157,6 +162,13 @@ def _waiter(
             done.set()
 
     return take
+
+
+def cost_of(result: Result) -> int:
+    """Return what a submitted entry costs its source beyond the request, in tokens of its rate."""
+    if isinstance(result, BadSignatureError):
+        return BAD_SIGNATURE_TOKENS
+    return GARBAGE_TOKENS if isinstance(result, InvalidDataError) else 0
 
 
 def _reply(results: Sequence[Result], answers: dict[Digest, Answer]) -> Reply:

@@ -6,15 +6,14 @@ peers' listener, and gossip.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Final
 
 from aiohttp import web
 
-from keys.errors import BadSignatureError, CivregError
 from keys.signing import Purpose
-from ledger.errors import DiskRefusedError, InvalidDataError
-from ledger.ids import AgencyId, RecordId
+from ledger.errors import DiskRefusedError
+from ledger.ids import RecordId
 from node.access import Access
 from node.admission import Admission
 from node.admission_queue import AdmissionQueue
@@ -26,15 +25,15 @@ from node.custodian import Custodian, CustodianPorts
 from node.custodian_keys import CustodianKeys
 from node.drafts import DraftRoutes, DraftShelf, office_agency
 from node.events import Events
-from node.gossip import Gossip, parse_parcel
-from node.http_peer import PEER
+from node.gossip import Gossip
 from node.http_public import HttpListener, ListenerPorts
 from node.metrics import Metrics
 from node.overview import Overview
 from node.owner_index import OwnerIndex
+from node.peer_entries import PeerEntries
+from node.peer_routes import peer_route
 from node.peers import Lane
 from node.pending_bodies import PendingBodies
-from node.problems import status_of
 from node.public_chain import ChainRoutes
 from node.public_entries import EntryRoutes
 from node.public_errors import NotFoundError
@@ -47,7 +46,6 @@ from node.reading import Reading
 from node.request_auth import Doorkeeper
 from node.retelling import OFFER_BYTES_MAX, OFFERS_PATH, Retelling
 from node.routes import Call, Handler, Json, Reply
-from node.submissions import Result, is_final
 from node.tag_service import (
     INNER_PATH,
     OUTER_PATH,
@@ -69,9 +67,6 @@ BUSY_BYTES: Final = 1024 * 1024
 TAGS_PER_SECOND: Final = 500
 TAGS_BURST: Final = 20_000
 """An import asks for thousands of tags; a search of all numbers of a province takes months."""
-
-
-_WebHandler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class PublicSide:
@@ -114,7 +109,8 @@ class PublicSide:
 
     def _connect(self) -> None:
         """Hang this side into the node."""
-        self._node.service.entries_taker = self.take_entries
+        entries = PeerEntries(self.queue, self._node.network.blame)
+        self._node.service.entries_taker = entries.take
         self._node.application.on_committed.append(self._committed)
         self.admission.on_admitted = lambda: self.metrics.admitted.add(1)
         self.admission.on_refused = lambda code: self.metrics.refused.add(1, code=code)
@@ -245,15 +241,15 @@ class PublicSide:
     def peer_routes(self) -> Iterable[web.RouteDef]:
         """Return the routes of offers, clock and tag service for the listener of peers."""
         common = (
-            web.post(OFFERS_PATH, _peer_route(self.retelling.answer, OFFER_BYTES_MAX)),
-            web.get(CLOCK_PATH, _peer_route(lambda _peer, _raw: self.clocks.answer(), 0)),
+            web.post(OFFERS_PATH, peer_route(self.retelling.answer, OFFER_BYTES_MAX)),
+            web.get(CLOCK_PATH, peer_route(lambda _peer, _raw: self.clocks.answer(), 0)),
         )
         if self._tags is None:
             return common
         return (
             *common,
-            web.post(INNER_PATH, _peer_route(self._tags.inner, TAGS_BYTES_MAX)),
-            web.post(OUTER_PATH, _peer_route(self._tags.outer, TAGS_BYTES_MAX)),
+            web.post(INNER_PATH, peer_route(self._tags.inner, TAGS_BYTES_MAX)),
+            web.post(OUTER_PATH, peer_route(self._tags.outer, TAGS_BYTES_MAX)),
         )
 
     async def start(self) -> Mapping[str, int]:
@@ -296,21 +292,6 @@ class PublicSide:
             self._node.fail(error)
 
     # --- at work ---
-
-    async def take_entries(self, peer: AgencyId, raw: bytes) -> None:
-        """Take what a peer gossips; what no honest peer passes on is held against it.
-
-        Raises:
-            InvalidDataError: Not a parcel of entries.
-            BadSignatureError: A signature in it is wrong: its sender did not check.
-            UnavailableError: Too much waits already.
-        """
-        results = await self.queue.submit(parse_parcel(raw))
-        for result in results:
-            if _is_shameful(result):
-                assert isinstance(result, CivregError)
-                self._node.network.blame(peer, result.code)
-                return
 
     def _committed(self, committed: Committed) -> None:
         self.overview.committed(committed)
@@ -375,26 +356,5 @@ def open_public_side(node: Node) -> Side:
     return PublicSide(node)
 
 
-def _is_shameful(result: Result) -> bool:
-    """Tell whether no honest peer passes such an entry on."""
-    return isinstance(result, InvalidDataError | BadSignatureError) and is_final(result)
-
-
 async def _no_custodian(call: Call) -> Reply:  # noqa: ARG001
     raise NotFoundError("this node has no custodian: it lacks an agency, or its keys")
-
-
-def _peer_route(answer: Callable[[AgencyId, bytes], bytes], bytes_max: int) -> _WebHandler:
-    async def handle(request: web.Request) -> web.Response:
-        if (request.content_length or 0) > bytes_max:
-            return web.Response(status=413, text="node.body_too_large")
-        raw = await request.read()
-        try:
-            body = answer(request[PEER], raw)
-        except InvalidDataError:
-            raise
-        except CivregError as error:
-            return web.Response(status=status_of(error), text=error.code)
-        return web.Response(body=body, content_type="application/msgpack")
-
-    return handle

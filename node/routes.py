@@ -64,6 +64,10 @@ class Route:
     private: bool = False
 
 
+def _free(tokens: int) -> None:
+    """Have nobody pay."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """What a handler is given.
@@ -73,12 +77,16 @@ class Call:
         query: Parameters, only those that the route allows.
         body: The whole body, at most `body_bytes_max`.
         asker: Who signed the request, or None.
+        source: Where it came from, for fairness between sources; "" for the node itself.
+        charge: Has the source pay for what it cost, in tokens of its rate.
     """
 
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     asker: Asker | None = None
+    source: str = ""
+    charge: Callable[[int], None] = _free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,5 +183,8 @@ async def served(folder, agency="police"):
     finally:
         await session.close()
         await side.stop()
+        node.timers.stop()
+        await node.network.stop()
+        await node._transport.close()
         node.threads.shutdown()
         node.storage.close()

@@ -31,7 +31,7 @@ from node.gossip import ENTRIES_PATH, Gossip, parse_parcel
 from node.journal import read_frames
 from node.logs import SilentLog
 from node.mempool import Mempool
-from node.public_side import _is_shameful
+from node.peer_entries import is_shameful
 from node.retelling import OFFERS_PATH, Retelling
 from node.service import NodeService
 from node.signer import GuardedSigner, GuardFile, create_guard
@@ -194,7 +194,7 @@ class Process:
     def take_entries(self, peer: AgencyId, raw: bytes) -> None:
         """What `node.public_side` does with gossip."""
         results = self.admission.admit(parse_parcel(raw))
-        shameful = [one for one in results if _is_shameful(one)]
+        shameful = [one for one in results if is_shameful(one)]
         if shameful:
             assert isinstance(shameful[0], CivregError)
             self.network.blame(peer, shameful[0].code)
