@@ -7,7 +7,9 @@ catalogue, so each part of the command line keeps its texts in a file of its own
 * `[texts]`, what commands say, by a dotted key; `{name}` stands for a value;
 * `[help]`, what `--help` shows: by command path (`"key new"`), by option (`"--json"`) or by option
   of one command (`"key new --out"`). English help is the docstring in the code, so `[help]` of `en`
-  has only the short lines of the nouns.
+  has only the short lines of the nouns;
+* `[details]` of `vi`, the sentences of errors: the English one in the code -> its translation, see
+  `cli.details`.
 """
 
 import os
@@ -40,6 +42,7 @@ class Catalogue:
     errors: Mapping[str, ErrorText]
     texts: Mapping[str, str]
     help: Mapping[str, str]
+    details: Mapping[str, str]
 
 
 class _Shown(dict[str, object]):
@@ -72,6 +75,7 @@ def catalogue(language: Language) -> Catalogue:
     errors: dict[str, ErrorText] = {}
     texts: dict[str, str] = {}
     helps: dict[str, str] = {}
+    details: dict[str, str] = {}
     folder = files("cli") / "messages" / language
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if not file.name.endswith(".toml"):
@@ -80,7 +84,8 @@ def catalogue(language: Language) -> Catalogue:
         _add(errors, {code: ErrorText(**text) for code, text in tables.get("errors", {}).items()})
         _add(texts, tables.get("texts", {}))
         _add(helps, tables.get("help", {}))
-    return Catalogue(errors=errors, texts=texts, help=helps)
+        _add(details, tables.get("details", {}))
+    return Catalogue(errors=errors, texts=texts, help=helps, details=details)
 
 
 def text(language: Language, key: str, **values: object) -> str:

@@ -130,11 +130,17 @@ def refused(error: CivregError, context: Context) -> ExitCode:
 def _detail(error: CivregError, sentence: str, language: Language) -> str:
     """Return what an error says beyond its sentence, in the language of the person.
 
-    The message of an error is for logs, and so in English; in Vietnamese its facts are told one by
-    one, as far as the sentence has not told them.
+    The message of an error is for logs, and so in English. Where the catalogue has it in Vietnamese
+    it is told so; else its facts are told one by one, as far as the sentence has not told them.
     """
     if language == "en":
         return "" if str(error) == sentence else str(error)
+    # Only who is refused something needs it.
+    from cli.details import detail_in  # noqa: PLC0415
+
+    told = detail_in(language, str(error))
+    if told is not None:
+        return told
     names = catalogue(language).texts
     return "; ".join(
         f"{names.get(f'frame.fact.{name}', name)}: {value}"

@@ -299,10 +299,10 @@ def test_every_command_that_a_text_suggests_exists():
 
 
 def test_in_vietnamese_the_detail_of_an_error_is_its_facts_and_no_english_text(capsys):
-    error = NotFoundError("there is no office 'x'; known: a, b", name="x", height=7)
+    error = NotFoundError("nobody wrote this; known: a, b", name="x", height=7)
     refused(error, Context(lang="vi"))
     shown = capsys.readouterr().err
     assert "độ cao: 7" in shown
-    assert "there is no office" not in shown
+    assert "nobody wrote this" not in shown
     refused(error, Context(lang="en"))
-    assert "there is no office" in capsys.readouterr().err
+    assert "nobody wrote this" in capsys.readouterr().err

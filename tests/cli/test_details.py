@@ -1,0 +1,111 @@
+"""The `detail:` line in Vietnamese: every sentence of this floor's errors has a translation."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cli
+from cli.details import MESSAGE_CHARS_MAX, detail_in
+from cli.errors import InvalidInputError, NotFoundError
+from cli.languages import catalogue
+from cli.output import Context, refused
+
+FOLDER = Path(next(iter(cli.__path__)))
+PLACE = re.compile(r"\{\w*\}")
+OF_NO_PERSON = {
+    "languages.py",  # faults of the catalogue itself
+    "output.py: a result holds a {}, which JSON cannot show",
+}
+LETTERS_MIN = 4
+"""A sentence with fewer letters of its own, such as `{}: {}`, would match anything."""
+
+
+def sentence_of(node):
+    """Return a literal message with `{}` for what is put into it, None if it is no literal."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            [one.value if isinstance(one, ast.Constant) else "{}" for one in node.values]
+        )
+    return None
+
+
+def sentences():
+    """Yield file and message of each error that the command line makes."""
+    for path in sorted(FOLDER.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+                said = sentence_of(node.args[0])
+                if node.func.id.endswith("Error") and said is not None:
+                    yield path.name, said
+
+
+def is_told(name, said):
+    own = re.sub(r"[^a-z]", "", PLACE.sub("", said))
+    return (
+        name not in OF_NO_PERSON
+        and f"{name}: {said}" not in OF_NO_PERSON
+        and len(own) >= LETTERS_MIN
+    )
+
+
+def test_every_sentence_of_an_error_of_the_command_line_is_told_in_vietnamese():
+    known = {PLACE.sub("{}", text) for text in catalogue("vi").details}
+    missing = sorted({said for name, said in sentences() if is_told(name, said)} - known)
+    assert missing == [], "write them into cli/messages/vi/details.toml"
+
+
+def test_no_sentence_is_kept_that_nothing_says():
+    """Sentences that are put together in a variable count too: their text stands in the code."""
+    source = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py"))
+    plain = re.sub(r'"\s*\n\s*f?"', "", source)
+    for text in catalogue("vi").details:
+        pieces = [piece for piece in PLACE.split(text) if len(piece) > LETTERS_MIN]
+        assert all(piece in plain for piece in pieces), text
+
+
+def test_both_sides_of_the_table_name_the_same_values():
+    for text, translated in catalogue("vi").details.items():
+        assert sorted(PLACE.findall(text)) == sorted(PLACE.findall(translated)), text
+        assert len(set(PLACE.findall(text))) == len(PLACE.findall(text)), text
+
+
+def test_values_stand_in_their_places_and_sentences_in_sentences():
+    said = detail_in("vi", "'x' is no id: over 7 bytes")
+    assert said == "'x' không phải mã: hơn 7 byte"
+    assert detail_in("vi", "there is no table 'a: b'; there are c, d") == (
+        "không có bảng 'a: b'; có c, d"
+    )
+    assert detail_in("vi", "nobody has written this") is None
+
+
+@given(st.text(max_size=200))
+def test_whatever_is_said_is_looked_up_without_a_fault(message):
+    assert detail_in("en", message) is None
+    found = detail_in("vi", f"genesis: {message}x")
+    assert found is not None
+    assert found.startswith("khởi nguyên: ")
+
+
+def test_a_very_long_message_is_not_looked_up():
+    assert detail_in("vi", "genesis: " + "x" * MESSAGE_CHARS_MAX) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "english", "vietnamese"),
+    [
+        (InvalidInputError("the form changes nothing", name="identity/correct"),
+         "detail: the form changes nothing", "chi tiết: biểu mẫu không thay đổi gì"),
+        (NotFoundError("there is no office 'x'; known: justice, land", name="x"),
+         "known: justice, land", "không có cơ quan 'x'; biết: justice, land"),
+    ],
+)  # fmt: skip
+def test_the_detail_is_in_the_language_of_the_person(capsys, error, english, vietnamese):
+    for lang, words in (("en", english), ("vi", vietnamese)):
+        refused(error, Context(lang=lang))
+        assert words in capsys.readouterr().err
