@@ -18,6 +18,7 @@ from cli.health_checks import complaints_of, examine
 from cli.network_file import NodePlace
 from cli.node_status import status_lines
 from cli.output import Context, accepted, confirm, note
+from cli.snapshots import snapshot
 from ledger.ids import AgencyId
 from ledger.store import ChainStore
 from ledger.vault import Vault
@@ -39,6 +40,9 @@ def node() -> None:
         civreg node run net/node-0
         civreg node doctor net/node-0
     """
+
+
+node.add_command(snapshot)
 
 
 @node.command(cls=Command)

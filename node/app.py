@@ -36,6 +36,7 @@ from node.driver import Driver
 from node.entry_cache import EntryCache
 from node.errors import ConfigError, NodeError
 from node.http_peer import PeerListener
+from node.http_snapshots import snapshot_routes
 from node.http_transport import HttpTransport
 from node.journal import read_frames
 from node.logs import JsonLog, Log, where
@@ -44,6 +45,7 @@ from node.mempool import Mempool
 from node.neighbours import Neighbours, peer_keys
 from node.peers import Peers
 from node.service import NodeService
+from node.snapshots import SNAPSHOTS_FOLDER, SnapshotShelf
 from node.startup import (
     Guard,
     Interrogation,
@@ -159,6 +161,13 @@ class Node:
             self.log,
         )
         self.service = NodeService(self.world, storage.vault.body)
+        self.snapshots = SnapshotShelf(
+            config.data_folder / SNAPSHOTS_FOLDER,
+            self.application,
+            config.snapshot_blocks,
+            self.clock,
+            self.log,
+        )
         self._listener: PeerListener | None = None
         self._side: Side | None = None
         self._sending: asyncio.Future[None] | None = None
@@ -228,7 +237,7 @@ class Node:
             conduct=self.conduct,
             clock=self.clock,
             log=self.log,
-            routes=routes,
+            routes=(*routes, *snapshot_routes(self.snapshots)),
         )
         context = self.neighbours.server_context()
         ports = {"peer": await self._listener.start(listen.host, listen.port, context)}
@@ -295,6 +304,7 @@ class Node:
         if self._listener is not None:
             await self._listener.stop()
         self._backlog.stop()
+        self.snapshots.stop()
         self.threads.shutdown(wait=True, cancel_futures=True)
         self.storage.close()
         self.log.info("stopped", height=self.application.tip_height)

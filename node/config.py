@@ -19,6 +19,7 @@
     [work]
     verify_threads = 2                      # for signature checks
     garbage_max = 50                        # refused messages at which a peer is cut off
+    snapshot_blocks = 10000                 # a snapshot for others each so many blocks; 0: none
 
     [watch]
     certificates = ["/etc/ssl/site.pem"]    # of a web server in front: told of before they expire
@@ -79,6 +80,7 @@ class Config:
         unencrypted: Whether key files without passphrase are accepted.
         verify_threads: Threads for signature checks, 1 ... 64.
         garbage_max: Refused messages at which a peer is cut off for a while; see `node.conduct`.
+        snapshot_blocks: Blocks between two snapshots that are kept for others; 0: none.
         log_level: One of `LOG_LEVELS`.
         certificates: Files whose expiry is announced; see `node.file_watch`.
     """
@@ -94,6 +96,7 @@ class Config:
     unencrypted: bool = False
     verify_threads: int = 2
     garbage_max: int = 50
+    snapshot_blocks: int = 10_000
     log_level: str = "info"
     certificates: tuple[Path, ...] = ()
 
@@ -191,6 +194,7 @@ def render_config(config: Config) -> str:
         "[work]",
         f"verify_threads = {config.verify_threads}",
         f"garbage_max = {config.garbage_max}",
+        f"snapshot_blocks = {config.snapshot_blocks}",
         *_render_watch(config),
         "",
         "[log]",
@@ -254,6 +258,7 @@ def _read(reader: ConfigReader, home: Path) -> Config:
         unencrypted=_read_flag(reader, "keys.unencrypted"),
         verify_threads=_read_int(reader, "work.verify_threads", 2, (1, 64)),
         garbage_max=_read_int(reader, "work.garbage_max", 50, (1, 100_000)),
+        snapshot_blocks=_read_int(reader, "work.snapshot_blocks", 10_000, (0, 1_000_000_000)),
         log_level=_read_level(reader),
         certificates=_read_paths(reader, "watch.certificates", home),
     )

@@ -229,6 +229,17 @@ def create_guard(path: Path, key_id: KeyId) -> None:
     GuardFile(path).replace(_print_guard(key_id, ()))
 
 
+def last_signed_height(path: Path) -> int:
+    """Return the highest height at which the key of a guard file has signed; 0 without a file.
+
+    Raises:
+        GuardDamagedError: It exists and does not read.
+    """
+    raw = GuardFile(path).read()
+    signed = {} if raw is None else _parse_guard(raw)[1]
+    return max((one.place.height for one in signed.values()), default=0)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and new files in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

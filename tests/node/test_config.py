@@ -28,6 +28,7 @@ configs = st.builds(
     unencrypted=st.booleans(),
     verify_threads=st.integers(1, 64),
     garbage_max=st.integers(1, 1_000),
+    snapshot_blocks=st.integers(0, 1_000_000),
     log_level=st.sampled_from(["debug", "info", "warning", "error"]),
 )
 
