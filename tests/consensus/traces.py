@@ -61,15 +61,16 @@ PHASES = {
 INTERNAL = ("PendingDInput", "StepChangeDInput")
 
 
-def load(folder: Path, kind: str) -> list[dict[str, Any]]:
-    """All traces of a kind; no folder of traces skips, one without traces at all is an error."""
+def traces_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """All traces by their paths; no folder of traces skips, one without any trace is an error."""
     topic = folder / "consensus"
     if not topic.is_dir():
         pytest.skip(f"{folder} has no folder `consensus`")
-    files = sorted(topic.glob("*.json"))
-    assert files, f"{topic} is empty"
-    traces = [json.loads(path.read_text("utf-8")) for path in files]
-    return [trace for trace in traces if trace["kind"] == kind]
+    paths = sorted(topic.rglob("*.json"))
+    assert paths, f"{topic} is empty"
+    return {
+        path.relative_to(topic).as_posix(): json.loads(path.read_text("utf-8")) for path in paths
+    }
 
 
 def digest_of(value: str | None) -> bytes | None:
@@ -141,7 +142,7 @@ class Replay:
     said: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     expected: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     chains: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    differing_states: list[int] = field(default_factory=list)
+    differing_states: list[tuple[int, Any, Any]] = field(default_factory=list)
     differing_chains: list[int] = field(default_factory=list)
     states_compared: int = 0
 
@@ -159,8 +160,9 @@ class Replay:
                 self.differing_chains.append(number)
             if self._is_comparable(number):
                 self.states_compared += 1
-                if self._ours(step["validator"]) != self._theirs(step):
-                    self.differing_states.append(number)
+                ours, theirs = self._ours(step["validator"]), self._theirs(step)
+                if ours != theirs:
+                    self.differing_states.append((number, ours, theirs))
         return self
 
     def _enter(self, step: dict[str, Any]) -> None:
