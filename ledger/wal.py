@@ -6,10 +6,10 @@ frame of up to 8 MiB: length (unsigned, 32 bits, big-endian), CRC-32 of the fram
 a torn end and take all records behind it along.
 
 What a crash can do is cut off at the end what was not yet synced: a record that runs past the end
-of the file, a last record whose frame is wrong, zero bytes to the end. That is *torn*; opening
-cuts it off and tells how much. Anything else is *damage* and refuses, because a vote that was cast
-may be in the damaged
-part: an operator decides, with `repair`, which keeps a copy.
+of the file, a last record whose frame is wrong, zero bytes to the end from a head or its middle on.
+That is *torn*; opening cuts it off and tells how much. Anything else is *damage* and refuses,
+because a vote that was cast may be in the damaged part: an operator decides, with `repair`, which
+keeps a copy.
 
 CRC-32 finds accidents, not malice: whoever can write this file can do worse.
 
@@ -249,8 +249,8 @@ def _scan(raw: bytes) -> _Scan:
 
 def _read_record(raw: bytes, at: int) -> tuple[bytes | None, str | None]:
     """Return the frame at an offset; or None, and what is wrong unless it is only torn."""
-    if len(raw) - at < _HEAD.size or not any(memoryview(raw)[at:]):
-        return None, None
+    if len(raw) - at < _HEAD.size or not any(memoryview(raw)[at + _HEAD.size - 1 :]):
+        return None, None  # what there is of a head does not reach its last byte
     length, frame_sum, head_sum = _HEAD.unpack_from(raw, at)
     if zlib.crc32(raw[at : at + _CHECKED_HEAD_BYTES]) != head_sum:
         return None, "the checksum of a record's head is wrong"

@@ -92,6 +92,18 @@ def test_a_torn_end_may_have_become_zeros(path):
         assert log.torn_bytes == len(torn)
 
 
+@pytest.mark.parametrize("kept", range(12))
+def test_a_head_of_which_only_a_part_came_through_before_zeros_is_a_torn_end(path, kept):
+    whole = written(path, [b"first"])
+    path.unlink()
+    raw = written(path, [b"first", b"second"])
+    path.write_bytes(raw[: len(whole) + kept] + bytes(40))
+    log = WriteAheadLog.open(path)
+    assert log.frames == (b"first",)
+    assert log.torn_bytes == kept + 40
+    log.close()
+
+
 def test_a_flipped_bit_anywhere_but_in_the_last_frame_refuses_and_names_the_offset(path):
     """Never is a frame changed, left out or invented without a word."""
     raw = written(path)

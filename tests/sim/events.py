@@ -3,17 +3,16 @@
 import hashlib
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(order=True, slots=True)
+@dataclass(slots=True)
 class Planned:
-    """Something that will happen.
+    """Something that will happen; ties are decided by the order of planning.
 
     Attributes:
         due_ms: When.
-        number: Ties are decided by the order of planning.
         machine: Whom it happens to; None for the world.
         life: Of the machine; it does not happen if that life is over. None: to whoever is there.
         label: For the digest and for reading.
@@ -21,11 +20,10 @@ class Planned:
     """
 
     due_ms: int
-    number: int
-    machine: Any = field(compare=False)
-    life: int | None = field(compare=False)
-    label: str = field(compare=False)
-    action: Callable[[], None] = field(compare=False)
+    machine: Any
+    life: int | None
+    label: str
+    action: Callable[[], None]
 
 
 class Events:
@@ -34,7 +32,7 @@ class Events:
     def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
         self.count = 0
-        self._queue: list[Planned] = []
+        self._queue: list[tuple[int, int, Planned]] = []
         self._planned = 0
         self._digest = hashlib.sha256()
 
@@ -52,18 +50,19 @@ class Events:
         """Plan something."""
         self._planned += 1
         due_ms = self.now_ms + max(0, delay_ms)
-        heapq.heappush(self._queue, Planned(due_ms, self._planned, machine, life, label, action))
+        planned = Planned(due_ms, machine, life, label, action)
+        heapq.heappush(self._queue, (due_ms, self._planned, planned))
 
     def put_off(self, planned: Planned, due_ms: int) -> None:
         """Plan something once more, for later."""
         self._planned += 1
-        planned.due_ms, planned.number = due_ms, self._planned
-        heapq.heappush(self._queue, planned)
+        planned.due_ms = due_ms
+        heapq.heappush(self._queue, (due_ms, self._planned, planned))
 
     def next(self) -> Planned:
         """Take what happens next; its time has come."""
-        planned = heapq.heappop(self._queue)
-        self.now_ms = max(self.now_ms, planned.due_ms)
+        due_ms, _number, planned = heapq.heappop(self._queue)
+        self.now_ms = max(self.now_ms, due_ms)
         self.count += 1
         return planned
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from unittest.mock import patch
 
 from consensus import machine
-from consensus.machine import PolkaForNil, Rule, RoundState, Transition
+from consensus.machine import PolkaForNil, RoundState, Rule, Transition
 from ledger.validators import ValidatorSet
 from ledger.wal import WriteAheadLog
 from tests.sim.checks import ViolationError
