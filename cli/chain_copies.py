@@ -78,10 +78,12 @@ def open_copy(folder: Path) -> Iterator[ChainCopy]:
     Raises:
         InvalidInputError: The folder holds none of these.
         InvalidExportError: The export lacks its genesis document.
+        PartialExportError: The export begins after the first block.
         StoreInUseError: The node still runs.
         CorruptStoreError: The store contradicts itself.
     """
     if (folder / BLOCKS_FILE).is_file():
+        export.check_whole(folder)
         yield ExportCopy(str(folder), folder, export.read_genesis(folder))
         return
     for place in (folder / "data", folder, folder.parent):

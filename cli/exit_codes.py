@@ -113,6 +113,7 @@ _BY_CODE: Final = MappingProxyType(
         "ledger.light_wrong_time": ExitCode.FORGED,
         "ledger.no_conflict": ExitCode.FORGED,
         "ledger.store_in_use": ExitCode.CONFLICT,
+        "ledger.export_partial": ExitCode.CANNOT_CHECK,
         "ledger.history_missing": ExitCode.NOT_FOUND,
         "ledger.invalid_snapshot": ExitCode.INVALID_INPUT,
         "ledger.snapshot_nothing_yet": ExitCode.NOT_FOUND,

@@ -9,7 +9,7 @@ import click
 from cli.commands import Group
 from cli.errors import InvalidInputError
 from cli.output import Context, accepted, progress
-from ledger.export import ExportWriter
+from ledger.export import ExportWriter, read_start
 from ledger.store import ChainStore
 from ledger.store_proofs import trust_bundle
 
@@ -51,7 +51,7 @@ def chain(context: Context, folder: Path, source: Path | None) -> None:
         raise InvalidInputError("there is no chain store", name=str(home))
     with (
         ChainStore.open(place, read_only=True) as store,
-        ExportWriter.open(folder, store.genesis.raw) as writer,
+        ExportWriter.open(folder, store.genesis.raw, store.began.first_height) as writer,
     ):
         before = writer.height
         label = context.say("export.writing")
@@ -61,6 +61,10 @@ def chain(context: Context, folder: Path, source: Path | None) -> None:
                 advance(1)
         valid_until_ms = time.time_ns() // 1_000_000 + TRUST_VALID_DAYS * _DAY_MS
         writer.finish(trust_bundle(store, valid_until_ms))
-        result = {"folder": str(folder), "height": writer.height, "written": writer.height - before}
-    lines = context.say("export.done", blocks=result["written"], folder=folder)
-    accepted(result, context, lines=lines, next_command=f"civreg audit replay {folder}")
+    first, written = read_start(folder), writer.height - before
+    result = {"folder": str(folder), "height": writer.height, "written": written, "first": first}
+    lines = [context.say("export.done", blocks=written, folder=folder)]
+    if first > 1:
+        lines.append(context.say("export.partial", first=first))
+    next_command = f"civreg audit replay {folder}" if first == 1 else None
+    accepted(result, context, lines=lines, next_command=next_command)

@@ -1,5 +1,8 @@
 """The chain as three plain files: genesis, blocks with their quorum certificates, a trust bundle.
 
+The export of a node that began with a snapshot has a fourth file, `start.civreg`, which names its
+first block; an auditor needs the blocks before it from another node.
+
 Everything an auditor needs. Blocks are written and read one at a time, so memory does not grow with
 the chain. An export that was interrupted resumes: what the end of the file lacks is cut off, and
 the next block is written behind the last whole one.
@@ -16,7 +19,7 @@ from typing import BinaryIO, Final, NamedTuple, Self
 from ledger.blocks import parse_header, split_block
 from ledger.canonical import decode, encode
 from ledger.errors import InvalidDataError
-from ledger.fields import read_array, read_bytes_up_to
+from ledger.fields import INTEGER_MAX, read_array, read_bytes_up_to, read_int, read_version
 from ledger.genesis import GENESIS_BYTES_MAX, Genesis, parse_genesis
 from ledger.limits import BLOCK_BYTES_MAX, check_limit
 from ledger.quorum import QUORUM_CERTIFICATE_BYTES_MAX
@@ -25,15 +28,23 @@ from ledger.trust import TRUST_BYTES_MAX, TrustBundle, parse_trust
 GENESIS_FILE: Final = "genesis.civreg"
 BLOCKS_FILE: Final = "blocks.civreg"
 TRUST_FILE: Final = "trust.civreg"
+START_FILE: Final = "start.civreg"
 FRAME_BYTES_MAX: Final = BLOCK_BYTES_MAX + QUORUM_CERTIFICATE_BYTES_MAX + 16
 
 _LENGTH: Final = struct.Struct(">I")
+_START_BYTES_MAX: Final = 64
 
 
 class InvalidExportError(InvalidDataError):
     """The export lacks a file, has a gap, or ends within a block."""
 
     code = "ledger.invalid_export"
+
+
+class PartialExportError(InvalidExportError):
+    """The export begins after the first block, so nobody can replay it; details: first_height."""
+
+    code = "ledger.export_partial"
 
 
 class ExportedBlock(NamedTuple):
@@ -65,12 +76,14 @@ class ExportWriter:
         self.height = height
 
     @classmethod
-    def open(cls, folder: Path, genesis_raw: bytes) -> Self:
+    def open(cls, folder: Path, genesis_raw: bytes, first_height: int = 1) -> Self:
         """Begin an export, or go on with one of the same network.
 
         Args:
             folder: Made if it is not there.
             genesis_raw: The genesis document.
+            first_height: The lowest block that the writer can give; an export that was begun with
+                a lower one is gone on with.
 
         Raises:
             InvalidExportError: The folder holds an export of another network, or a damaged one.
@@ -81,7 +94,12 @@ class ExportWriter:
             raise InvalidExportError("the folder holds an export of another network")
         _write_whole(path, genesis_raw)
         (folder / BLOCKS_FILE).touch()
-        height, end = _last_whole(folder / BLOCKS_FILE)
+        frames, end = _last_whole(folder / BLOCKS_FILE)
+        if not frames:
+            (folder / START_FILE).unlink(missing_ok=True)
+            if first_height > 1:
+                _write_whole(folder / START_FILE, encode((1, "start", first_height)))
+        height = read_start(folder) - 1 + frames
         blocks = (folder / BLOCKS_FILE).open("r+b")
         blocks.truncate(end)
         blocks.seek(end)
@@ -140,6 +158,38 @@ def read_trust(folder: Path) -> TrustBundle:
     return parse_trust(_read_whole(folder / TRUST_FILE, TRUST_BYTES_MAX))
 
 
+def read_start(folder: Path) -> int:
+    """Return the height of the first block of an export: 1, but where a snapshot began the node.
+
+    Raises:
+        InvalidDataError: The file that says so is malformed.
+    """
+    path = folder / START_FILE
+    if not path.is_file():
+        return 1
+    version, word, height = read_array(
+        decode(_read_whole(path, _START_BYTES_MAX), _START_BYTES_MAX), "start", 3
+    )
+    read_version(version, "start.version", 1)
+    if word != "start":
+        raise InvalidExportError("the file does not say where the export begins")
+    return read_int(height, "start.height", 1, INTEGER_MAX)
+
+
+def check_whole(folder: Path) -> None:
+    """Refuse an export that does not begin with the first block.
+
+    Raises:
+        PartialExportError: It begins later.
+    """
+    first = read_start(folder)
+    if first > 1:
+        raise PartialExportError(
+            f"the export begins with block {first}: its node began with a snapshot",
+            first_height=first,
+        )
+
+
 def read_blocks(folder: Path, height: int = 0, position: int = 0) -> Iterator[ExportedBlock]:
     """Yield the blocks of an export in order, one at a time.
 
@@ -155,6 +205,7 @@ def read_blocks(folder: Path, height: int = 0, position: int = 0) -> Iterator[Ex
     path = folder / BLOCKS_FILE
     if not path.is_file():
         raise InvalidExportError(f"the export has no {BLOCKS_FILE}")
+    height = height or read_start(folder) - 1
     with path.open("rb") as blocks:
         blocks.seek(position)
         while prefix := blocks.read(_LENGTH.size):

@@ -172,6 +172,15 @@ class ChainStore:
         """Return the newest header, or None before the first block."""
         return self.header(self.height) if self.height else None
 
+    def check_held(self, height: int) -> None:
+        """Refuse a height that is older than what is here.
+
+        Raises:
+            HistoryMissingError: It is.
+        """
+        if height < self.began.first_height:
+            raise self._too_old(f"block {height} is")
+
     def block_raw(self, height: int) -> bytes:
         """Return the bytes of a block.
 

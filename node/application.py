@@ -353,7 +353,11 @@ class Application:
             del self._executions[next(iter(self._executions))]
 
     def certified_block(self, height: int) -> tuple[bytes, bytes] | None:
-        """Return block and quorum certificate of a stored height as bytes, or None."""
+        """Return block and quorum certificate of a stored height as bytes, or None.
+
+        Raises:
+            HistoryMissingError: It is older than what is here.
+        """
         if not 1 <= height <= self.tip_height:
             return None
         return self._store.block_raw(height), self._store.quorum_certificate_raw(height)

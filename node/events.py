@@ -58,7 +58,9 @@ class Events:
 
         Raises:
             UnavailableError: Too many listen already.
+            HistoryMissingError: The height is older than this node's history.
         """
+        self._store.check_held(max(first, 1))
         if len(self._wakers) >= LISTENERS_MAX:
             raise UnavailableError(
                 "too many listen to events",

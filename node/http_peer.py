@@ -31,7 +31,7 @@ from aiohttp import web
 from keys.errors import BadSignatureError
 from keys.hashing import DIGEST_BYTES, Digest
 from ledger.canonical import Value, decode
-from ledger.errors import InvalidDataError
+from ledger.errors import HistoryMissingError, InvalidDataError
 from ledger.fields import INTEGER_MAX, read_array, read_bytes_up_to
 from ledger.ids import AgencyId
 from ledger.limits import BLOCK_BYTES_MAX, MESSAGE_BYTES_MAX
@@ -273,6 +273,8 @@ class PeerListener:
             return _closing(400, error.code)
         except TooSlowError as error:
             return _closing(408, error.code)
+        except HistoryMissingError as error:
+            return web.Response(status=404, text=error.code)
         except NodeError as error:
             return web.Response(status=503, text=error.code)
         except web.HTTPException:

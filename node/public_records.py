@@ -75,16 +75,21 @@ class RecordRoutes:
             raise _unknown()
         return json_reply(self._public(record_id, row))
 
-    def _in_review(self, row: RecordRow) -> bool:
-        """Tell whether a stolen key has signed the record's first entry or its last one."""
-        store = self.application.store
+    def _in_review(self, row: RecordRow) -> bool | None:
+        """Tell whether a stolen key has signed the record's first entry or its last one.
+
+        None: one of them is older than this node's history, so it cannot tell.
+        """
+        store, is_unknown = self.application.store, False
         for digest in {row.first_entry, row.last_entry}:
             place = store.locate(digest)
-            if place is not None:
-                head, time_ms = store.entry(*place).head, store.header(place[0]).time_ms
-                if is_under_review(self.access.state, head, time_ms):
-                    return True
-        return False
+            if place is None:
+                is_unknown = store.began.first_height > 1
+                continue
+            head, time_ms = store.entry(*place).head, store.header(place[0]).time_ms
+            if is_under_review(self.access.state, head, time_ms):
+                return True
+        return None if is_unknown else False
 
     def _is_public(self, row: RecordRow) -> bool:
         schema = self.access.type_of(row)
@@ -222,17 +227,20 @@ class RecordRoutes:
             }
         )
 
-    def _by_stolen_key(self, row: CertificateRow) -> bool:
-        """Tell whether a stolen key signed a certificate, or the record that it is about."""
+    def _by_stolen_key(self, row: CertificateRow) -> bool | None:
+        """Tell whether a stolen key signed a certificate, or the record that it is about.
+
+        None: an entry that it takes is older than this node's history.
+        """
         store = self.application.store
         place = store.locate(row.entry_digest)
         if place is None:
-            return False
+            return None if store.began.first_height > 1 else False
         head, time_ms = store.entry(*place).head, store.header(place[0]).time_ms
         if is_under_review(self.access.state, head, time_ms):
             return True
         record = None if head.about is None else self.access.record(head.about.record_id)
-        return record is not None and self._in_review(record)
+        return False if record is None else self._in_review(record)
 
     async def certificate_proof(self, call: Call) -> Reply:
         """Return the state of a certificate with its proof, or the proof that there is none."""
