@@ -350,6 +350,8 @@ async def read_body(
     """
     if request.content_length is not None and request.content_length > bytes_max:
         raise InvalidDataError(f"a body of {request.content_length} bytes, over {bytes_max}")
+    if not request.can_read_body:
+        return b""  # all bodiless requests share one stream, and its chunks never end
     pieces: list[bytes] = []
     size = 0
     try:
