@@ -16,10 +16,18 @@ from cli.chain_copies import ChainCopy, open_copy
 from cli.commands import Group
 from cli.errors import NotFoundError
 from cli.evidence_words import facts_of, lines_of
+from cli.exit_codes import ExitCode
 from cli.languages import error_text
 from cli.output import Context, accepted
 from cli.verdicts import Judgement, Word, judgement_of
 from cli.verify import TRUST_FILE, read_bounded
+from cli.witnesses import (
+    Believed,
+    ask_witness,
+    believe,
+    contradict_each_other,
+    contradicts,
+)
 from consensus.accusations import (
     ACCUSATION_BYTES_MAX,
     Accusation,
@@ -33,8 +41,9 @@ from consensus.wire import parse_message
 from keys.errors import CivregError
 from keys.hashing import domain, hash_with
 from ledger.blocks import parse_block
-from ledger.conflicts import find_conflict
+from ledger.conflicts import HeaderConflict, find_conflict
 from ledger.errors import InvalidDataError
+from ledger.light_client import LightPolicy
 from ledger.quorum import parse_quorum_certificate
 from ledger.trust import (
     TRUST_BYTES_MAX,
@@ -181,6 +190,63 @@ def conflict(context: Context, known: Path, other: Path, out: Path) -> None:
     accepted(shown, context, lines=lines_of(context, shown), next_command=following)
 
 
+@evidence.command(changes=True)
+@click.argument("nodes", metavar="URL...", nargs=-1, required=True)
+@click.option(
+    "--trust",
+    type=_FILE,
+    help="Trust bundle of the network; by default trust.civreg of the home folder.",
+)
+@click.option("--out", type=_FOLDER, help="Where to write evidence, if there is any.")
+@click.pass_obj
+def compare(context: Context, nodes: tuple[str, ...], trust: Path | None, out: Path | None) -> int:
+    """Ask several nodes whether they tell the history that you believe, and the same one.
+
+    A light client goes from the newest header of the bundle to that of each node. Headers of one
+    height that differ become evidence; the exit status is 18 then.
+
+    \b
+    Example:
+        civreg evidence compare https://justice.example https://police.example --out evidence
+    """
+    held = parse_trust(read_bounded(trust or context.home / TRUST_FILE, TRUST_BYTES_MAX))
+    now_ms = time.time_ns() // 1_000_000
+    held.check_fresh(now_ms)
+    witnesses = [ask_witness(node) for node in nodes]
+    found = next((one for each in witnesses if (one := contradicts(held, each))), None)
+    believed: list[Believed] = []
+    if found is None:
+        believed = [believe(held, each, LightPolicy(), now_ms) for each in witnesses]
+        found = contradict_each_other(held, believed)
+    if found is not None:
+        return _contradiction(context, found, held, out)
+    rows = [
+        {
+            "node": each.witness.source,
+            "height": each.witness.bundle.newest_height,
+            "steps": len(each.points),
+        }
+        for each in believed
+    ]
+    lines = [context.say("evidence.believed", **row) for row in rows]
+    result = {"same": True, "held_height": held.newest_height, "nodes": rows}
+    accepted(result, context, lines=[*lines, context.say("evidence.same")])
+    return int(ExitCode.OK)
+
+
+def _contradiction(
+    context: Context, found: HeaderConflict, held: TrustBundle, out: Path | None
+) -> int:
+    shown = facts_of(found, held) | {"same": False}
+    lines = lines_of(context, shown)
+    if out is not None:
+        path = _written(context, out, found)
+        shown |= {"file": str(path)}
+        lines.append(context.say("evidence.file", file=path))
+    accepted(shown, context, lines=lines)
+    return int(ExitCode.FORGED)
+
+
 def judge_evidence(
     raw: bytes, trust: TrustBundle, now_ms: int
 ) -> tuple[Accusation | None, Judgement]:
@@ -238,10 +304,10 @@ def _bundle_of(copy: ChainCopy, path: Path | None) -> TrustBundle:
     return copy.trust() or trust_genesis(copy.genesis, _FOREVER_MS)
 
 
-def _written(context: Context, folder: Path, accusation: Equivocation) -> Path:
+def _written(context: Context, folder: Path, accusation: Accusation) -> Path:
     raw = accusation.to_bytes()
     name = hash_with(_NAME, raw)[:6].hex()
-    path = folder / f"{accusation.evidence.height}-{name}{SUFFIX}"
+    path = folder / f"{accusation.height}-{name}{SUFFIX}"
     if not context.dry_run:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)

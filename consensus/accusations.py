@@ -55,6 +55,11 @@ class Equivocation:
     validators: ValidatorSet
 
     @property
+    def height(self) -> int:
+        """Of both messages."""
+        return self.evidence.height
+
+    @property
     def network_id(self) -> Digest:
         """As the header says; its certificate vouches for it."""
         return self.certified.header.network_id
