@@ -1,8 +1,6 @@
 """Catching up from several peers of which some lie, on an invented network, clock and chain."""
 
-import heapq
 from itertools import product
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,8 +14,9 @@ from ledger.quorum import QuorumCertificate, print_quorum_certificate
 from node.logs import SilentLog
 from node.sync import PATIENCE_MS, QUESTION_MS, Sync
 from node.sync_plan import OPEN_MAX
-from node.sync_wire import BLOCKS_PATH, RANGE_MAX, answer_range, parse_range
+from node.sync_wire import RANGE_MAX, answer_range, parse_range
 from tests.node.invented_world import AGENCIES, VALIDATORS
+from tests.node.scheduled_ports import ScheduledPorts
 
 PEERS = AGENCIES[1:]
 LIES = {
@@ -94,84 +93,22 @@ class Target:
         self.voting.append("returned")
 
 
-class World:
-    """A clock, timers, and peers that answer each in its own time and manner.
-
-    A peer's manner gets first height and count and returns bytes or None; None for a manner: it
-    never answers. Probes for one block are answered the same way.
-    """
+class World(ScheduledPorts):
+    """Peers with manners, and a node that is to catch up."""
 
     def __init__(self, manners=None, delays=None):
-        self.time_ms = 0
-        self.peers = tuple(PEERS)
-        self.manners = dict.fromkeys(PEERS, honest) | (manners or {})
-        self.delays = dict.fromkeys(PEERS, 5) | (delays or {})
-        self.blamed: list[object] = []
-        self.asked: list[tuple[object, int, int]] = []
-        self.open = dict.fromkeys(PEERS, 0)
-        self.open_max = dict.fromkeys(PEERS, 0)
-        self.together_max = 0
-        self._due: list[Any] = []
-        self._count = 0
+        super().__init__(dict.fromkeys(PEERS, honest) | (manners or {}), delays)
         self.target = Target()
         self.sync = Sync(self.target, self, self, self, SilentLog())
-
-    def now_ms(self):
-        return self.time_ms
-
-    def monotonic_ms(self):
-        return self.time_ms
-
-    def after(self, delay_ms, fire):
-        self._count += 1
-        heapq.heappush(self._due, (self.time_ms + delay_ms, self._count, fire))
-
-    def blame(self, peer, _reason):
-        self.blamed.append(peer)
-
-    def broadcast_messages(self, *_sent):
-        raise AssertionError("sync tells nobody anything")
-
-    def broadcast_bulk(self, *_sent):
-        raise AssertionError("sync tells nobody anything")
-
-    def ask(self, peer, question, answer):
-        numbers = question.path.removeprefix(BLOCKS_PATH).split("/")
-        is_probe = len(numbers) == 1
-        first, count = int(numbers[0]), 1 if is_probe else int(numbers[1])
-        self.asked.append((peer, first, count))
-        self.open[peer] += 1
-        self.open_max[peer] = max(self.open_max[peer], self.open[peer])
-        self.together_max = max(self.together_max, sum(self.open.values()))
-        manner = self.manners[peer]
-        if manner is None:
-            return
-
-        def reply():
-            self.open[peer] -= 1
-            raw = manner(first, count)
-            if is_probe and raw is not None:
-                raw = encode((block(first), print_quorum_certificate(certificate(first))))
-            answer(raw)
-
-        self.after(self.delays[peer], reply)
 
     def say(self, height, peers=PEERS):
         for peer in peers:
             self.sync.status(peer, Status(height + 1, 0, Phase.PROPOSE, height))
 
-    def run(self, until_ms=60_000):
-        while self._due and self._due[0][0] <= until_ms:
-            self.time_ms, _count, fire = heapq.heappop(self._due)
-            fire()
-
     def run_to(self, height, within_ms=60_000):
-        end_ms = self.time_ms + within_ms
-        while self.target.tip_height < height or self.sync.is_active:
-            assert self._due, "nothing happens any more"
-            assert self._due[0][0] <= end_ms, f"{height} was not reached in time"
-            self.time_ms, _count, fire = heapq.heappop(self._due)
-            fire()
+        self.run_until(
+            lambda: self.target.tip_height >= height and not self.sync.is_active, within_ms
+        )
 
 
 def test_two_heights_behind_by_more_than_a_third_leaves_syncs_and_returns():
