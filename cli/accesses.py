@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cli.acting import Actor, Order
+from cli.document_words import act_words
 from cli.errors import AccessNeededError, BadParameterError, NoNetworkError
 from cli.output import Context, note
 from cli.packages import Package
@@ -123,9 +124,16 @@ def said_of(filed: Filed | None, context: Context) -> str:
         "access.filed",
         entry=filed.entry.hex(),
         height=filed.height,
-        purpose=filed.purpose,
+        purpose=purpose_words(context, filed.purpose),
         basis="; ".join(filed.legal_basis),
     )
+
+
+def purpose_words(context: Context, purpose: str) -> str:
+    """Return what people call a purpose: an act's name, the word for a usual one, or itself."""
+    if purpose == INSPECTION:
+        return context.say("access.purpose.inspection")
+    return act_words(purpose, context.lang)
 
 
 def digest_of(salt: bytes, purpose: str, legal_basis: Sequence[str]) -> Digest:

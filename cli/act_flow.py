@@ -343,7 +343,7 @@ def _dry_run(context: Context, actor: Actor, made: Drafted, explanation: Explana
         "kind": made.draft.entry.head.kind,
         "explanation": explanation.text(context.lang).splitlines(),
         "warnings": list(outcome.warnings),
-        "missing_signatures": _who_is_missing(actor, made.draft),
+        "missing_signatures": _who_is_missing(context, actor, made.draft),
     }
     lines = [*explanation.text(context.lang).splitlines(), context.say("act.would_pass")]
     accepted(result, context, lines=lines)
@@ -355,8 +355,8 @@ def _ask(context: Context, explanation: Explanation) -> None:
     confirm(context.say("act.sign_this"), context)
 
 
-def _who_is_missing(view: NetworkView, draft: Draft) -> list[str]:
-    return [name_of_signer(view, draft, key_id) for key_id in missing_keys(draft)]
+def _who_is_missing(context: Context, view: NetworkView, draft: Draft) -> list[str]:
+    return [name_of_signer(view, draft, key_id, context.lang) for key_id in missing_keys(draft)]
 
 
 def _pass_on(context: Context, actor: Actor, draft: Draft, path: Path | None) -> None:
@@ -365,7 +365,7 @@ def _pass_on(context: Context, actor: Actor, draft: Draft, path: Path | None) ->
     Raises:
         SignerMissingError: No file was named for it.
     """
-    missing = _who_is_missing(actor, draft)
+    missing = _who_is_missing(context, actor, draft)
     if path is None:
         raise SignerMissingError(
             f"keys are not at hand: {', '.join(missing)}; write a draft with --draft FILE",

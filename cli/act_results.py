@@ -1,11 +1,14 @@
 """What came of an act, said to people: where its entry stands, and what it made."""
 
 from cli.certificate_files import Sheet
+from cli.document_words import act_words, type_words
 from cli.exit_codes import ExitCode
 from cli.output import Context, accepted
 from cli.packages import Package, Result
 from ledger.ids import print_id
 from registry.certification import CERTIFICATE
+from registry.explain_words import object_words
+from registry.problems import in_language
 
 
 def say_result(
@@ -37,10 +40,13 @@ def say_result(
         "registration_no": result.registration_number,
         "records": records,
     }
-    lines = [context.say(f"act.{result.status}", kind=entry.head.kind, height=result.height)]
+    kind = act_words(entry.head.kind, context.lang)
+    lines = [context.say(f"act.{result.status}", kind=kind, height=result.height)]
     if result.registration_number is not None:
         lines.append(context.say("act.number", number=result.registration_number))
-    lines += [context.say("act.record", **record) for record in records]
+    for record in records:
+        words = type_words(str(record["type"]), context.lang)
+        lines.append(context.say("act.record", **{**record, "type": words}))
     about = entry.head.about
     next_command = None
     if records:
@@ -51,7 +57,8 @@ def say_result(
     if made:
         identifier = print_id(made_id_of(package))
         shown["made"] = {"kind": made[0].kind, "id": identifier}
-        lines.append(context.say("act.made", kind=made[0].kind, id=identifier))
+        words = in_language(object_words(made[0].kind), context.lang)
+        lines.append(context.say("act.made", kind=words, id=identifier))
     if sheet is not None and result.committed:
         shown["file"] = str(sheet.out)
         lines.append(context.say("act.certificate_file", path=sheet.out))

@@ -7,7 +7,7 @@ person reads, so that `verify --json` starts at once.
 
 from collections.abc import Mapping
 
-from cli.languages import Language
+from cli.languages import Language, catalogue
 from cli.output import Context
 from ledger.canonical import Value
 from registry.catalogue import TYPES, table_names, table_text, type_text
@@ -43,6 +43,12 @@ def type_words(name: str, language: Language) -> str:
     """Return what people call a record type; the name itself if unknown."""
     record_type = _type(name)
     return name if record_type is None else in_language(record_type.title, language)
+
+
+def state_words(context: Context, name: str) -> str:
+    """Return what people call a status or flag of a record, with its name in the record type."""
+    words = catalogue(context.lang).texts.get(f"state.{name}")
+    return name if words in {None, name} else f"{words} ({name})"
 
 
 def language_words(code: str, day: str, language: Language) -> str:

@@ -7,7 +7,7 @@ Each program opens the draft with its own key, recomputes commitment and digest,
 rules again and says in words what is signed. A program that cannot open it says "unseen".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -91,7 +91,7 @@ def show(context: Context, word: str, asker: str) -> None:
         read, place = find_draft(actor, word)
         explanation, _opened = _look(actor, read)
         signed = [_name(actor, key) for key in required_keys(read.entry) if key in read.signatures]
-        missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
+        missing = _names(context, actor, read, missing_keys(read))
         result = {
             "entry": read.entry.entry_digest,
             "kind": read.entry.head.kind,
@@ -142,7 +142,7 @@ def sign(context: Context, word: str, keys: tuple[str, ...], asker: str) -> None
             read = add_signature(read, key.public, key.sign(read.entry.sign_message))
         if not context.dry_run:
             _keep(actor, read, place, wanted)
-        missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
+        missing = _names(context, actor, read, missing_keys(read))
         result = {
             "draft": place.name,
             "entry": read.entry.entry_digest,
@@ -202,11 +202,11 @@ def send(context: Context, file: Path, node: str, asker: str) -> None:
     with open_actor(context, asker) as actor:
         read = parse_draft(file.read_bytes())
         address = keeper(actor, read, node)
-        missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
+        missing = _names(context, actor, read, missing_keys(read))
         confirm(context.say("draft.send_this", address=address), context)
         if not context.dry_run:
             left = leave(actor, read, address)
-            missing = [name_of_signer(actor, read, _key_id(key)) for key in left["missing"]]
+            missing = _names(context, actor, read, [_key_id(key) for key in left["missing"]])
         entry = read.entry.entry_digest.hex()
         result = {
             "entry": entry,
@@ -283,7 +283,7 @@ def fetch(context: Context, entry: str, out: Path | None, node: str, asker: str)
             raise BadParameterError("the digest of an entry is 64 hexadecimal digits", name="ENTRY")
         path.touch(mode=0o600)
         path.write_bytes(print_draft(read))
-        missing = [name_of_signer(actor, read, key) for key in missing_keys(read)]
+        missing = _names(context, actor, read, missing_keys(read))
         result = {"draft": path, "entry": entry, "missing_signatures": missing}
         lines = [
             context.say("draft.fetched", path=path),
@@ -308,6 +308,10 @@ def _look(actor: Actor, read: Draft) -> tuple[Explanation, Mapping[RecordId, Map
 
 def _name(actor: Actor, key_id: bytes) -> str:
     return who_is(actor, key_id) or key_id.hex()
+
+
+def _names(context: Context, actor: Actor, read: Draft, keys: Iterable[KeyId]) -> list[str]:
+    return [name_of_signer(actor, read, key, context.lang) for key in keys]
 
 
 def _key_id(shown: str) -> KeyId:

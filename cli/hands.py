@@ -29,7 +29,9 @@ from ledger.ids import OfficeId, RecordId, parse_id
 from ledger.parts import KeySigner
 from registry.authority import covers
 from registry.drafts import Draft
+from registry.explain_words import term_words
 from registry.policies import OFFICER_TERMS, Term
+from registry.problems import Language, in_language
 from registry.schema import Operation
 from registry.signer_plan import CustodyForm, Hand, Hands
 
@@ -315,7 +317,9 @@ def who_is(view: NetworkView, identifier: bytes) -> str | None:
     return None if agency is None else who_is(view, agency)
 
 
-def name_of_signer(view: NetworkView, draft: Draft, key_id: KeyId) -> str:
+def name_of_signer(
+    view: NetworkView, draft: Draft, key_id: KeyId, language: Language = "en"
+) -> str:
     """Return who a key of a draft belongs to; of an unknown one what it signs as, and its id."""
     known = who_is(view, key_id)
     if known is not None:
@@ -325,4 +329,5 @@ def name_of_signer(view: NetworkView, draft: Draft, key_id: KeyId) -> str:
         for signer in draft.entry.head.signers
         if isinstance(signer, KeySigner) and signer.key_id == key_id
     ]
-    return " ".join([*terms[:1], key_id.hex()])
+    words = [in_language(term_words(term), language) for term in terms[:1]]
+    return " ".join([*words, key_id.hex()])

@@ -177,7 +177,9 @@ def load_network(folder: Path) -> NetworkFile:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        message = "this home folder belongs to no network: it has no network.toml"
+        message = (
+            "this home folder belongs to no network: it has no network.toml; name one with --home"
+        )
         raise NotFoundError(message, name=str(path)) from error
     try:
         if len(raw) > FILE_BYTES_MAX:

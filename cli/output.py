@@ -81,11 +81,11 @@ def accepted(
     for line in [lines] if isinstance(lines, str) else lines:
         click.echo(line)
     if next_command is not None:
-        command = next_command if elsewhere else _at_home(next_command, context)
+        command = next_command if elsewhere else at_home(next_command, context)
         note(f"{context.say('frame.next')} {command}", context)
 
 
-def _at_home(command: str, context: Context) -> str:
+def at_home(command: str, context: Context) -> str:
     """Return a suggested command for the home that the person named."""
     words = command.split(" ")
     if not context.home_named or words[0] != "civreg" or "--home" in words:

@@ -13,9 +13,10 @@ from cli.acting import Actor
 from cli.bodies import open_record
 from cli.client import Call
 from cli.commands import Command, Group
+from cli.document_words import act_words, state_words
 from cli.errors import KeyNeededError, NoNetworkError
 from cli.hands import who_is
-from cli.output import Context, accepted
+from cli.output import Context, accepted, at_home
 from cli.passphrases import passphrase_options
 from cli.who_read import list_records, who_read
 from keys.errors import CivregError, SealError
@@ -124,7 +125,7 @@ def history(context: Context, identifier: str, asker: str) -> None:
             said = context.say(
                 "show.act",
                 version=item["version"],
-                kind=item["kind"],
+                kind=act_words(item["kind"], context.lang),
                 height=item["height"],
                 day=civil_date(item["time_ms"]),
                 office=named or "-",
@@ -248,8 +249,8 @@ def _say_row(
     office = None if row.office is None else _named(actor, row.office)
     said.lines += [
         f"{in_language(record_type.title, context.lang)} {print_id(record_id)}",
-        context.say("show.status", status=row.status, version=row.version,
-                    flags=", ".join(row.flags) or "-"),
+        context.say("show.status", status=state_words(context, row.status), version=row.version,
+                    flags=", ".join(state_words(context, flag) for flag in row.flags) or "-"),
         context.say("show.office", office=office or "-", number=row.registration_number or "-"),
         *([context.say("show.under_review")] if in_review else []),
     ]  # fmt: skip
@@ -272,7 +273,7 @@ def _say_row(
         result["access"] = asdict(filed[0]) if filed else None
         said.lines += [f"  {said_of(one, context)}" for one in found.accesses]
     if found is None and row.seal is not None:
-        command = f"civreg record open {print_id(record_id)}"
+        command = at_home(f"civreg record open {print_id(record_id)}", context)
         said.lines.append(f"  {context.say(UNSEEN, command=command)}")
     accepted(result, context, lines=said.lines)
 

@@ -15,17 +15,17 @@ from typing import Final, TypeAlias
 
 import click
 
-from cli.accesses import JOURNAL_FILE, digest_of
+from cli.accesses import JOURNAL_FILE, digest_of, purpose_words
 from cli.act_flow import open_actor, record_id_of
 from cli.acting import Actor
 from cli.client import Call
 from cli.commands import Command
+from cli.document_words import state_words
 from cli.errors import InvalidInputError
 from cli.exit_codes import ExitCode
 from cli.hands import who_is
 from cli.output import Context, accepted
 from cli.passphrases import passphrase_options
-from keys.errors import CivregError
 from ledger.errors import InvalidDataError
 from ledger.ids import print_id
 from registry.problems import in_language
@@ -169,7 +169,7 @@ def _shown(
     word = "sealed" if reason is None else "proved" if reason.matches(access) else "false"
     result = {**access, "office_name": office, "officer_names": officers, "reason": word}
     if reason is not None and word == "proved":
-        purpose = _purpose_words(context, actor, reason.purpose)
+        purpose = purpose_words(context, reason.purpose)
         result |= {"purpose": reason.purpose, "purpose_basis": list(reason.legal_basis)}
         lines.append(
             context.say("who_read.why", purpose=purpose, basis="; ".join(reason.legal_basis))
@@ -177,17 +177,6 @@ def _shown(
     else:
         lines.append(context.say(f"who_read.why_{word}", office=office, entry=access["entry"]))
     return result, lines
-
-
-def _purpose_words(context: Context, actor: Actor, purpose: str) -> str:
-    """Return what people call a purpose: the name of an operation, or the word for a usual one."""
-    try:
-        form_kind = actor.find_form(purpose)
-    except CivregError:
-        known = {"inspection"}
-        return context.say(f"who_read.purpose.{purpose}") if purpose in known else purpose
-    title = in_language(form_kind.operation.title, context.lang) or purpose
-    return f"{in_language(form_kind.record_type.title, context.lang)}: {title}"
 
 
 def _name(actor: Actor, shown: object) -> str:
@@ -235,6 +224,6 @@ def _record_line(context: Context, actor: Actor, one: Mapping[str, object]) -> S
             type=title,
             id=print_id(bytes.fromhex(str(one["record"]))),
             version=one["version"],
-            status=one["status"],
+            status=state_words(context, str(one["status"])),
         )
     ]

@@ -14,6 +14,7 @@ from ledger.entries import EntryContent
 from ledger.ids import RecordId, print_id
 from ledger.parts import CustodySigner, Evidence, Holder, RecordPart, Signer
 from registry.code_names import FindTable
+from registry.explain_words import key_words, object_words, rule_words, term_words
 from registry.field_specs import FieldSpec
 from registry.form_kinds import FindType, find_form
 from registry.form_values import print_value
@@ -23,46 +24,12 @@ from registry.schema import RecordType
 NameOf = Callable[[bytes], str | None]
 """Returns what people call an office, officer, key or record by its id, or None."""
 
+KEY: Final = "key"
 UNSEEN: Final[Text] = ("KHÔNG XEM ĐƯỢC", "UNSEEN")
 _WARNING: Final[Text] = (
     "CHÚ Ý: chương trình này không mở được phần niêm phong; ký là ký khi chưa xem.",
     "WARNING: this program cannot open the sealed part; if you sign, you sign unseen.",
 )
-_TERMS: Final[Mapping[str, Text]] = {
-    "officer": ("cán bộ", "officer"),
-    "second_officer": ("cán bộ thứ hai", "second officer"),
-    "upper_office": ("cơ quan cấp trên", "upper office"),
-    "other_office": ("cơ quan khác", "another office"),
-    "other_agency": ("đơn vị khác", "another agency"),
-    "agency": ("đơn vị", "agency"),
-    "authority": ("cơ quan có thẩm quyền", "authority"),
-    "owners": ("chủ sở hữu", "owner"),
-    "new_owners": ("chủ sở hữu mới", "new owner"),
-    "links": ("bên có tên trong hồ sơ", "party named in the record"),
-    "subject": ("chính người này", "the person concerned"),
-    "consent": ("trẻ từ đủ 9 tuổi đồng ý", "the child, who agrees"),
-    "representative": ("người đại diện", "representative"),
-    "guardian": ("người giám hộ", "guardian"),
-    "supervisor": ("người giám sát giám hộ", "supervisor of the guardian"),
-    "lenders": ("bên nhận bảo đảm", "lender"),
-    "informant": ("người đi khai", "informant"),
-    "new_key": ("khóa mới", "new key"),
-    "old_key": ("khóa cũ", "old key"),
-    "recovery": ("người được tin cậy khôi phục", "recovery contact"),
-    "consensus_key": ("khóa đồng thuận", "consensus key"),
-    "custodian": ("dịch vụ kho niêm phong", "custodian"),
-    "court": ("tòa án", "court"),
-}
-_ROLES: Final[Mapping[str, Text]] = {
-    "notify": ("báo tin", "notifies"),
-    "declare": ("tiếp nhận", "takes the declaration"),
-    "register": ("đăng ký", "registers"),
-    "approve": ("phê duyệt", "approves"),
-    "correct_senior": ("cải chính cấp trên", "senior for corrections"),
-    "court": ("tòa án", "court"),
-    "lock": ("khóa", "locks"),
-    "lender": ("bên cho vay", "lender"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +108,12 @@ def explain_entry(entry: EntryContent, reading: Reading) -> Explanation:
         lines += record_lines
         unseen = unseen or hidden
     for made in entry.objects:
-        title = (f"Lập {made.kind}", f"Makes {made.kind}")
+        words = object_words(made.kind)
+        title = (f"Lập {words[0]}", f"Makes {words[1]}")
+        key = key_words(made.fields) if made.kind == KEY else None
+        if key is not None:
+            lines.append(Line(title, key))
+            continue
         lines.append(Line(title, ("", "")))
         specs = form_kind.objects.get(made.kind, {})
         lines += _field_lines(specs, made.fields, reading, head.event_date)
@@ -280,16 +252,6 @@ def _signer_line(signer: Signer, reading: Reading) -> Line:
     return Line(("Người ký", "Signer"), said)
 
 
-def term_words(term: str) -> Text:
-    """Return what a signer's term means, in Vietnamese and English."""
-    name, _, role = term.rstrip(")").partition("(")
-    words = _TERMS.get(name, (name, name))
-    if not role:
-        return words
-    of = _ROLES.get(role, (role, role))
-    return f"{words[0]} ({of[0]})", f"{words[1]} ({of[1]})"
-
-
 def _ground_lines(entry: EntryContent) -> list[Line]:
     context, head = entry.context, entry.head
     lines = [
@@ -298,7 +260,8 @@ def _ground_lines(entry: EntryContent) -> list[Line]:
     ]
     for rule in context.rules:
         said = ("chưa kiểm chứng", "unverified") if rule.warned else ("đạt", "passed")
-        lines.append(Line((f"Quy tắc {rule.rule}", f"Rule {rule.rule}"), said))
+        words = rule_words(rule.rule)
+        lines.append(Line((f"Quy tắc: {words[0]}", f"Rule: {words[1]}"), said))
     if context.court_order is not None:
         order = print_id(context.court_order)
         lines.append(Line(("Quyết định của tòa", "Court order"), (order, order)))

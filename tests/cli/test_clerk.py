@@ -98,7 +98,9 @@ def citizen(desk, new_desk, tmp_path):
         (signed,) = own.ask("draft", "sign", draft, "--yes")
         assert not shown["unseen"], "she reads her own record before she signs"
         assert not signed["unseen"]
-        assert "Given name: An" in "\n".join(shown["explanation"])
+        said = "\n".join(shown["explanation"])
+        assert "Given name: An" in said
+        assert "Makes key: to sign, fingerprint " in said, "what she compares with her own"
         desk.ask("draft", "submit", draft)
         return own, identity
 
@@ -198,6 +200,26 @@ def test_an_owner_sees_who_read_when_and_why_once_the_office_says_it(desk, citiz
     assert "is NOT what it said" in said.stdout
     status, error = desk.refused("who-read", identity)
     assert (status, error["code"]) == (ExitCode.NOT_FOUND, "node.not_found"), "owners only"
+
+
+def test_a_clerk_reads_words_where_the_ledger_has_codes(desk, paper, mother):
+    """Acts, types, statuses, rules, signers: none of them by its code alone, in both languages."""
+    form = birth_form(mother, "Lời")
+    tried = desk.run("birth", "register", "-", "--office", "justice", "--dry-run", "--lang", "vi",
+                     *custody(paper), stdin=form)  # fmt: skip
+    assert "Quy tắc: tuổi của mẹ: đạt" in tried.stdout
+    made = desk.run("birth", "register", "-", "--office", "justice", "--yes", "--lang", "vi",
+                    *custody(paper), stdin=form)  # fmt: skip
+    assert "Đã đăng ký: Khai sinh: Đăng ký, trong khối" in made.stdout
+    birth = next(line for line in made.stdout.splitlines() if line.startswith("Khai sinh "))
+    identifier = birth.removeprefix("Khai sinh ").partition(",")[0]
+    for lang, status, act in (
+        ("en", "status: registered, ", "Birth: "), ("vi", "đã đăng ký (registered)", "Khai sinh: ")
+    ):  # fmt: skip
+        shown = desk.run("show", identifier, "--lang", lang).stdout
+        assert status in shown
+        assert f"civreg --home {desk.home} record open {identifier}" in shown
+        assert act in desk.run("record", "history", identifier, "--lang", lang).stdout
 
 
 def test_a_person_lists_the_own_records_without_naming_a_key(citizen):

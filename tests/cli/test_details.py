@@ -20,6 +20,7 @@ OF_NO_PERSON = {
     "languages.py",  # faults of the catalogue itself
     "output.py: a result holds a {}, which JSON cannot show",
 }
+MESSAGE_NAMES = {"message", "reason"}
 LETTERS_MIN = 4
 """A sentence with fewer letters of its own, such as `{}: {}`, would match anything."""
 
@@ -43,6 +44,10 @@ def sentences():
                 said = sentence_of(node.args[0])
                 if node.func.id.endswith("Error") and said is not None:
                     yield path.name, said
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                said = sentence_of(node.value)
+                if node.targets[0].id in MESSAGE_NAMES and said is not None:
+                    yield path.name, said
 
 
 def is_told(name, said):
@@ -65,7 +70,7 @@ def test_no_sentence_is_kept_that_nothing_says():
     source = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py"))
     plain = re.sub(r'"\s*\n\s*f?"', "", source)
     for text in catalogue("vi").details:
-        pieces = [piece for piece in PLACE.split(text) if len(piece) > LETTERS_MIN]
+        pieces = [piece for piece in PLACE.split(text) if len(piece) > 2 * LETTERS_MIN]
         assert all(piece in plain for piece in pieces), text
 
 

@@ -1,0 +1,123 @@
+"""Words for what entries name by codes: signers' terms and roles, rules, objects, keys.
+
+What is not in these tables stands as it is. Record types name their own fields and operations.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from keys.did import fingerprint
+from keys.errors import InvalidKeyError
+from keys.signing import parse_public_key
+from ledger.canonical import Value
+from registry.problems import Text
+
+_TERMS: Final[Mapping[str, Text]] = {
+    "officer": ("cán bộ", "officer"),
+    "second_officer": ("cán bộ thứ hai", "second officer"),
+    "upper_office": ("cơ quan cấp trên", "upper office"),
+    "other_office": ("cơ quan khác", "another office"),
+    "other_agency": ("đơn vị khác", "another agency"),
+    "agency": ("đơn vị", "agency"),
+    "authority": ("cơ quan có thẩm quyền", "authority"),
+    "owners": ("chủ sở hữu", "owner"),
+    "new_owners": ("chủ sở hữu mới", "new owner"),
+    "links": ("bên có tên trong hồ sơ", "party named in the record"),
+    "subject": ("chính người này", "the person concerned"),
+    "consent": ("trẻ từ đủ 9 tuổi đồng ý", "the child, who agrees"),
+    "representative": ("người đại diện", "representative"),
+    "guardian": ("người giám hộ", "guardian"),
+    "supervisor": ("người giám sát giám hộ", "supervisor of the guardian"),
+    "lenders": ("bên nhận bảo đảm", "lender"),
+    "informant": ("người đi khai", "informant"),
+    "new_key": ("khóa mới", "new key"),
+    "old_key": ("khóa cũ", "old key"),
+    "recovery": ("người được tin cậy khôi phục", "recovery contact"),
+    "consensus_key": ("khóa đồng thuận", "consensus key"),
+    "custodian": ("dịch vụ kho niêm phong", "custodian"),
+    "court": ("tòa án", "court"),
+}
+_ROLES: Final[Mapping[str, Text]] = {
+    "notify": ("báo tin", "notifies"),
+    "declare": ("tiếp nhận", "takes the declaration"),
+    "register": ("đăng ký", "registers"),
+    "approve": ("phê duyệt", "approves"),
+    "correct_senior": ("cải chính cấp trên", "senior for corrections"),
+    "court": ("tòa án", "court"),
+    "lock": ("khóa", "locks"),
+    "lender": ("bên cho vay", "lender"),
+}
+_RULES: Final[Mapping[str, Text]] = {
+    "appeared_in_person": ("đã đến trực tiếp", "appeared in person"),
+    "duplicate_search": ("tìm khai sinh trùng", "search for the same birth"),
+    "evidence_kind": ("loại giấy tờ chứng sinh", "kind of evidence"),
+    "geometry_valid": ("hình thể thửa đất", "geometry of the parcel"),
+    "mother_age": ("tuổi của mẹ", "age of the mother"),
+    "name_letters": ("chữ trong họ tên", "letters of the name"),
+    "number_matches_person": (
+        "số định danh khớp với người",
+        "the personal number fits the person",
+    ),
+}
+_OBJECTS: Final[Mapping[str, Text]] = {
+    "ballot": ("cuộc biểu quyết", "ballot"),
+    "certificate": ("giấy chứng nhận", "certificate"),
+    "closing": ("việc đóng", "closing"),
+    "competence": ("thẩm quyền", "competence"),
+    "competence_end": ("chấm dứt thẩm quyền", "end of a competence"),
+    "duplicate": ("dấu hiệu trùng", "possible duplicate"),
+    "encumbrance": ("biện pháp bảo đảm", "encumbrance"),
+    "grant": ("phép xem", "grant"),
+    "key": ("khóa", "key"),
+    "key_end": ("chấm dứt khóa", "end of a key"),
+    "logged": ("lần tra cứu", "access"),
+    "notice": ("thông báo", "notice"),
+    "office": ("cơ quan", "office"),
+    "opening": ("lần mở cửa sổ nhập", "opening of an import"),
+    "piece": ("phần văn bản", "piece of a text"),
+    "release": ("việc xóa bảo đảm", "release"),
+    "role": ("vai trò", "role"),
+    "role_end": ("chấm dứt vai trò", "end of a role"),
+    "stated": ("trường được trình bày", "stated field"),
+    "vote": ("lá phiếu", "vote"),
+    "withdrawal": ("việc rút phép xem", "withdrawal"),
+    "wraps": ("khóa bọc", "wraps"),
+}
+_KEY_PURPOSES: Final[Mapping[str, Text]] = {
+    "sign": ("để ký", "to sign"),
+    "auth": ("để hỏi các nút", "to ask nodes"),
+    "seal": ("để mở phần niêm phong", "to open what is sealed"),
+}
+
+
+def term_words(term: str) -> Text:
+    """Return what a signer's term means, in Vietnamese and English."""
+    name, _, role = term.rstrip(")").partition("(")
+    words = _TERMS.get(name, (name, name))
+    if not role:
+        return words
+    of = _ROLES.get(role, (role, role))
+    return f"{words[0]} ({of[0]})", f"{words[1]} ({of[1]})"
+
+
+def rule_words(rule: str) -> Text:
+    """Return what a rule on opened fields looks at."""
+    return _RULES.get(rule, (rule, rule))
+
+
+def object_words(kind: str) -> Text:
+    """Return what people call an object that an act makes."""
+    return _OBJECTS.get(kind, (kind, kind))
+
+
+def key_words(fields: Mapping[str, Value]) -> Text | None:
+    """Return purpose and fingerprint of a key that an act enrols; None if it is malformed."""
+    algorithm, public, purpose = (fields.get(name) for name in ("algorithm", "public", "purpose"))
+    if not isinstance(algorithm, int) or not isinstance(public, bytes):
+        return None
+    try:
+        shown = fingerprint(parse_public_key(algorithm, public))
+    except InvalidKeyError:
+        return None
+    use = _KEY_PURPOSES.get(str(purpose), (str(purpose), str(purpose)))
+    return f"{use[0]}, dấu vân {shown}", f"{use[1]}, fingerprint {shown}"
