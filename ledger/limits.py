@@ -36,6 +36,11 @@ ENTRY_PARTS_MAX: Final = 64
 POOL_ENTRIES_MAX: Final = 50_000
 POOL_BYTES_MAX: Final = 64 * 1024 * 1024
 POOL_SIGNER_ENTRIES_MAX: Final = 1_000
+POOL_SIGNER_BYTES_MAX: Final = 8 * 1024 * 1024
+POOL_SIGNER_SHARE: Final = 8
+"""A signer may hold one eighth of what is free, so a pool that many stuff still has room."""
+POOL_SIGNER_ENTRIES_LEAST: Final = 16
+"""What a signer may hold however full the pool is, while it is not quite full."""
 POOL_RECORD_DEPTH_MAX: Final = 16
 """Entries of one record that may wait in the pool, one behind the other."""
 STAGED_SIGNER_BYTES_MAX: Final = 64 * 1024 * 1024

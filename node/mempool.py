@@ -22,7 +22,10 @@ from ledger.limits import (
     POOL_BYTES_MAX,
     POOL_ENTRIES_MAX,
     POOL_RECORD_DEPTH_MAX,
+    POOL_SIGNER_BYTES_MAX,
+    POOL_SIGNER_ENTRIES_LEAST,
     POOL_SIGNER_ENTRIES_MAX,
+    POOL_SIGNER_SHARE,
 )
 from node.errors import PoolFullError, RecordDepthError, SignerLimitError
 
@@ -69,6 +72,7 @@ class Limits:
     entries_max: int = POOL_ENTRIES_MAX
     bytes_max: int = POOL_BYTES_MAX
     signer_entries_max: int = POOL_SIGNER_ENTRIES_MAX
+    signer_bytes_max: int = POOL_SIGNER_BYTES_MAX
     record_depth_max: int = POOL_RECORD_DEPTH_MAX
 
 
@@ -92,6 +96,7 @@ class Mempool:
         self._writers: dict[RecordId, dict[Digest, None]] = {}
         self._failures: dict[Digest, int] = {}
         self._bytes = 0
+        self._signer_bytes: dict[KeyId, int] = {}
         self.on_not_empty: Callable[[], None] = _nothing
         self.on_given_up: Callable[[list[PooledEntry]], None] = _nothing_of
 
@@ -129,7 +134,7 @@ class Mempool:
 
         Raises:
             PoolFullError: Too many entries or bytes.
-            SignerLimitError: Too many entries of this signer.
+            SignerLimitError: Too many entries or bytes of this signer.
             RecordDepthError: Too many entries of one of these records.
         """
         limits = self._limits
@@ -143,12 +148,7 @@ class Mempool:
                 f"the pool holds {self._bytes} bytes and cannot take {size} more",
                 **_limit("pool bytes", self._bytes + size, limits.bytes_max),
             )
-        waiting = len(self._queues.get(signer, ()))
-        if waiting >= limits.signer_entries_max:
-            raise SignerLimitError(
-                f"{waiting} entries of this signer wait already",
-                **_limit("pool entries of a signer", waiting, limits.signer_entries_max),
-            )
+        self._check_share(signer, size)
         for record_id in writes:
             depth = len(self._writers.get(record_id, ()))
             if depth >= limits.record_depth_max:
@@ -157,12 +157,30 @@ class Mempool:
                     **_limit("pool entries of a record", depth, limits.record_depth_max),
                 )
 
+    def _check_share(self, signer: KeyId, size: int) -> None:
+        """Refuse a signer more than his share: the fuller the pool is, the smaller it gets."""
+        limits = self._limits
+        waiting = len(self._queues.get(signer, ()))
+        share = (limits.entries_max - len(self._entries)) // POOL_SIGNER_SHARE
+        most = min(limits.signer_entries_max, max(POOL_SIGNER_ENTRIES_LEAST, share))
+        if waiting >= most:
+            raise SignerLimitError(
+                f"{waiting} entries of this signer wait already",
+                **_limit("pool entries of a signer", waiting, most),
+            )
+        held = self._signer_bytes.get(signer, 0)
+        if waiting >= POOL_SIGNER_ENTRIES_LEAST and held + size > limits.signer_bytes_max:
+            raise SignerLimitError(
+                f"{held} bytes of this signer wait already",
+                **_limit("pool bytes of a signer", held + size, limits.signer_bytes_max),
+            )
+
     def add(self, pooled: PooledEntry) -> None:
         """Take an entry in; one that is here already stays as it is.
 
         Raises:
             PoolFullError: Too many entries or bytes.
-            SignerLimitError: Too many entries of this signer.
+            SignerLimitError: Too many entries or bytes of this signer.
             RecordDepthError: Too many entries of one of its records.
         """
         digest = pooled.entry_digest
@@ -174,6 +192,8 @@ class Mempool:
         self._sequence[digest] = self._next_sequence
         self._next_sequence += 1
         self._bytes += pooled.size
+        held = self._signer_bytes.get(pooled.signer, 0)
+        self._signer_bytes[pooled.signer] = held + pooled.size
         self._queues.setdefault(pooled.signer, {})[digest] = None
         for record_id in pooled.writes:
             self._writers.setdefault(record_id, {})[digest] = None
@@ -229,6 +249,9 @@ class Mempool:
             del queue[digest]
             if queue:
                 self._queues[pooled.signer] = queue
+                self._signer_bytes[pooled.signer] -= pooled.size
+            else:
+                del self._signer_bytes[pooled.signer]
             for record_id in pooled.writes:
                 writers = self._writers[record_id]
                 del writers[digest]

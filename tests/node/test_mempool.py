@@ -14,6 +14,8 @@ from ledger.limits import (
     POOL_BYTES_MAX,
     POOL_ENTRIES_MAX,
     POOL_RECORD_DEPTH_MAX,
+    POOL_SIGNER_BYTES_MAX,
+    POOL_SIGNER_ENTRIES_LEAST,
     POOL_SIGNER_ENTRIES_MAX,
 )
 from node.errors import PoolFullError, RecordDepthError, SignerLimitError
@@ -54,8 +56,53 @@ def take_all(pool, entries_max=EVERYTHING):
 
 def test_the_default_limits_are_those_of_the_table():
     assert Limits() == Limits(
-        POOL_ENTRIES_MAX, POOL_BYTES_MAX, POOL_SIGNER_ENTRIES_MAX, POOL_RECORD_DEPTH_MAX
+        POOL_ENTRIES_MAX,
+        POOL_BYTES_MAX,
+        POOL_SIGNER_ENTRIES_MAX,
+        POOL_SIGNER_BYTES_MAX,
+        POOL_RECORD_DEPTH_MAX,
     )
+
+
+def stuffed(signers, entries_max=800):
+    """A pool into which some signers put as much as they are let."""
+    pool = Mempool(Limits(entries_max=entries_max))
+    open_to = set(range(signers))
+    number = 0
+    while open_to:
+        for signer in sorted(open_to):
+            number += 1
+            try:
+                pool.add(entry(number, signer))
+            except SignerLimitError:
+                open_to.discard(signer)
+    return pool
+
+
+@pytest.mark.parametrize("signers", [1, 8, 30])
+def test_signers_who_stuff_the_pool_together_leave_room_for_another_one(signers):
+    pool = stuffed(signers)
+    assert len(pool) < 800
+    for number in range(POOL_SIGNER_ENTRIES_LEAST):
+        pool.add(entry(10_000 + number, "newcomer"))
+
+
+def test_one_signer_alone_holds_an_eighth_of_what_he_leaves_free():
+    assert len(stuffed(1)) == len(stuffed(1, 800)) == 89  # 89 >= (800 - 89) // 8
+
+
+def test_a_signer_of_large_entries_is_bounded_in_bytes_and_a_few_always_fit():
+    pool = Mempool(Limits(signer_bytes_max=1_000))
+    for number in range(POOL_SIGNER_ENTRIES_LEAST):
+        pool.add(entry(number, "a", size=500))
+    with pytest.raises(SignerLimitError) as refused:
+        pool.add(entry(99, "a", size=500))
+    assert refused.value.details["maximum"] == 1_000
+    pool.add(entry(100, "b", size=500))
+    pool.remove([one.entry_digest for one in pool.entries()])
+    for number in range(200, 202):
+        pool.add(entry(number, "a", size=500))
+    assert pool._signer_bytes == {entry(0, "a").signer: 1_000}
 
 
 @pytest.mark.parametrize(
