@@ -317,6 +317,8 @@ def _lines(context: Context, result: dict[str, object], report: Path | None) -> 
             context.say("audit.genuine", entries=result["entries"], height=result["height"]),
             context.say("audit.state_root", root=result["state_root"]),
         ]
+        if result["evidence"]:
+            lines.append(context.say("evidence.audited", count=result["evidence"]))
         if "second_opinions" in result:
             lines.append(context.say("audit.second", count=result["second_opinions"]))
     seconds, replayed = float(str(result["seconds"])), int(str(result["replayed"]))

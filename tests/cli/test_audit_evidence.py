@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
 from cli.audit_checkpoint import read_checkpoint, write_checkpoint
 from cli.audit_replay import Audit
 from cli.audit_signatures import SignatureQueue
 from cli.chain_copies import open_copy
+from cli.main import program
 from consensus.evidence import Evidence, evidence_of
 from consensus.messages import SignedVote, VoteType, vote_message
 from consensus.wire import print_message
@@ -49,6 +51,8 @@ def test_good_evidence_holds_and_is_counted(tmp_path):
     made = chain_of((), (equivocation(1), equivocation(2)), (equivocation(2, height=3),))
     status, result = replay(made.export(tmp_path / "export"))
     assert (status, result["holds"], result["evidence"]) == (0, True, 3)
+    words = CliRunner().invoke(program, ["audit", "replay", str(tmp_path / "export")]).stdout
+    assert "3 pieces of evidence" in words
 
 
 def forged() -> bytes:
