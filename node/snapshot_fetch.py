@@ -1,7 +1,7 @@
 """Gets a snapshot from peers: who has which, one whose manifest holds, its chunks from all of them.
 
-A machine over the ports of `node.ports`, like `node.sync`. All peers are asked what they have; the
-newest snapshot that most of them offer is tried first. A manifest is verified from genesis on
+A machine over the ports of `node.ports`, like `node.sync`. All peers are asked what they have; what
+two or more of them offer is tried first, the newest before others. A manifest is verified from genesis on
 before anything else is asked for, each chunk against the digest that the manifest lists, and
 whoever gives another one is blamed and the next one asked (`node.fetch`). That the chunks lead to
 the certified state shows only when all are here: `refuse` is for whoever finds out that they do
@@ -51,6 +51,7 @@ class SnapshotFetch:
         network_id: The network of this node.
         height_min: A snapshot of a lower height is of no use.
         folder: Where its files go, as `ledger.snapshot_files` reads them.
+        bytes_max: A snapshot of more bytes is passed over: whoever lists it may have made it up.
 
     Attributes:
         on_done: Told the manifest when all files are there.
@@ -66,6 +67,8 @@ class SnapshotFetch:
         network_id: Digest,
         height_min: int,
         folder: Path,
+        *,
+        bytes_max: int,
     ) -> None:
         self._network = network
         self._timers = timers
@@ -73,6 +76,7 @@ class SnapshotFetch:
         self._network_id = network_id
         self._height_min = height_min
         self._folder = folder
+        self._bytes_max = bytes_max
         self._offers: dict[Digest, tuple[int, list[AgencyId]]] = {}
         self._answers = 0
         self._is_listed = False
@@ -125,18 +129,18 @@ class SnapshotFetch:
             self._next()
 
     def _next(self) -> None:
-        """Try the newest snapshot that is left; of one height the one that most peers have."""
+        """Try the best snapshot that is left: of two peers or more, new, of many peers."""
         self._manifest, self._givers = None, []
         self._fetcher.forget_all()
         usable = [
-            (height, len(peers), snapshot_id)
+            (len(peers) > 1, height, len(peers), snapshot_id)
             for snapshot_id, (height, peers) in self._offers.items()
             if height >= self._height_min
         ]
         if not usable:
             self.on_failed(SnapshotUnavailableError("no peer has a snapshot that can be used"))
             return
-        height, _count, snapshot_id = max(usable)
+        _is_common, height, _count, snapshot_id = max(usable)
         _height, peers = self._offers.pop(snapshot_id)
         self._ask_manifest(snapshot_id, height, sorted(peers))
 
@@ -150,6 +154,9 @@ class SnapshotFetch:
             manifest = None if raw is None else self._read(peer, raw, snapshot_id, height)
             if manifest is None or raw is None:
                 self._ask_manifest(snapshot_id, height, others)
+            elif sum(one.size for one in manifest.content.chunks) > self._bytes_max:
+                self._log.warning("snapshot_too_large", height=height)
+                self._next()
             else:
                 self._begin(manifest, raw, peer)
 

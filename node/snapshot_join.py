@@ -129,6 +129,7 @@ class _Joining:
             genesis.network_id,
             lowest_height(config),
             fetched,
+            bytes_max=shutil.disk_usage(fetched).free // 2,
         )
 
     async def run(self, tell: Tell) -> Manifest:
