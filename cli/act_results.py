@@ -6,7 +6,6 @@ from cli.exit_codes import ExitCode
 from cli.output import Context, accepted
 from cli.packages import Package, Result
 from ledger.ids import print_id
-from registry.certification import CERTIFICATE
 from registry.explain_words import object_words
 from registry.problems import in_language
 
@@ -40,13 +39,7 @@ def say_result(
         "registration_no": result.registration_number,
         "records": records,
     }
-    kind = act_words(entry.head.kind, context.lang)
-    lines = [context.say(f"act.{result.status}", kind=kind, height=result.height)]
-    if result.registration_number is not None:
-        lines.append(context.say("act.number", number=result.registration_number))
-    for record in records:
-        words = type_words(str(record["type"]), context.lang)
-        lines.append(context.say("act.record", **{**record, "type": words}))
+    lines = _lines(context, package, result)
     about = entry.head.about
     next_command = None
     if records:
@@ -67,6 +60,20 @@ def say_result(
     return ExitCode.OK if result.committed else ExitCode.NO_NETWORK
 
 
+def _lines(context: Context, package: Package, result: Result) -> list[str]:
+    """Say in words what was registered, and what it wrote."""
+    entry = package.entry
+    kind = act_words(entry.head.kind, context.lang)
+    lines = [context.say(f"act.{result.status}", kind=kind, height=result.height)]
+    if result.registration_number is not None:
+        lines.append(context.say("act.number", number=result.registration_number))
+    for part in entry.records:
+        words = type_words(part.type_name, context.lang)
+        shown = print_id(part.record_id)
+        lines.append(context.say("act.record", type=words, id=shown, version=part.record_version))
+    return lines
+
+
 def made_id_of(package: Package) -> bytes:
     """Return the id of what a side act or act of governance made.
 
@@ -76,8 +83,4 @@ def made_id_of(package: Package) -> bytes:
         certificate_id = item.fields.get("certificate_id")
         if isinstance(certificate_id, bytes):
             return certificate_id
-    for one in package.entry.objects:
-        identifier = one.fields.get("certificate_id")
-        if one.kind == CERTIFICATE and isinstance(identifier, bytes):
-            return identifier
     return package.entry.created_record_id
