@@ -191,8 +191,7 @@ def wait_for_height(actor: Actor, wanted: int) -> None:
     """
     until_s = time.monotonic() + SEEN_SECONDS
     while time.monotonic() < until_s:
-        call = Call(address=actor.addresses[0], path="/v1/status")
-        if int(actor.client.send(call).json["height"]) >= wanted:
+        if int(actor.ask_any(Call(address="", path="/v1/status")).json["height"]) >= wanted:
             actor.refresh()
             return
         time.sleep(SEEN_POLL_SECONDS)

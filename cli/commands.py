@@ -37,6 +37,7 @@ NOUNS: Final[dict[str, str]] = {
     "evidence": "cli.evidence:evidence",
     "export": "cli.export:export",
     "form": "cli.form:form",
+    "governance": "cli.decisions:governance",
     "identity": "cli.record_nouns:noun",
     "import": "cli.import_file:import_",
     "import-window": "cli.governance:noun",

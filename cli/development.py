@@ -110,6 +110,15 @@ class OfficerKeys:
     seal: SoftwareKey
 
 
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a node listens: for peers, for the public, for its operator."""
+
+    peer: Address
+    public: Address
+    private: Address
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What a development network should be like.
@@ -146,22 +155,25 @@ def make_development(folder: Path, wish: Wish) -> tuple[NetworkFile, Genesis]:
         InvalidDataError: Genesis would not hold.
     """
     assert NODES_MIN <= wish.nodes <= len(AGENCIES), "the command has checked it"
-    agencies = [_make_keys(plan) for plan in AGENCIES[: wish.nodes]]
+    agencies = [make_agency_keys(plan) for plan in AGENCIES[: wish.nodes]]
     ports = _ports(wish)
     genesis = _make_genesis(agencies, ports, wish)
     network = _network_of(folder, wish.name, genesis, agencies, ports)
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    _write_people(network, agencies, wish.passphrase)
+    write_people(network, agencies, wish.passphrase)
     for number, keys in enumerate(agencies):
-        _write_node(folder / f"node-{number}", keys, ports[number], genesis, wish)
-    _write(folder / GENESIS_FILE, genesis.raw)
+        peer, public, private = [Address(LOOPBACK, port) for port in ports[number]]
+        listen = Listen(peer, public, private)
+        write_node(folder / f"node-{number}", keys, listen, genesis.raw, wish.passphrase)
+    write_private(folder / GENESIS_FILE, genesis.raw)
     bundle = trust_genesis(genesis, wish.time_ms + TRUST_VALID_MS)
-    _write(folder / TRUST_FILE, bundle.to_bytes())
-    _write(folder / NETWORK_FILE, render_network(network).encode())
+    write_private(folder / TRUST_FILE, bundle.to_bytes())
+    write_private(folder / NETWORK_FILE, render_network(network).encode())
     return network, genesis
 
 
-def _make_keys(plan: AgencyPlan) -> AgencyKeys:
+def make_agency_keys(plan: AgencyPlan) -> AgencyKeys:
+    """Draw all keys and ids of an agency."""
     return AgencyKeys(
         plan=plan,
         agency_id=AgencyId(secrets.token_bytes(ID_BYTES)),
@@ -206,7 +218,7 @@ def _make_genesis(
     unit = _first_unit(attachments["table/admin_unit"])
     parts = []
     for one, places in zip(agencies, ports, strict=True):
-        raw = print_part(_part(one, f"{LOOPBACK}:{places[0]}", unit, day))
+        raw = print_part(agency_part(one, f"{LOOPBACK}:{places[0]}", unit, day))
         signers = one.governance[:GOVERNANCE_NEEDED]
         parts.append((raw, [sign_part(template_raw, raw, key) for key in signers]))
     return merge_genesis(template_raw, parts, attachments)
@@ -221,7 +233,8 @@ def _mandates(plan: AgencyPlan, day: str) -> tuple[Mandate, ...]:
     return (*own, *others)
 
 
-def _part(one: AgencyKeys, address: str, unit: tuple[str, str], day: str) -> FoundingPart:
+def agency_part(one: AgencyKeys, address: str, unit: tuple[str, str], day: str) -> FoundingPart:
+    """Return what an agency says of itself, in genesis or in its application."""
     officers = [
         FoundingOfficer(
             keys.identity,
@@ -257,28 +270,17 @@ def _network_of(
     agencies: Sequence[AgencyKeys],
     ports: Sequence[Sequence[int]],
 ) -> NetworkFile:
-    nodes, offices, officers, governance = [], [], [], []
+    nodes, offices = [], []
+    officers: list[OfficerPlace] = []
+    governance: list[GovernancePlace] = []
     for number, one in enumerate(agencies):
         short = one.plan.name
         public = f"http://{LOOPBACK}:{ports[number][1]}"
         nodes.append(NodePlace(short, one.agency_id, public, folder / f"node-{number}"))
         offices.append(OfficePlace(short, short, one.office_id))
-        for at, keys in enumerate(one.officers, start=1):
-            files = folder / "officers"
-            officers.append(
-                OfficerPlace(
-                    f"{short}-{at}",
-                    short,
-                    keys.identity,
-                    files / f"{short}-{at}-sign.pem",
-                    files / f"{short}-{at}-auth.pem",
-                    keys.seal.public,
-                )
-            )
-        decides = [
-            folder / "governance" / f"{short}-{at}.pem" for at in range(1, GOVERNANCE_KEYS + 1)
-        ]
-        governance.append(GovernancePlace(short, GOVERNANCE_NEEDED, tuple(decides)))
+        found = people_of(folder, one)
+        officers += found[0]
+        governance.append(found[1])
     return NetworkFile(
         folder=folder,
         name=name,
@@ -290,9 +292,28 @@ def _network_of(
     )
 
 
-def _write_people(
+def people_of(folder: Path, one: AgencyKeys) -> tuple[tuple[OfficerPlace, ...], GovernancePlace]:
+    """Return where the keys of an agency's officers and governors lie in a home folder."""
+    short, files = one.plan.name, folder / "officers"
+    officers = tuple(
+        OfficerPlace(
+            f"{short}-{at}",
+            short,
+            keys.identity,
+            files / f"{short}-{at}-sign.pem",
+            files / f"{short}-{at}-auth.pem",
+            keys.seal.public,
+        )
+        for at, keys in enumerate(one.officers, start=1)
+    )
+    decides = [folder / "governance" / f"{short}-{at}.pem" for at in range(1, GOVERNANCE_KEYS + 1)]
+    return officers, GovernancePlace(short, GOVERNANCE_NEEDED, tuple(decides))
+
+
+def write_people(
     network: NetworkFile, agencies: Sequence[AgencyKeys], passphrase: bytes | None
 ) -> None:
+    """Write the key files of officers and governors that a network file names."""
     people = [each for one in agencies for each in one.officers]
     for place, keys in zip(network.officers, people, strict=True):
         _write_key(place.sign, keys.sign, passphrase)
@@ -303,27 +324,28 @@ def _write_people(
             _write_key(path, key, passphrase)
 
 
-def _write_node(
-    home: Path, keys: AgencyKeys, ports: Sequence[int], genesis: Genesis, wish: Wish
+def write_node(
+    home: Path, keys: AgencyKeys, listen: Listen, genesis_raw: bytes, passphrase: bytes | None
 ) -> None:
+    """Write the home of an agency's node: settings, genesis, keys, and the guard of a new key."""
     config = Config(
         home=home,
         agency=keys.agency_id,
         name=keys.plan.name,
-        peer=Address(LOOPBACK, ports[0]),
-        public=Address(LOOPBACK, ports[1]),
-        private=Address(LOOPBACK, ports[2]),
-        passphrase_file=None if wish.passphrase is None else home / "keys" / "passphrase",
-        unencrypted=wish.passphrase is None,
+        peer=listen.peer,
+        public=listen.public,
+        private=listen.private,
+        passphrase_file=None if passphrase is None else home / "keys" / "passphrase",
+        unencrypted=passphrase is None,
         log_level="info",
     )
     for purpose, key in keys.services.items():
-        _write_key(config.keys_folder / f"{purpose}.pem", key, wish.passphrase)
-    _write(config.keys_folder / SECRET_FILE, secrets.token_bytes(TAG_KEY_BYTES))
-    if wish.passphrase is not None:
-        _write(config.keys_folder / "passphrase", wish.passphrase + b"\n")
-    _write(home / CONFIG_FILE, render_config(config).encode())
-    _write(config.genesis_file, genesis.raw)
+        _write_key(config.keys_folder / f"{purpose}.pem", key, passphrase)
+    write_private(config.keys_folder / SECRET_FILE, secrets.token_bytes(TAG_KEY_BYTES))
+    if passphrase is not None:
+        write_private(config.keys_folder / "passphrase", passphrase + b"\n")
+    write_private(home / CONFIG_FILE, render_config(config).encode())
+    write_private(config.genesis_file, genesis_raw)
     config.data_folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     create_guard(config.data_folder / GUARD_FILE, keys.services[Purpose.CONSENSUS].public.key_id)
 
@@ -333,7 +355,8 @@ def _write_key(path: Path, key: SoftwareKey, passphrase: bytes | None) -> None:
     create_key_file(path, key, passphrase, unencrypted=passphrase is None)
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read."""
     path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     path.touch(mode=FILE_MODE)
     path.write_bytes(content)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from cli.applying import apply_for_membership
 from cli.ceremony import make_part, make_template, merge_parts
 from cli.client import Client
 from cli.commands import Command, Group
@@ -336,3 +337,6 @@ def _write_new(context: Context, path: Path, content: bytes) -> None:
         raise FileTakenError("there is a file of that name already", name=str(path))
     if not context.dry_run:
         path.write_bytes(content)
+
+
+network.add_command(apply_for_membership)

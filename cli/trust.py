@@ -13,7 +13,8 @@ from typing import Final
 import click
 
 from cli.commands import Group
-from cli.errors import InvalidInputError
+from cli.errors import InvalidInputError, NoNetworkError
+from cli.network_file import load_network
 from cli.output import Context, accepted, confirm
 from cli.plain_fetch import fetch as fetch_bytes
 from cli.plain_fetch import is_address
@@ -81,12 +82,51 @@ def fetch(
     if held is None and fingerprint is None:
         confirm(context.say("trust.confirm", fingerprint=chosen.fingerprint), context)
     if not context.dry_run:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{path.name}.part")
-        beside.write_bytes(chosen.to_bytes())
-        beside.replace(path)
+        _keep(path, chosen)
     lines = [*_lines(context, chosen), context.say("trust.kept", path=path)]
     accepted(_result(chosen) | {"path": str(path)}, context, lines=lines)
+
+
+@trust.command(changes=True)
+@click.pass_obj
+def update(context: Context) -> None:
+    """Extend the bundle of the home folder by what has changed since, from the network's nodes.
+
+    Each change of the validators must be certified by the set before it, from genesis on, and the
+    bundle that is held must be a beginning of the new one.
+
+    \b
+    Example:
+        civreg trust update
+    """
+    path = context.home / TRUST_FILE
+    held = parse_trust(read_bounded(path, TRUST_BYTES_MAX))
+    found = load_network(context.home)
+    told = [_told(node.address) for node in found.nodes if node.address]
+    bundles = [parse_trust(raw) for raw in told if raw is not None]
+    if not bundles:
+        raise NoNetworkError("no node of the network answers", address=found.name)
+    chosen = choose(bundles, held, None)
+    if not context.dry_run:
+        _keep(path, chosen)
+    grown = len(chosen.changes) - len(held.changes)
+    lines = [*_lines(context, chosen), context.say("trust.grown", count=grown, path=path)]
+    accepted(_result(chosen) | {"path": str(path), "new_changes": grown}, context, lines=lines)
+
+
+def _told(address: str) -> bytes | None:
+    """Return a node's bundle; None if it is down, which does not keep the others from telling."""
+    try:
+        return fetch_bytes(address, PATH, TRUST_BYTES_MAX)
+    except NoNetworkError:
+        return None
+
+
+def _keep(path: Path, bundle: TrustBundle) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_bytes(bundle.to_bytes())
+    beside.replace(path)
 
 
 def choose(

@@ -64,6 +64,7 @@ class Hands:
         informant: Who reports, or None.
         new_keys: Keys to be enrolled, which prove that someone holds them.
         governance: Governance keys of the agency that decides.
+        consensus: The consensus key of the agency that decides, where that one signs.
         custodian: The custodian's key of the office's agency; None if nothing is sealed.
         at_hand: Private keys that are here; an alternative whose keys are all here comes before
             one that waits for others. Empty: the first that can be fulfilled at all.
@@ -74,6 +75,7 @@ class Hands:
     informant: Hand | None = None
     new_keys: Sequence[KeyId] = ()
     governance: Sequence[KeyId] = ()
+    consensus: KeyId | None = None
     custodian: KeyId | None = None
     at_hand: frozenset[KeyId] = frozenset()
 
@@ -313,6 +315,12 @@ def _agency(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
     return [KeySigner(term.label, None, key_id) for key_id in hands.governance]
 
 
+def _consensus_key(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
+    if hands.consensus is None:
+        raise SignerMissingError("no consensus key is there", term=term.label)
+    return [KeySigner(term.label, None, hands.consensus)]
+
+
 def _custodian(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
     if hands.custodian is None:
         raise SignerMissingError("the custodian is not there", term=term.label)
@@ -321,6 +329,7 @@ def _custodian(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
 
 _TERMS: Final[Mapping[str, Callable[[Term, Scene, Hands], list[Signer]]]] = {
     "agency": _agency,
+    "consensus_key": _consensus_key,
     "consent": _consent,
     "custodian": _custodian,
     "informant": _informant,
