@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import verifier
 from cli.evidence import judge_evidence
@@ -25,6 +27,7 @@ from tests.agreement.documents import (
     damaged,
     exchanged,
     genesis_bundle,
+    reencoded,
     small_world,
 )
 from tests.networks import seed, small_network
@@ -106,6 +109,21 @@ def test_no_single_changed_value_leaves_evidence_genuine(files, bundles, name):
     else:
         assert genuine == []
     assert {Word.FORGED, Word.UNREADABLE} <= set(words.values())
+
+
+@pytest.mark.parametrize("name", [*MESSAGES, *HEADERS])
+def test_another_encoding_of_good_evidence_is_unreadable_to_both(files, bundles, name):
+    for what, raw in reencoded(files[name].to_bytes()):
+        assert ask_both(raw, bundles["young"]) is Word.UNREADABLE, what
+
+
+@given(st.data())
+def test_both_say_the_same_of_damaged_bytes(files, bundles, data):
+    raw = bytearray(files[data.draw(st.sampled_from(sorted(files)))].to_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
+    end = data.draw(st.integers(0, 2 * len(raw)))
+    ask_both(bytes(raw[:end]), bundles["young"])
 
 
 def test_parts_of_two_good_files_make_no_accusation_of_somebody_else(files, bundles):
