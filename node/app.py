@@ -153,27 +153,20 @@ class Node:
         self.world.on_failure = self.fail
         self._recall_votes()
         self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
-        self._backlog = BodyBacklog(
-            config.data_folder / MARK_FILE,
-            self.application,
-            self.world.bodies,
-            self.timers,
-            self.log,
-        )
+        self._backlog = self._open_backlog()
         self.service = NodeService(self.world, storage.vault.body)
-        self.snapshots = SnapshotShelf(
-            config.data_folder / SNAPSHOTS_FOLDER,
-            self.application,
-            config.snapshot_blocks,
-            self.clock,
-            self.log,
-        )
+        folder, every = config.data_folder / SNAPSHOTS_FOLDER, config.snapshot_blocks
+        self.snapshots = SnapshotShelf(folder, self.application, every, self.clock, self.log)
         self._listener: PeerListener | None = None
         self._side: Side | None = None
         self._sending: asyncio.Future[None] | None = None
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
         self.interrogation: Interrogation | None = None
+
+    def _open_backlog(self) -> BodyBacklog:
+        path = self.config.data_folder / MARK_FILE
+        return BodyBacklog(path, self.application, self.world.bodies, self.timers, self.log)
 
     def _make_driver(self) -> Driver:
         return Driver(
