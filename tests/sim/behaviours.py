@@ -94,7 +94,7 @@ class Behaviour:
         """Sign a vote, whatever the guard would say."""
         network_id = self.machine.network.genesis.network_id
         message = vote_message(network_id, kind, height, number, block_id)
-        signature = self.machine.key.sign(message)
+        signature = self.machine.key_at(height).sign(message)
         signed = SignedVote(kind, height, number, block_id, self.machine.index, signature)
         return print_message(signed)
 
@@ -104,7 +104,7 @@ class Behaviour:
         message = proposal_message(
             self.machine.network.genesis.network_id, SignedProposal(*given, b"")
         )
-        return print_message(SignedProposal(*given, self.machine.key.sign(message)))
+        return print_message(SignedProposal(*given, self.machine.key_at(place[0]).sign(message)))
 
     def send(self, to: Iterable[AgencyId], *raws: bytes) -> None:
         """Send messages past all behaviours."""

@@ -11,6 +11,7 @@ from consensus.events import ReportEvidence
 from consensus.messages import SignedProposal, SignedVote, VoteType
 from consensus.state import State
 from consensus.wire import parse_message
+from keys.signing import PublicKey
 from ledger.blocks import Header
 from ledger.ids import AgencyId
 from ledger.quorum import QuorumCertificate, precommit_message
@@ -51,6 +52,7 @@ class Checks:
         self.tips: dict[int, int] = {}
         self.timely: set[tuple[int, int, bytes]] = set()
         self.invalid: set[bytes] = set()
+        self.rotated_from: int | None = None
         self.amnesia = 0
         self.done: Counter[str] = Counter()
 
@@ -230,6 +232,9 @@ class Checks:
             self.require(digest not in self.entries, "entry twice", where)
             self.require(digest in self._simulation.submitted, "entry from nowhere", where)
             self.entries.add(digest)
+            if digest == self.network.digests[-1]:
+                self.rotated_from = height + 2
+                self._simulation.faults["consensus key changed"] += 1
         for raw in committed.block.evidence:
             self._accused(parse_message(raw), f"in block {height}")
         del machine
@@ -243,11 +248,18 @@ class Checks:
         )
         signers = set()
         for index, signature in certificate.signatures:
-            public = self.network.public(index)
+            public = self.public_at(index, height)
             good = invented_signature(public, message) == signature
             self.require(good, "certificate signature", where)
             signers.add(index)
         self.require(len(signers) >= self.witness.quorum, "certificate weight", where)
+
+    def public_at(self, index: int, height: int) -> PublicKey:
+        """Return the key of a member at a height, as naively as can be."""
+        following = self.network.next_public(index)
+        if following is None or self.rotated_from is None or height < self.rotated_from:
+            return self.network.public(index)
+        return following
 
     def evidence(self, machine: "Machine", found: ReportEvidence) -> None:
         """Look at an equivocation that a node reports."""

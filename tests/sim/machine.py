@@ -115,7 +115,9 @@ class Process:
         self.application = Application(self.storage.store, EntryCache())
         self.pool = Mempool()
         key: Any = machine.key
-        self.signer = GuardedSigner(key, GuardFile(folder / GUARD_FILE), allow_missing=new_guard)
+        following: Any = machine.next_key
+        guard = GuardFile(folder / GUARD_FILE)
+        self.signer = GuardedSigner(key, guard, allow_missing=new_guard, next_key=following)
         self.driver = WatchedDriver(
             Identity(machine.agency, round_robin),
             document.network_id,
@@ -244,6 +246,10 @@ class Machine:
         self.is_clock_sound = True
         self.process: Process | None = None
         self.key: InventedKey = InventedKey(network.public(index), simulation.checks.signed)
+        following = network.next_public(index)
+        self.next_key: InventedKey | None = None
+        if following is not None:
+            self.next_key = InventedKey(following, simulation.checks.signed)
         self.disk = self.fresh_disk()
         MOUNTED[self.name] = self.disk
         create_guard(InventedPath(self.name) / GUARD_FILE, self.key.public.key_id)  # type: ignore[arg-type]
@@ -263,6 +269,13 @@ class Machine:
         sync = "s" if process.world.sync.is_active else ""
         place = f"{process.application.tip_height}:{state.height}/{core.round}"
         return f"{place}{core.phase.name[:5].lower()}{sync}({core.locked_round})"
+
+    def key_at(self, height: int) -> InventedKey:
+        """Return the key under which the set of a height knows this validator."""
+        public = self.simulation.checks.public_at(self.index, height)
+        if self.next_key is not None and public == self.next_key.public:
+            return self.next_key
+        return self.key
 
     def fresh_disk(self) -> Disk:
         """Return a disk with a chain of height 0 and nothing else."""

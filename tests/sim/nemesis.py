@@ -20,10 +20,12 @@ from tests.sim.network_faults import NetworkFaults
 if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
-WAR_MS_MIN, WAR_MS_MAX = 2_500, 6_000
+WAR_MS_MIN, WAR_MS_MAX = 2_000, 5_000
 ENTRIES_MAX = 8
 EPISODES_MAX = 8
 AGAIN_MS = 2_000
+ROTATION_SHARE = 0.3
+"""Of runs in which a member changes its consensus key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Nemesis:
     def __init__(self, simulation: "Simulation") -> None:
         self._simulation = simulation
         self._dice = dice = simulation.dice
-        validators = dice.choices((4, 5, 7), (86, 8, 6))[0]
+        validators = dice.choices((4, 5, 7), (88, 7, 5))[0]
         faulty = (validators - 1) // 3
         slots = list(range(validators))
         dice.shuffle(slots)
@@ -91,6 +93,9 @@ class Nemesis:
         for number in range(dice.randrange(1, ENTRIES_MAX + 1)):
             at_ms = dice.randrange(self.plan.war_ms)
             self._later(at_ms, f"submit {number}", partial(self._submit, number))
+        if dice.random() < ROTATION_SHARE:
+            number = len(simulation.town.submissions) - 1
+            self._later(dice.randrange(1_000), "change key", partial(self._submit, number))
 
     def _corrupt(self, machine: Machine) -> None:
         """Make a member Byzantine."""

@@ -9,7 +9,7 @@ import pytest
 from tests.sim import __main__ as command
 from tests.sim.__main__ import parse_seeds
 from tests.sim.checks import ViolationError
-from tests.sim.simulation import simulate
+from tests.sim.simulation import Simulation, simulate
 
 SEEDS = 200
 pytestmark = pytest.mark.sim
@@ -52,7 +52,7 @@ def test_a_seed_that_fails_is_printed_as_the_command_that_repeats_it(monkeypatch
     def fail(_self):
         raise ViolationError("agreement: two blocks at height 3")
 
-    monkeypatch.setattr(command.Simulation, "run", fail)
+    monkeypatch.setattr(Simulation, "run", fail)
     assert command.main(["41..42"]) == 1
     printed = capsys.readouterr().out
     assert "agreement: two blocks at height 3\n  make sim SEEDS=41\n" in printed

@@ -19,6 +19,7 @@ import keys.signing
 from consensus.parameters import LAN
 from keys.signing import Algorithm, PublicKey, SoftwareKey
 from ledger import genesis, state_tree
+from ledger.entries import Entry, ObjectPart
 from ledger.ids import AgencyId
 from ledger.store import ChainStore
 from node.submissions import Submission
@@ -30,6 +31,8 @@ from tests.registry.town import (
     AGENCIES,
     CALM,
     GENESIS_MS,
+    Hand,
+    by,
     founding_part,
     identifier,
     key,
@@ -117,6 +120,20 @@ def founding(count: int) -> genesis.Genesis:
     return genesis.merge_genesis(template_raw, parts, attachments)
 
 
+ROTATING = "land"
+"""The agency that may change its consensus key."""
+
+
+def rotation_entry(town: SealedTown) -> Entry:
+    """The entry by which governors give their validator another consensus key; it signs, too."""
+    fresh: Any = InventedKey(_consensus_public(f"{ROTATING} next"))
+    public = {"algorithm": int(fresh.public.algorithm), "public": fresh.public.public}
+    item = ObjectPart("key", {"purpose": "consensus", **public})
+    hands = [by("agency", ROTATING, "govern", number) for number in range(2)]
+    hands.append(Hand("new_key", (fresh,)))
+    return town.entry("agency/change_key", hands, objects=[item], office=None)
+
+
 class _Town(SealedTown):
     """The sealed town on a genesis of ours."""
 
@@ -139,6 +156,7 @@ class Network:
         chain: Rows of a chain store at height 0.
         submissions: Entries with bodies; those that build on others stand behind them.
         digests: Of the entries, parallel.
+        rotating: Index of the member that may change its key; the last submission does it.
         start_ms: When the simulation begins.
     """
 
@@ -147,34 +165,47 @@ class Network:
     chain: dict[bytes, bytes]
     submissions: tuple[Submission, ...]
     digests: tuple[bytes, ...]
+    rotating: int
     start_ms: int
 
     def public(self, index: int) -> PublicKey:
-        """The consensus key of a validator."""
+        """The consensus key of a validator in genesis."""
         return self.genesis.validator_set[index].key
+
+    def next_public(self, index: int) -> PublicKey | None:
+        """The key that a validator may change to; None for those that do not."""
+        return _consensus_public(f"{ROTATING} next") if index == self.rotating else None
 
 
 @cache
 def network_of(count: int) -> Network:
     """Return the network of so many validators."""
+    with cheap_signatures():
+        return _make_network(count)
+
+
+def _make_network(count: int) -> Network:
     town = type("Town", (_Town,), {"count": count})()
     for number in range(PEOPLE):
         if number % 3:
             town.create_identity()
         else:
             town.adult(f"person {number}")
+    town.accept(rotation_entry(town))
     entries = [entry for _height, _time_ms, found in town.blocks for entry in found]
     submissions = []
     for entry in entries:
         named = [one.seal.body_digest for one in entry.records if one.seal is not None]
         bodies = tuple(town.bodies[digest] for digest in named)
         submissions.append(Submission(entry.raw, bodies))
+    members = tuple(one.agency_id for one in town.genesis.validator_set.validators)
     return Network(
         genesis=town.genesis,
-        members=tuple(one.agency_id for one in town.genesis.validator_set.validators),
+        members=members,
         chain=_first_rows(town.genesis),
         submissions=tuple(submissions),
         digests=tuple(bytes(entry.entry_digest) for entry in entries),
+        rotating=members.index(AgencyId(identifier("agency", ROTATING))),
         start_ms=GENESIS_MS + 5_000,
     )
 

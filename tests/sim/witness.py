@@ -25,6 +25,10 @@ class Witness:
     def __init__(self, network: Network) -> None:
         count = len(network.members)
         self._index = {network.public(index).public: index for index in range(count)}
+        for index in range(count):
+            following = network.next_public(index)
+            if following is not None:
+                self._index[following.public] = index
         self.quorum = 2 * count // 3 + 1
         self.votes: dict[tuple[Any, int, int], dict[bytes | None, set[int]]] = defaultdict(dict)
         self.proposals: dict[tuple[int, int], dict[bytes, tuple[int, int, int]]] = defaultdict(dict)
