@@ -41,18 +41,19 @@ OWN = 1
 class Setting:
     """A node on an invented network; the other three are keys in the test's hand."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, own=OWN):
         self.town = make_town()
+        self.own = own
         self.keys = consensus_keys(self.town)
         self.members = [one.agency_id for one in self.town.genesis.validator_set.validators]
-        self.network = InventedNetwork([one for one in self.members if one != self.members[OWN]])
+        self.network = InventedNetwork([one for one in self.members if one != self.members[own]])
         self.timers, self.clock, self.disk = InventedTimers(), InventedClock(), Disk()
         self.clock.time_ms = self.town.time_ms + 1_000
         self.vault = Vault.open(folder / "vault")
         self.application = make_application(folder / "chain", self.town)
         self.pool = Mempool()
-        signer = GuardedSigner(self.keys[OWN], self.disk, allow_missing=True)
-        identity = Identity(self.members[OWN], round_robin)
+        signer = GuardedSigner(self.keys[own], self.disk, allow_missing=True)
+        identity = Identity(self.members[own], round_robin)
         self.driver = Driver(
             identity,
             self.town.network_id,
