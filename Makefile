@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 CHECKED := keys ledger consensus registry node cli verifier tests
 
-.PHONY: help install demo test check sim bench bench-commit bench-audit errors lock clean
+.PHONY: help install demo test check sim bench bench-commit bench-audit bench-sync errors lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,13 +50,16 @@ check: install ## run all that CI runs: linters, types, contracts, every test wi
 	$(BIN)/lint-imports
 	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest --cov --cov-report=term
 
-bench: bench-commit bench-audit ## run all benchmarks
+bench: bench-commit bench-audit bench-sync ## run all benchmarks
 
 bench-commit: install ## entries finalised a second, four nodes, over HTTP
 	@$(BIN)/python -m tests.bench.commit
 
 bench-audit: install ## entries replayed a second and core
 	@$(BIN)/python -m tests.bench.audit
+
+bench-sync: install ## blocks caught up a second, one by one and in parallel
+	@$(BIN)/python -m tests.bench.sync
 
 errors: install ## write docs/errors.md, exit-codes.md and commands.md from the code
 	@$(BIN)/python -m cli.reference

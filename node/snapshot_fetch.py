@@ -1,14 +1,15 @@
 """Gets a snapshot from peers: who has which, one whose manifest holds, its chunks from all of them.
 
 A machine over the ports of `node.ports`, like `node.sync`. All peers are asked what they have; what
-two or more of them offer is tried first, the newest before others. A manifest is verified from genesis on
-before anything else is asked for, each chunk against the digest that the manifest lists, and
-whoever gives another one is blamed and the next one asked (`node.fetch`). That the chunks lead to
-the certified state shows only when all are here: `refuse` is for whoever finds out that they do
+two or more of them offer is tried first, the newest before others. A manifest is verified from
+genesis on before anything else is asked for, each chunk against the digest that the manifest lists,
+and whoever gives another one is blamed and the next one asked (`node.fetch`). That the chunks lead
+to the certified state shows only when all are here: `refuse` is for whoever finds out that they do
 not, and blames who gave the manifest. A snapshot of which nothing comes for a while is given up.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,21 @@ WISHES_MAX: Final = 32
 _LISTS: Final = Question(SNAPSHOTS_PATH, LIST_BYTES_MAX)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which snapshots are of use.
+
+    Attributes:
+        network_id: Of this network.
+        height_min: From this height on.
+        bytes_max: At most so large: whoever lists more may have made it up.
+    """
+
+    network_id: Digest
+    height_min: int
+    bytes_max: int
+
+
 class SnapshotFetch:
     """Fetches one snapshot into a folder.
 
@@ -48,10 +64,8 @@ class SnapshotFetch:
         network: The other nodes.
         timers: For waiting.
         log: Takes notes.
-        network_id: The network of this node.
-        height_min: A snapshot of a lower height is of no use.
+        wanted: Which are of use.
         folder: Where its files go, as `ledger.snapshot_files` reads them.
-        bytes_max: A snapshot of more bytes is passed over: whoever lists it may have made it up.
 
     Attributes:
         on_done: Told the manifest when all files are there.
@@ -60,23 +74,13 @@ class SnapshotFetch:
     """
 
     def __init__(
-        self,
-        network: Network,
-        timers: Timers,
-        log: Log,
-        network_id: Digest,
-        height_min: int,
-        folder: Path,
-        *,
-        bytes_max: int,
+        self, network: Network, timers: Timers, log: Log, wanted: Wanted, folder: Path
     ) -> None:
         self._network = network
         self._timers = timers
         self._log = log
-        self._network_id = network_id
-        self._height_min = height_min
+        self._wanted = wanted
         self._folder = folder
-        self._bytes_max = bytes_max
         self._offers: dict[Digest, tuple[int, list[AgencyId]]] = {}
         self._answers = 0
         self._is_listed = False
@@ -135,7 +139,7 @@ class SnapshotFetch:
         usable = [
             (len(peers) > 1, height, len(peers), snapshot_id)
             for snapshot_id, (height, peers) in self._offers.items()
-            if height >= self._height_min
+            if height >= self._wanted.height_min
         ]
         if not usable:
             self.on_failed(SnapshotUnavailableError("no peer has a snapshot that can be used"))
@@ -154,7 +158,7 @@ class SnapshotFetch:
             manifest = None if raw is None else self._read(peer, raw, snapshot_id, height)
             if manifest is None or raw is None:
                 self._ask_manifest(snapshot_id, height, others)
-            elif sum(one.size for one in manifest.content.chunks) > self._bytes_max:
+            elif sum(one.size for one in manifest.content.chunks) > self._wanted.bytes_max:
                 self._log.warning("snapshot_too_large", height=height)
                 self._next()
             else:
@@ -168,7 +172,7 @@ class SnapshotFetch:
     ) -> Manifest | None:
         try:
             manifest = parse_manifest(raw)
-            check_manifest(manifest, self._network_id)
+            check_manifest(manifest, self._wanted.network_id)
             if (manifest.content.snapshot_id, manifest.content.height) != (snapshot_id, height):
                 raise SnapshotManifestError("another manifest than was asked for")
         except CivregError as error:

@@ -30,7 +30,7 @@ from node.logs import Log
 from node.loop_ports import LoopNetwork, LoopTimers
 from node.peers import Peers
 from node.signer import last_signed_height
-from node.snapshot_fetch import SnapshotFetch
+from node.snapshot_fetch import SnapshotFetch, Wanted
 from node.storage import GUARD_FILE, load_genesis, load_keys
 from node.tls import PeerTls
 
@@ -122,15 +122,9 @@ class _Joining:
             log=log,
             on_failure=self._results.put_nowait,
         )
-        self._fetch = SnapshotFetch(
-            self._network,
-            self._timers,
-            log,
-            genesis.network_id,
-            lowest_height(config),
-            fetched,
-            bytes_max=shutil.disk_usage(fetched).free // 2,
-        )
+        bytes_max = shutil.disk_usage(fetched).free // 2
+        wanted = Wanted(genesis.network_id, lowest_height(config), bytes_max)
+        self._fetch = SnapshotFetch(self._network, self._timers, log, wanted, fetched)
 
     async def run(self, tell: Tell) -> Manifest:
         """Return the manifest of what was restored."""

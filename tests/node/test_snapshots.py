@@ -19,7 +19,7 @@ from ledger.snapshot_files import (
 from ledger.store import ChainStore
 from node.logs import SilentLog
 from node.signer import GuardedSigner, GuardFile, Place, SignedKind, last_signed_height
-from node.snapshot_fetch import SnapshotFetch
+from node.snapshot_fetch import SnapshotFetch, Wanted
 from node.snapshots import CHUNKS_PATH, KEPT_MAX, SNAPSHOTS_PATH, SnapshotShelf, parse_listing
 from tests.node.grown_chain import grow_chain
 from tests.node.invented_ports import InventedNetwork, InventedTimers
@@ -70,15 +70,8 @@ class Town:
         self.network, self.timers = InventedNetwork(PEERS), InventedTimers()
         self.folder = folder / "fetched"
         self.folder.mkdir()
-        self.fetch = SnapshotFetch(
-            self.network,
-            self.timers,
-            SilentLog(),
-            town.network_id,
-            height_min,
-            self.folder,
-            bytes_max=bytes_max,
-        )
+        wanted = Wanted(town.network_id, height_min, bytes_max)
+        self.fetch = SnapshotFetch(self.network, self.timers, SilentLog(), wanted, self.folder)
         self.done: list[Manifest] = []
         self.failed: list[BaseException] = []
         self.fetch.on_done = self.done.append
