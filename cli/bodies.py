@@ -4,7 +4,9 @@ An owner opens with the own seal key. An officer reads with the agency's seal ke
 custodian holds; on a development network it is at hand too. What cannot be opened stays unseen.
 """
 
+import time
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from cli.accesses import UNLOGGED, Why, file_access, is_officer
 from cli.acting import Actor
@@ -29,6 +31,10 @@ from registry.sealed import BodyPlace, OpenedBody, open_body
 from registry.wraps import WRAPPED_BYTES_MAX, WRAPS_BYTES_MAX, WRAPS_MAX, Wrap, open_wraps
 from registry.wraps import parse_wraps as parse_wraps_of_draft
 
+NOT_FOUND: Final = "node.not_found"
+BEHIND_SECONDS: Final = 15.0
+"""How long the node that keeps a record may be behind the one whose state was read."""
+POLL_SECONDS: Final = 0.1
 _VERSION = 1
 _PURPOSE_CHARS_MAX = 16
 
@@ -89,13 +95,33 @@ def open_record(
     shown = print_id(record_id)
     base = f"/v1/records/{shown}"
     ask = _get(address, f"{base}/body", asker)
-    body = _logged(view, ask, (record_id, row), asker, why)
+    try:
+        body = _logged(view, ask, (record_id, row), asker, why)
+    except RemoteRefusalError as error:
+        if error.remote_code != NOT_FOUND:
+            raise
+        _wait_for(view, address)
+        body = _logged(view, ask, (record_id, row), asker, why)
     wraps = _read_wraps(view.client.send(_get(address, f"{base}/keys", asker)).body)
     place = BodyPlace(view.genesis.network_id, record_id, row.version)
     data_key = _unwrap(wraps, place, view.ring, row.seal.key_check)
     if data_key is None:
         raise SealError("no key at hand opens this record")
     return open_body(place, tuple(record_type.sealed_paths), body, row.seal, data_key)
+
+
+def _wait_for(view: Actor, address: str) -> None:
+    """Wait until a node has the blocks of which the state was read, for a while.
+
+    Raises:
+        NoNetworkError: It does not answer.
+    """
+    call = Call(address=address, path="/v1/status")
+    until_s = time.monotonic() + BEHIND_SECONDS
+    while int(view.client.send(call).json["height"]) < view.remote.height:
+        if time.monotonic() > until_s:
+            break  # The caller's next request says what is missing.
+        time.sleep(POLL_SECONDS)
 
 
 def _logged(

@@ -11,7 +11,7 @@ from typing import Final
 from cli.errors import NoNetworkError
 from ledger.canonical import decode, encode
 from ledger.errors import InvalidDataError
-from ledger.fields import read_array, read_bytes_up_to, read_version
+from ledger.fields import INTEGER_MAX, read_array, read_bytes_up_to, read_int, read_version
 from ledger.state_keys import StateKey, key_bytes
 from registry.state import State
 
@@ -32,10 +32,14 @@ class RemoteState:
 
     Args:
         ask: Sends a request; see `Ask`.
+
+    Attributes:
+        height: The newest block after which something was read.
     """
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
+        self.height = 0
         self._known: dict[bytes, bytes | None] = {}
         self._state = State(self.read)
 
@@ -67,6 +71,7 @@ class RemoteState:
         try:
             fields = read_array(decode(answer, ANSWER_BYTES_MAX), "state answer", 3)
             read_version(fields[0], "state answer.version", _VERSION)
+            height = read_int(fields[1], "state answer.height", 0, INTEGER_MAX)
             values = read_array(fields[2], "state values", len(raw_keys))
             stored = [
                 None if value is None else read_bytes_up_to(value, "state value", VALUE_BYTES_MAX)
@@ -74,6 +79,7 @@ class RemoteState:
             ]
         except InvalidDataError as error:
             raise NoNetworkError("the node's answer is no list of state values") from error
+        self.height = max(self.height, height)
         if len(self._known) + len(raw_keys) > CACHED_MAX:
             self._known.clear()
         self._known.update(zip(raw_keys, stored, strict=True))

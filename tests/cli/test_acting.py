@@ -300,6 +300,7 @@ def test_the_state_is_asked_for_once_and_again_after_a_refresh():
     keys = [("record", RecordId(number.to_bytes(16))) for number in range(300)]
     remote.prefetch(keys)
     assert [len(batch) for batch in asked] == [256, 44]
+    assert remote.height == 7, "of the block after which it was read"
     for key in keys:
         assert remote.read(key_bytes(key)) is None
     assert len(asked) == 2
