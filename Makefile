@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 CHECKED := keys ledger consensus registry node cli verifier tests
 
-.PHONY: help install demo test check sim bench bench-commit bench-audit bench-sync errors lock clean
+.PHONY: help install demo test check sim bench bench-commit bench-audit bench-attack bench-sync errors lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: bench-commit bench-audit bench-sync ## run all benchmarks
 
 bench-commit: install ## entries finalised a second, four nodes, over HTTP
 	@$(BIN)/python -m tests.bench.commit
+
+bench-attack: install ## time to finality at rest and under attack, and memory
+	@$(BIN)/python -m tests.bench.attack
 
 bench-audit: install ## entries replayed a second and core
 	@$(BIN)/python -m tests.bench.audit
