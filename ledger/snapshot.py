@@ -16,7 +16,7 @@ chunks; its digest is the snapshot's id. Trust and certificates are each node's 
 manifest is believed because somebody sent it: `check_manifest` verifies it from genesis on, and
 `ledger.snapshot_restore` every byte that it lists.
 
-Source: docs/formats.md, section 16.
+Source: docs/formats.md, section 17.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

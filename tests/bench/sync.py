@@ -10,6 +10,7 @@ Example:
 
 import argparse
 import asyncio
+import functools
 import json
 import shutil
 import sys
@@ -151,7 +152,7 @@ async def in_parallel(target: Target, peers: Peers, blocks: int) -> None:
     sync = Sync(target, network, timers, SystemClock(), SilentLog())
     for name in SERVING:
         sync.status(agency(name), Status(blocks + 1, 0, Phase.PROPOSE, blocks))
-    target.on_back = lambda: done.done() or done.set_result(None)
+    target.on_back = functools.partial(done.set_result, None)
     await done
     timers.stop()
     await network.stop()
