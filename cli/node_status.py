@@ -8,6 +8,7 @@ says is in `--json` as it came.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from cli.node_evidence import piece_lines
 from cli.output import Context
 
 BEHIND: Final = 5
@@ -31,6 +32,7 @@ def status_lines(said: Said, context: Context) -> list[str]:
         "",
         *_table(list(_rows(said, context))),
         *_findings(said, context),
+        *_evidence(said, context),
     ]
 
 
@@ -116,6 +118,14 @@ def _findings(said: Said, context: Context) -> Iterator[str]:
         yield ""
         yield context.say(f"node.{found['level']}", what=found["cause"][context.lang])
         yield f"  {context.say('frame.next')} {found['cure'][context.lang]}"
+
+
+def _evidence(said: Said, context: Context) -> Iterator[str]:
+    """Say who contradicted himself, as far as the chain holds it."""
+    if said.get("evidence"):
+        yield ""
+    for piece in said.get("evidence", ()):
+        yield from piece_lines(piece, context)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from cli.commands import Command, Group
 from cli.errors import FileTakenError, NoNetworkError
 from cli.health_checks import complaints_of, examine
 from cli.network_file import NodePlace
+from cli.node_evidence import evidence
 from cli.node_status import status_lines
 from cli.output import Context, accepted, confirm, note
 from cli.snapshots import snapshot
@@ -204,3 +205,6 @@ def backup(context: Context, stopped: Path, out: Path) -> None:
     result = {"backup": out, "height": copied}
     lines = context.say("node.copied", folder=out, height=copied)
     accepted(result, context, lines=lines, next_command=f"civreg node doctor {out}")
+
+
+node.add_command(evidence)

@@ -224,6 +224,11 @@ class ChainStore:
         for key, raw in self._rows.iterator(prefix=layout.CHANGE):
             yield layout.height_of(key), parse_validator_set(raw)
 
+    def evidence_heights(self) -> Iterator[int]:
+        """Yield the heights whose blocks hold evidence, descending."""
+        rows = self._rows.iterator(prefix=layout.EVIDENCE)
+        yield from reversed([layout.height_of(key) for key, _nothing in rows])
+
     def locate(self, entry_digest: bytes) -> tuple[int, int] | None:
         """Return height and index of an entry, or None."""
         return self._place(layout.ENTRY + entry_digest)

@@ -15,6 +15,7 @@
     e  entry digest                height, index
     r  record id, version, height, index
     n  registration number         height, index
+    v  height                      a height whose block holds evidence
 
 Numbers are big-endian, so that ranges are in order. `u` holds the state values and pages as they
 were before the block, for the newest 1,000 heights.
@@ -59,6 +60,7 @@ PAGE: Final = b"p"
 ENTRY: Final = b"e"
 RECORD: Final = b"r"
 NUMBER: Final = b"n"
+EVIDENCE: Final = b"v"
 
 _HEIGHT: Final = struct.Struct(">Q")
 _NODE: Final = struct.Struct(">BQ")
@@ -136,6 +138,8 @@ def block_rows(batch: CommitBatch) -> Iterator[tuple[bytes, bytes]]:
     yield height_key(OUTCOMES, height), encode(tuple(batch.outcomes))
     if header.next_validators != header.validators:
         yield height_key(CHANGE, height), print_validator_set(batch.next_validators)
+    if batch.block.evidence:
+        yield height_key(EVIDENCE, height), b""
     for index, entry in enumerate(batch.block.entries):
         yield ENTRY + entry.entry_digest, _PLACE.pack(height, index)
         for record in entry.records:

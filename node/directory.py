@@ -99,6 +99,12 @@ def agency_of(application: Application, own: AgencyId) -> AgencyRow | None:
     return row if row is not None and in_range(day, row.from_date, row.to_date) else None
 
 
+def agency_name(application: Application, agency: AgencyId) -> str:
+    """Return what an agency is called in the state, members of the past among them; else ""."""
+    row = application.state().read(agency_key(agency), AgencyRow)
+    return "" if row is None else row.name
+
+
 def make_directory(
     members: Iterable[Member], own: AgencyId | None, addresses: Mapping[AgencyId, Address]
 ) -> tuple[Directory, tuple[str, ...]]:

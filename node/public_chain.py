@@ -11,6 +11,7 @@ from ledger.store_proofs import trust_bundle
 from node.application import Application
 from node.call_values import json_reply, msgpack_reply, number_of, query_number
 from node.clock import Clock
+from node.committed_evidence import EVIDENCE_MAX, committed_evidence
 from node.events import Events
 from node.health import Health, Level
 from node.metrics import Metrics
@@ -51,6 +52,7 @@ class ChainRoutes:
         return {
             "block": self.block,
             "headers": self.headers,
+            "evidence": self.evidence,
             "trust_bundle": self.trust,
             "status": self.status,
             "events": self.follow,
@@ -80,6 +82,14 @@ class ChainRoutes:
             pairs.append((store.header(height).raw, store.quorum_certificate_raw(height)))
             await asyncio.sleep(0)
         return msgpack_reply(encode(tuple(pairs)))
+
+    async def evidence(self, call: Call) -> Reply:
+        """Return the evidence that blocks hold, the newest first."""
+        before = query_number(call, "before", self.application.tip_height + 1)
+        limit = query_number(call, "limit", EVIDENCE_MAX)
+        if not 1 <= limit <= EVIDENCE_MAX:
+            raise MalformedRequestError(f"limit is not within 1 ... {EVIDENCE_MAX}")
+        return json_reply({"evidence": list(committed_evidence(self.application, before, limit))})
 
     async def trust(self, call: Call) -> Reply:  # noqa: ARG002
         """Return the trust bundle of the newest block, made once for each."""
@@ -139,4 +149,6 @@ class ChainRoutes:
     async def show_details(self, call: Call) -> Reply:  # noqa: ARG002
         """Return health with causes and cures, and all that an operator asks for."""
         findings: list[Json] = [finding.to_json() for finding in self.health.findings()]
-        return json_reply({**self._status(), **self.details(), "findings": findings})
+        newest = list(committed_evidence(self.application, self.application.tip_height + 1, 3))
+        said = {**self._status(), **self.details(), "findings": findings, "evidence": newest}
+        return json_reply(said)

@@ -117,6 +117,10 @@ def _read(path: str, name: str, summary: str, **more: object) -> Route:
 
 _HEIGHT: Final = {"height": "after which block, among the newest 1,000; default: the newest"}
 _RANGE: Final = {"from": "first height", "limit": "how many, at most 64"}
+_EVIDENCE: Final = {
+    "before": "only of blocks below this height",
+    "limit": "how many, at most 64",
+}
 _RECORDS: Final = {"from": "how many to leave out", "limit": "how many, at most 256"}
 _VERSIONS: Final = {"from": "first version", "limit": "how many, at most 256"}
 
@@ -212,6 +216,12 @@ ROUTES: Final[tuple[Route, ...]] = (
         "canonical([[header bin, quorum certificate bin] ...]).",
         query=_RANGE,
         gives=MSGPACK,
+    ),
+    _read(
+        "/v1/evidence",
+        "evidence",
+        "Which validators contradicted themselves, as blocks hold it, the newest first.",
+        query=_EVIDENCE,
     ),
     _read(
         "/v1/trust-bundle",

@@ -121,3 +121,9 @@ def test_a_home_with_a_damaged_file_says_which(name, made, tmp_path):
 def test_without_nodes_a_clerk_learns_that_nobody_answers(made):
     status, error = made.refused("show", "000G4-0R40M-30E20-9185G-R38E1W-6")
     assert (status, error["code"]) == (ExitCode.NO_NETWORK, "cli.no_network")
+
+
+def test_a_node_lists_the_evidence_in_its_blocks_or_says_that_there_is_none(desk):
+    assert desk.ask("node", "evidence", desk.home / "node-1") == [{"evidence": 0}]
+    shown = desk.run("node", "evidence", desk.home / "node-1", "--before", "9", "--lang", "vi")
+    assert "bằng chứng" in shown.stdout
