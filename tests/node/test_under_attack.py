@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import re
 import socket
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -404,3 +406,33 @@ async def test_a_public_listener_gives_one_address_half_of_its_places_at_most(tm
             writer.close()
         for one in held:
             one.close()
+
+
+async def test_no_flood_of_refusals_fills_the_log(tmp_path):
+    noted = []
+
+    class Log(SilentLog):
+        def warning(self, event, **values):
+            noted.append((event, values["code"]))
+
+    async with served(tmp_path) as api:
+        api.side.public._log = Log()
+        api.side.queue._bytes = 10**9  # as if too much waited already
+        body = encode((1, ((b"x", ()),)))
+        for _ in range(60):
+            assert (await api.post("/v1/entries", body)).status == 503
+        api.side.queue._bytes = 0
+    assert 1 <= len(noted) <= 25
+    assert set(noted) == {("request_refused", "node.unavailable")}
+
+
+async def test_every_test_that_the_page_of_threats_names_exists():
+    root = Path(__file__).parent.parent
+    named = set(re.findall(r"`(test_\w+)`", (root.parent / "docs/threats.md").read_text("utf-8")))
+    made = {
+        name
+        for path in root.rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert len(named) > 20
+    assert named - made == set()
