@@ -55,8 +55,8 @@ from node.startup import (
     own_vote_verifier,
 )
 from node.storage import (
-    GUARD_FILE,
     Storage,
+    is_guard_made_up,
     load_genesis,
     load_keys,
     load_next_keys,
@@ -146,7 +146,7 @@ class Node:
             self.peers, self.conduct, clock=self.clock, log=self.log, on_failure=self.fail
         )
         self.pool = Mempool()
-        self._had_guard = (config.data_folder / GUARD_FILE).exists()
+        self._had_guard = not is_guard_made_up(config)
         self._signer = open_signer(config, keys, next_keys, allow_missing_guard=options.new_guard)
         self.driver = self._make_driver()
         self.world = NodeWorld(self.application, self.pool, self.driver, self._ports())

@@ -136,7 +136,8 @@ class Guard:
 
     Attributes:
         last: The last place signed, or None if nothing was.
-        is_made_up: Whether there was no guard and the operator said to go on without.
+        is_made_up: Whether there was no guard and the operator said to go on without; it means
+            nothing any more once the guard knows a place.
     """
 
     last: Place | None
@@ -160,7 +161,7 @@ def decide_permission(
         verify: Raises a CivregError if a vote is not signed by our key.
     """
     certified = certified_height(answers, validators)
-    is_older = guard.is_made_up and certified > 0
+    is_older = guard.is_made_up and guard.last is None and certified > 0
     guard_height = 0 if guard.last is None else guard.last.height
     from_height = certified + 1 if guard_height < certified else 1
     for answer in answers.values():

@@ -2,7 +2,7 @@
 
     keys/<purpose>.pem    consensus (validators), peer, custodian, seal, checkpoint, tag
     keys/<purpose>.next.pem    consensus, peer: the key that follows in a rotation
-    data/chain data/vault data/wal data/guard
+    data/chain data/vault data/wal data/guard data/guard-supposed
     run/ports.json        while the node runs
 
 The stores hold locks of their own, so two processes never share a home.
@@ -33,6 +33,8 @@ PASSPHRASE_BYTES_MAX: Final = 4_096
 ROTATED: Final = (Purpose.CONSENSUS, Purpose.PEER)
 """Keys of which a node may hold the next one, too."""
 GUARD_FILE: Final = "guard"
+SUPPOSED_FILE: Final = "guard-supposed"
+"""Lies beside a guard that was made at a start because the operator said so, not with its key."""
 WAL_FILE: Final = "wal"
 VAULT_FOLDER: Final = "vault"
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -164,8 +166,20 @@ def open_signer(
     if key is None:
         return None
     guard = GuardFile(config.data_folder / GUARD_FILE)
+    if allow_missing_guard and is_guard_made_up(config):
+        GuardFile(config.data_folder / SUPPOSED_FILE).replace(b"made by --new-guard\n")
     following = next_keys.get(Purpose.CONSENSUS)
     return GuardedSigner(key, guard, allow_missing=allow_missing_guard, next_key=following)
+
+
+def is_guard_made_up(config: Config) -> bool:
+    """Tell whether there is no guard, or one of which nobody knows what its key had signed before.
+
+    A node that was started without its guard and stopped before it signed anything has a guard at
+    the next start, and knows no more than at the first.
+    """
+    has_guard = (config.data_folder / GUARD_FILE).exists()
+    return not has_guard or (config.data_folder / SUPPOSED_FILE).exists()
 
 
 def write_ports(config: Config, ports: Mapping[str, int]) -> None:

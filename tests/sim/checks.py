@@ -292,9 +292,15 @@ class Checks:
             same = process.application.store.header(height).digest == self.decided[height].digest
             self.require(same, "agreement after a restart", f"height {height}")
 
-    def permitted(self, machine: "Machine", permission: Permission) -> None:
-        """A node that replays a height in which it spoke must know its lock again."""
+    def permitted(self, machine: "Machine", permission: Permission, certified: int) -> None:
+        """A node that replays a height in which it spoke must know its lock again.
+
+        One that lost its guard and has signed nothing since stays silent for two heights more.
+        """
         process = machine.process
+        if process is not None and machine.has_lost_guard and process.signer.last is None:
+            is_silent = certified == 0 or permission.from_height >= certified + 3
+            self.require(is_silent, "wiped node speaks", f"{machine.slot} after {certified}")
         if process is None or not machine.is_honest or machine.is_amnesiac:
             return
         height = process.application.tip_height + 1

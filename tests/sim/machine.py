@@ -16,6 +16,7 @@ from consensus.schedule import round_robin
 from consensus.state import Identity, State
 from keys.errors import BadSignatureError, CivregError
 from keys.hashing import Digest
+from keys.signing import Purpose
 from ledger.errors import CorruptWalError, DiskRefusedError, InvalidDataError
 from ledger.ids import AgencyId
 from ledger.wal import repair
@@ -34,16 +35,17 @@ from node.mempool import Mempool
 from node.peer_entries import is_shameful
 from node.retelling import OFFERS_PATH, Retelling
 from node.service import NodeService
-from node.signer import GuardedSigner, GuardFile, create_guard
+from node.signer import create_guard
 from node.startup import (
     STATUS_PATH,
     Guard,
     Interrogation,
     PeerAnswer,
+    certified_height,
     decide_permission,
     own_vote_verifier,
 )
-from node.storage import GUARD_FILE, open_storage
+from node.storage import GUARD_FILE, is_guard_made_up, open_signer, open_storage
 from node.submissions import Admitted, Submission
 from node.sync_wire import BLOCKS_PATH
 from node.world import NodeWorld, Ports
@@ -103,7 +105,7 @@ class Process:
         folder: Any = InventedPath(machine.name)
         document = machine.network.genesis
         config: Any = SimpleNamespace(data_folder=folder)
-        self.had_guard = (folder / GUARD_FILE).exists()
+        self.had_guard = not is_guard_made_up(config)
         try:
             self.storage = open_storage(config, document)
         except CorruptWalError:
@@ -114,10 +116,11 @@ class Process:
         self.network = NodeNetwork(machine, machine.simulation.network)
         self.application = Application(self.storage.store, EntryCache())
         self.pool = Mempool()
-        key: Any = machine.key
-        following: Any = machine.next_key
-        guard = GuardFile(folder / GUARD_FILE)
-        self.signer = GuardedSigner(key, guard, allow_missing=new_guard, next_key=following)
+        keys: Any = {Purpose.CONSENSUS: machine.key}
+        next_keys: Any = {Purpose.CONSENSUS: machine.next_key} if machine.next_key else {}
+        signer = open_signer(config, keys, next_keys, allow_missing_guard=new_guard)
+        assert signer is not None, "every machine has a consensus key"
+        self.signer = signer
         self.driver = WatchedDriver(
             Identity(machine.agency, round_robin),
             document.network_id,
@@ -166,7 +169,8 @@ class Process:
             verify = own_vote_verifier(own, validators, machine.network.genesis.network_id)
             guard = Guard(self.signer.last, is_made_up=not self.had_guard)
             permission = decide_permission(own, guard, answers, validators, verify)
-            machine.simulation.checks.permitted(machine, permission)
+            certified = certified_height(answers, validators)
+            machine.simulation.checks.permitted(machine, permission, certified)
             self.world.start(permission, tuple(self.storage.wal.frames))
             self.begun = True
             self._backlog.start()

@@ -1,13 +1,17 @@
 """Production log and guard on invented disks: what a new process reads, a power cut cannot undo."""
 
 import random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from consensus.messages import VoteType, vote_message
+from keys.signing import Purpose
 from ledger.wal import WriteAheadLog
 from node.signer import GuardedSigner, GuardFile, Place, SignedKind, create_guard
+from node.startup import OLD_GUARD_DISTANCE, Guard, PeerAnswer, decide_permission
+from node.storage import GUARD_FILE, SUPPOSED_FILE, is_guard_made_up, open_signer
 from tests.sim.files import MOUNTED, Disk, InventedPath, invented_disks
 from tests.sim.power import Power, PowerLostError
 from tests.sim.town import InventedKey, network_of
@@ -74,3 +78,31 @@ def test_a_guard_that_a_new_process_reads_survives_a_power_cut(disk):
     assert GuardedSigner(key, GuardFile(path("guard"))).last == place
     disk.lose_power()
     assert GuardedSigner(key, GuardFile(path("guard"))).last == place
+
+
+def test_a_node_without_guard_that_stopped_before_it_signed_has_none_at_the_next_start(disk):
+    config: Any = SimpleNamespace(data_folder=InventedPath("m"))
+    keys: Any = {Purpose.CONSENSUS: InventedKey(network.public(0))}
+    assert is_guard_made_up(config)
+    open_signer(config, keys, {}, allow_missing_guard=True)
+    disk.lose_power()
+    again = open_signer(config, keys, {}, allow_missing_guard=False)
+    assert again is not None
+    guard = Guard(again.last, is_made_up=is_guard_made_up(config))
+    tips = {one: PeerAnswer(7, {}) for one in network.members[1:]}
+    members = network.genesis.validator_set
+    permission = decide_permission(network.members[0], guard, tips, members, never)
+    assert permission.from_height == 7 + OLD_GUARD_DISTANCE + 1
+
+
+def test_a_guard_made_with_its_key_is_not_supposed(disk):
+    config: Any = SimpleNamespace(data_folder=InventedPath("m"))
+    keys: Any = {Purpose.CONSENSUS: InventedKey(network.public(0))}
+    create_guard(path(GUARD_FILE), network.public(0).key_id)
+    open_signer(config, keys, {}, allow_missing_guard=True)
+    assert not is_guard_made_up(config)
+    assert SUPPOSED_FILE not in disk.files
+
+
+def never(_vote):
+    raise AssertionError("no peer has seen a vote")
