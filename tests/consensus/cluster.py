@@ -58,7 +58,9 @@ from consensus.proofs import (
 from consensus.schedule import round_robin
 from consensus.state import Identity, State
 from consensus.wire import parse_message, print_message
+from keys.signing import SoftwareKey
 from ledger.quorum import QuorumCertificate
+from ledger.validators import ValidatorSet
 from tests.consensus.committee import FOUR, NETWORK_ID, agency, key
 
 GENESIS_MS = 1_000_000
@@ -125,10 +127,10 @@ class Guard:
         self.key = key(index)
         self.signed: dict[Any, tuple[bytes, bytes]] = {}
 
-    def sign(self, place: Any, message: bytes) -> bytes:
+    def sign(self, place: Any, message: bytes, by: SoftwareKey | None = None) -> bytes:
         held = self.signed.get(place)
         if held is None:
-            held = self.signed[place] = (message, self.key.sign(message))
+            held = self.signed[place] = (message, (by or self.key).sign(message))
         assert held[0] == message, f"two different messages for {place}"
         return held[1]
 
@@ -158,15 +160,36 @@ class HonestNode:
         world.later(STATUS_MS, index, "status", None)
         self._later(1, PoolNotEmpty(1))
 
+    def set_at(self, height: int) -> ValidatorSet:  # noqa: ARG002 - others change it
+        """The validators of a height, which this node knows."""
+        return FOUR
+
+    def key_at(self, height: int) -> SoftwareKey:  # noqa: ARG002 - others change it
+        """The key by which the set of a height knows this node."""
+        return self.guard.key
+
+    @property
+    def now_ms(self) -> int:
+        """What its clock shows."""
+        return self.world.now_ms
+
+    @property
+    def own(self) -> int:
+        """Its index in the set of its height."""
+        found = self.set_at(self.state.height).index_of(agency(self.index))
+        assert found is not None, "the engine asks members only"
+        return found
+
     def _start(self, height: int, state: State | None = None) -> StartHeight:
-        kept = () if state is None else engine.kept_messages(state, height, FOUR)
+        validators = self.set_at(height)
+        kept = () if state is None else engine.kept_messages(state, height, validators)
         last = self.decided.get(height - 1)
         return StartHeight(
             height=height,
-            validators=FOUR,
+            validators=validators,
             parameters=LAN,
             previous_time_ms=self.world.blocks[last[0]].time_ms if last else GENESIS_MS - 1,
-            now_ms=self.world.now_ms,
+            now_ms=self.now_ms,
             kept=kept,
         )
 
@@ -202,16 +225,17 @@ class HonestNode:
         message = parse_message(raw)
         if engine.is_known(self.state, message):
             return
+        context = (self.set_at(message.height), NETWORK_ID)
         match message:
             case SignedVote():
-                self._give(VoteReceived(open_vote(message, FOUR, NETWORK_ID)))
+                self._give(VoteReceived(open_vote(message, *context)))
             case SignedProposal():
-                opened = open_proposal(message, FOUR, NETWORK_ID)
-                self._give(ProposalReceived(opened, self.world.now_ms))
+                opened = open_proposal(message, *context)
+                self._give(ProposalReceived(opened, self.now_ms))
             case SignedPolkaProof():
-                self._give(PolkaProofReceived(open_polka_proof(message, FOUR, NETWORK_ID)))
+                self._give(PolkaProofReceived(open_polka_proof(message, *context)))
             case SignedRoundProof():
-                self._give(RoundProofReceived(open_round_proof(message, FOUR, NETWORK_ID)))
+                self._give(RoundProofReceived(open_round_proof(message, *context)))
             case _:
                 raise AssertionError(message)
 
@@ -230,7 +254,7 @@ class HonestNode:
         block_id, certificate = found
         if certificate.height != self.state.height:
             return
-        opened = open_quorum_certificate(certificate, FOUR, NETWORK_ID)
+        opened = open_quorum_certificate(certificate, self.set_at(certificate.height), NETWORK_ID)
         self._give(QuorumCertificateReceived(opened))
         if certificate.height == self.state.height and certificate.height not in self.decided:
             self._store(block_id, certificate)
@@ -276,8 +300,8 @@ class HonestNode:
             case Propose():
                 self._propose(effect)
             case BuildValue(round=number, not_before_ms=not_before_ms):
-                time_ms = max(world.now_ms, not_before_ms)
-                block_id = world.new_block(height, number, time_ms, self.index)
+                time_ms = max(self.now_ms, not_before_ms)
+                block_id = world.new_block(height, number, time_ms, self.own)
                 self._later(5, ValueBuilt(height, number, block_id, time_ms))
             case CheckBlock(block_id=block_id):
                 found = world.blocks[block_id]
@@ -297,28 +321,34 @@ class HonestNode:
             case Broadcast(message=message):
                 world.broadcast(self.index, print_message(message))
             case Decide(block_id=block_id, certificate=certificate):
-                certificate.check(NETWORK_ID, FOUR)
+                certificate.check(NETWORK_ID, self.set_at(height))
                 self._store(block_id, certificate)
             case ReportEvidence(evidence=evidence):
-                evidence.check(FOUR, NETWORK_ID)
+                evidence.check(self.set_at(evidence.height), NETWORK_ID)
                 self.evidence.append(evidence)
 
     def _cast(self, cast: CastVote) -> None:
         message = vote_message(NETWORK_ID, cast.type, cast.height, cast.round, cast.block_id)
-        signature = self.guard.sign((cast.type, cast.height, cast.round), message)
+        signature = self.guard.sign(
+            (cast.type, cast.height, cast.round), message, self.key_at(cast.height)
+        )
         self._crash_perhaps()
         place = (cast.type, cast.height, cast.round, cast.block_id)
-        signed = SignedVote(*place, self.index, signature)
-        self._give(VoteReceived(open_vote(signed, FOUR, NETWORK_ID)))
+        signed = SignedVote(*place, self.own, signature)
+        self._give(VoteReceived(open_vote(signed, self.set_at(cast.height), NETWORK_ID)))
 
     def _propose(self, said: Propose) -> None:
-        place = (said.height, said.round, said.block_id, said.pol_round, said.time_ms, self.index)
+        place = (said.height, said.round, said.block_id, said.pol_round, said.time_ms, self.own)
         unsigned = SignedProposal(*place, b"")
         message = proposal_message(NETWORK_ID, unsigned)
-        signature = self.guard.sign(("proposal", said.height, said.round), message)
+        signature = self.guard.sign(
+            ("proposal", said.height, said.round), message, self.key_at(said.height)
+        )
         self._crash_perhaps()
-        opened = open_proposal(SignedProposal(*place, signature), FOUR, NETWORK_ID)
-        self._give(ProposalReceived(opened, self.world.now_ms))
+        opened = open_proposal(
+            SignedProposal(*place, signature), self.set_at(said.height), NETWORK_ID
+        )
+        self._give(ProposalReceived(opened, self.now_ms))
 
     def _store(self, block_id: bytes, certificate: QuorumCertificate) -> None:
         """One synchronous batch: the block and where the log begins anew."""
