@@ -52,9 +52,17 @@ class Plan:
 class Nemesis:
     """Breaks things."""
 
-    def __init__(self, simulation: "Simulation") -> None:
+    def __init__(self, simulation: "Simulation", plan: Plan | None = None) -> None:
         self._simulation = simulation
-        self._dice = dice = simulation.dice
+        self._dice = simulation.dice
+        self.plan = plan or self._drawn()
+        self.machines = MachineFaults(simulation, self.plan.forgetful, self.plan.jumpy)
+        self._kinds = {**NetworkFaults(simulation).kinds(), **self.machines.kinds()}
+        self._twins: dict[int, Machine] = {}
+        self._twin_side: dict[int, set[int]] = {}
+
+    def _drawn(self) -> Plan:
+        dice = self._dice
         validators = dice.choices((4, 5, 7), (88, 7, 5))[0]
         faulty = (validators - 1) // 3
         slots = list(range(validators))
@@ -62,13 +70,10 @@ class Nemesis:
         liars = dice.randrange(faulty + 1)
         forgetful = slots[liars : liars + dice.randrange(faulty - liars + 1)]
         jumpy = sorted(dice.sample(slots, dice.randrange(faulty + 1)))
-        self.machines = MachineFaults(simulation, tuple(forgetful), tuple(jumpy))
-        self._kinds = {**NetworkFaults(simulation).kinds(), **self.machines.kinds()}
-        self._twins: dict[int, Machine] = {}
-        self._twin_side: dict[int, set[int]] = {}
+        machines = MachineFaults(self._simulation, tuple(forgetful), tuple(jumpy))
         war_ms = dice.randrange(WAR_MS_MIN, WAR_MS_MAX)
-        names = list(self._kinds)
-        self.plan = Plan(
+        names = [*NetworkFaults(self._simulation).kinds(), *machines.kinds()]
+        return Plan(
             validators,
             tuple(sorted(slots[:liars])),
             tuple(forgetful),
@@ -102,18 +107,19 @@ class Nemesis:
         kinds = self._dice.sample(ALL, self._dice.choice((1, 1, 2, 3)))
         machine.behaviours = [kind(machine) for kind in kinds]
         if Twin in kinds:
-            self._add_twin(machine)
+            self.add_twin(machine)
         for behaviour in machine.behaviours:
             self._tick(behaviour)
 
-    def _add_twin(self, machine: Machine) -> None:
+    def add_twin(self, machine: Machine, side: set[int] | None = None) -> None:
+        """Start a second machine with the same key, to which the slots of one side talk."""
         simulation = self._simulation
         slots = [one.slot for one in simulation.machines if one is not machine]
         twin = Machine(simulation, len(simulation.machines), machine.index, simulation.town)
         twin.behaviours = [Twin(twin)]
         simulation.machines.append(twin)
         self._twins[machine.index] = twin
-        self._twin_side[machine.index] = set(self._dice.sample(slots, len(slots) // 2))
+        self._twin_side[machine.index] = side or set(self._dice.sample(slots, len(slots) // 2))
         self._later(self._dice.randrange(200), f"boot {twin.slot}", twin.boot)
 
     def _tick(self, behaviour: Behaviour) -> None:

@@ -7,6 +7,7 @@ one `random.Random(seed)`; nothing in a run depends on the machine that it runs 
 import gc
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledger.ids import AgencyId
@@ -14,7 +15,7 @@ from tests.sim.checks import Checks, ViolationError
 from tests.sim.events import Events
 from tests.sim.files import MOUNTED, invented_disks
 from tests.sim.machine import Machine
-from tests.sim.nemesis import Nemesis
+from tests.sim.nemesis import Nemesis, Plan
 from tests.sim.network import InventedNetwork
 from tests.sim.town import cheap_signatures, network_of
 
@@ -55,17 +56,29 @@ class Report:
 
 
 class Simulation:
-    """A cluster that lives through one seed."""
+    """A cluster that lives through one seed.
 
-    def __init__(self, seed: int) -> None:
+    Args:
+        seed: Decides everything.
+        plan: Instead of what the seed would draw.
+        prepare: Changes the machines before anything happens; for tests that must fail.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        plan: Plan | None = None,
+        prepare: Callable[["Simulation"], None] | None = None,
+    ) -> None:
         self.seed = seed
+        self._prepare = prepare
         self.dice = random.Random(seed)
         self.faults: Counter[str] = Counter()
         self.deeds: Counter[str] = Counter()
         self.submitted: set[bytes] = set()
         self.after_start: list[tuple[Machine, int, int, int]] = []
         self._number = 0
-        self.nemesis = Nemesis(self)
+        self.nemesis = Nemesis(self, plan)
         self.town = network_of(self.nemesis.plan.validators)
         self.events = Events(self.town.start_ms)
         self.network = InventedNetwork(self)
@@ -93,6 +106,8 @@ class Simulation:
                 Machine(self, slot, slot, self.town) for slot in range(len(self.town.members))
             ]
             self.nemesis.begin()
+            if self._prepare is not None:
+                self._prepare(self)
             try:
                 end_ms = self.events.now_ms + self.nemesis.plan.war_ms
                 while self.events.now_ms < end_ms:
