@@ -21,6 +21,7 @@ from cli.node_status import status_lines
 from cli.output import Context, accepted, confirm, note
 from cli.snapshots import snapshot
 from ledger.ids import AgencyId
+from ledger.snapshot_files import FETCHED_FOLDER, RESTORING_FOLDER, SNAPSHOTS_FOLDER
 from ledger.store import ChainStore
 from ledger.vault import Vault
 from ledger.wal import repair
@@ -29,6 +30,8 @@ from node.errors import ConfigError
 from node.storage import VAULT_FOLDER, WAL_FILE
 
 _HOME = click.Path(path_type=Path, file_okay=False)
+LEFT_OUT: Final = frozenset({SNAPSHOTS_FOLDER, RESTORING_FOLDER, FETCHED_FOLDER})
+"""Folders that a backup leaves out: copies that the node makes or fetches again."""
 STATUS_TRIES_S: Final = 0.0
 
 
@@ -196,7 +199,7 @@ def backup(context: Context, stopped: Path, out: Path) -> None:
         shutil.copy2(stopped / name, out / name)
     shutil.copytree(config.keys_folder, out / "keys")
     for part in sorted(config.data_folder.iterdir()):
-        if part.is_dir():
+        if part.is_dir() and part.name not in LEFT_OUT:
             note(context.say("node.copying", name=part.name), context)
             shutil.copytree(part, out / "data" / part.name)
     (out / "data").chmod(0o700)

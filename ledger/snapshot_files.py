@@ -40,6 +40,10 @@ from ledger.store_proofs import trust_bundle
 MANIFEST_FILE: Final = "manifest.civreg"
 RESTORING_FOLDER: Final = "restoring"
 """Within a node's data folder, while a snapshot is restored; worth nothing."""
+SNAPSHOTS_FOLDER: Final = "snapshots"
+"""Within a node's data folder: the snapshots that it keeps for others."""
+FETCHED_FOLDER: Final = "fetched"
+"""Within a node's data folder: what came from peers; an attempt that follows goes on from there."""
 _PART: Final = ".part"
 
 

@@ -27,6 +27,7 @@ from keys.signing import Purpose, SoftwareKey
 from ledger.errors import CorruptStoreError
 from ledger.genesis import Genesis
 from ledger.ids import AgencyId
+from ledger.snapshot_files import SNAPSHOTS_FOLDER
 from node.application import Application
 from node.body_backlog import MARK_FILE, BodyBacklog
 from node.clock import SystemClock
@@ -45,7 +46,7 @@ from node.mempool import Mempool
 from node.neighbours import Neighbours, peer_keys
 from node.peers import Peers
 from node.service import NodeService
-from node.snapshots import SNAPSHOTS_FOLDER, SnapshotShelf
+from node.snapshots import SnapshotShelf
 from node.startup import (
     Guard,
     Interrogation,

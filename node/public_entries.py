@@ -123,7 +123,7 @@ class EntryRoutes:
         digest = digest_of(call)
         known = self.admission.known(digest)
         if known is None:
-            raise NotFoundError("no entry with this digest waits or stands in the chain")
+            raise self._unknown("waits or stands")
         if known.place is None:
             return json_reply(_pending(digest))
         place = known.place
@@ -136,12 +136,23 @@ class EntryRoutes:
         digest = digest_of(call)
         place = self.admission.place(digest)
         if place is None:
-            raise NotFoundError("no entry with this digest stands in the chain")
+            raise self._unknown("stands")
         found = receipt(self.application.store, digest)
         entry = self.application.store.entry(place.height, place.index)
         if not self.access.may_read_entry(call.asker, entry):
             found = hide_parts(found, ())
         return msgpack_reply(print_receipt(found))
+
+    def _unknown(self, how: str) -> NotFoundError:
+        """Return the refusal for a digest that is not found; what is older may be elsewhere."""
+        first = self.application.store.began.first_height
+        if first == 1:
+            return NotFoundError(f"no entry with this digest {how} in the chain")
+        return NotFoundError(
+            f"no entry with this digest {how} in the chain from block {first} on; "
+            "this node has no older blocks",
+            first_height=first,
+        )
 
     async def content(self, call: Call) -> Reply:
         """Return the bytes of an entry to those entitled."""
@@ -150,7 +161,7 @@ class EntryRoutes:
             entry = self.application.store.entry(place.height, place.index)
             if self.access.may_read_entry(call.asker, entry):
                 return msgpack_reply(entry.raw)
-        raise NotFoundError("no entry with this digest stands in the chain")
+        raise self._unknown("stands")
 
 
 def _waiter(

@@ -8,13 +8,13 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from keys.signing import Purpose
 from ledger.errors import InvalidDataError
 from ledger.genesis import Genesis
 from ledger.snapshot import Manifest, check_manifest
 from ledger.snapshot_files import (
+    FETCHED_FOLDER,
     SnapshotPlaceError,
     read_manifest,
     restore_snapshot,
@@ -34,8 +34,6 @@ from node.snapshot_fetch import SnapshotFetch, Wanted
 from node.storage import GUARD_FILE, load_genesis, load_keys
 from node.tls import PeerTls
 
-FETCHED_FOLDER: Final = "fetched"
-"""Within the data folder: what came from peers; an attempt that follows goes on from there."""
 Tell = Callable[[int, int], None]
 
 

@@ -33,7 +33,6 @@ from node.application import Application, Committed
 from node.clock import Clock
 from node.logs import Log
 
-SNAPSHOTS_FOLDER: Final = "snapshots"
 SNAPSHOTS_PATH: Final = "/peer/v1/snapshots"
 CHUNKS_PATH: Final = "/peer/v1/snapshot-chunks/"
 KEPT_MAX: Final = 2

@@ -170,10 +170,15 @@ def submission(*entries, bodies=None):
 
 
 @contextlib.asynccontextmanager
-async def served(folder, agency="police"):
-    """Serve the public API of one of the town's nodes; nobody else runs."""
+async def served(folder, agency="police", prepare=None):
+    """Serve the public API of one of the town's nodes; nobody else runs.
+
+    `prepare` may change its home before it is opened.
+    """
     town = make_town(SystemClock().now_ms())
     (home,) = [one for one in make_town_homes(folder, town) if one.name == agency]
+    if prepare is not None:
+        prepare(home, town)
     node = open_node(home, Options())
     side = PublicSide(node)
     ports = dict(await side.start())
