@@ -20,6 +20,7 @@ messages is worked off in slices with pauses, so one long batch never holds up t
 """
 
 import asyncio
+import gc
 import logging
 import re
 import ssl
@@ -43,8 +44,10 @@ from node.idle_connections import WATCH_EVERY_S, IdleConnections
 from node.listening import Gate, listen
 from node.logs import Log, where
 from node.peer_limits import WAIT_MS_MAX, PeerLimits
+from node.peer_requests import body_bytes, closing, read_body
 from node.peers import BATCH_BYTES_MAX
 from node.public_errors import TooSlowError
+from node.rate_limits import RateLimits
 from node.tls import presented_key
 
 MESSAGES_MAX: Final = 16_384
@@ -55,12 +58,16 @@ FRAME_BYTES: Final = 1_024
 SLICE_MESSAGES: Final = 64
 """Messages taken between two pauses of the loop: some milliseconds of signature checks."""
 VOTES_READ_TIMEOUT_S: Final = 5.0
-READ_TIMEOUT_S: Final = 20.0
-"""Within which a body must come; what its sender allows itself, see `node.http_transport`."""
+"""Within which a batch of messages must come."""
 CONNECTIONS_MAX: Final = 1_024
 ADDRESS_CONNECTIONS_MAX: Final = 512
-STRANGERS_MAX: Final = 256
-"""Connections that have shown no pinned key yet; the oldest makes room."""
+STRANGERS_MAX: Final = 64
+"""Connections that have shown no pinned key yet; the oldest makes room. TLS takes 256 KiB each."""
+ARRIVALS_PER_SECOND: Final = 10
+ARRIVALS_BURST: Final = 128
+"""Connections that one address may open."""
+ENDED_COLLECTED: Final = 64
+"""Connections after whose end their remains are collected: they are cycles, else seldom looked for."""
 PEER_CONNECTIONS_MAX: Final = 32
 """Of one peer; it needs seven, and may leave some behind when its network changes."""
 PEER: Final = web.RequestKey("peer", AgencyId)
@@ -135,7 +142,9 @@ class PeerListener:
         self._idle = IdleConnections()
         self._connections: dict[asyncio.BaseProtocol, bytes] = {}
         self._watching: asyncio.Future[None] | None = None
-        self.gate = Gate(CONNECTIONS_MAX, ADDRESS_CONNECTIONS_MAX, STRANGERS_MAX)
+        self._arrivals = RateLimits(ARRIVALS_PER_SECOND, ARRIVALS_BURST)
+        self._ended = 0
+        self.gate = Gate(CONNECTIONS_MAX, ADDRESS_CONNECTIONS_MAX, STRANGERS_MAX, self._may_arrive)
 
         @web.middleware
         async def door(request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -175,6 +184,12 @@ class PeerListener:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             self.close_idle(self._clock.monotonic_ms())
+            if self.gate.ended - self._ended >= ENDED_COLLECTED:
+                self._ended = self.gate.ended
+                gc.collect(1)
+
+    def _may_arrive(self, address: str) -> bool:
+        return not self._arrivals.take(address, self._clock.monotonic_ms())
 
     def close_idle(self, now_ms: int) -> None:
         """Close connections whose first request has not come within its time."""
@@ -204,17 +219,17 @@ class PeerListener:
         """Know who asks; slow down or turn away who misbehaved; count what is refused."""
         peer = self._known_peer(request)
         if peer is None:
-            return _closing(403, PeerUnknownError.code)
+            return closing(403, PeerUnknownError.code)
         cut_off_ms = self._conduct.cut_off_ms(peer, self._clock.monotonic_ms())
         if cut_off_ms:
-            return _closing(429, "node.cut_off", cut_off_ms)
+            return closing(429, "node.cut_off", cut_off_ms)
         request[PEER] = peer
         if not self._limits.enters(peer, request.path):
-            return _closing(429, "node.too_many_requests", WAIT_MS_MAX)
+            return closing(429, "node.too_many_requests", WAIT_MS_MAX)
         response: web.StreamResponse | None = None
         try:
             if not await self._wait_its_turn(request, peer):
-                return _closing(429, "node.too_many_requests", WAIT_MS_MAX)
+                return closing(429, "node.too_many_requests", WAIT_MS_MAX)
             response = await self._answered(request, handler, peer)
             return response
         finally:
@@ -222,7 +237,7 @@ class PeerListener:
             self._limits.spend(
                 peer,
                 request.path,
-                request.content.total_bytes + _body_bytes(response),
+                request.content.total_bytes + body_bytes(response),
                 self._clock.monotonic_ms(),
             )
 
@@ -270,9 +285,9 @@ class PeerListener:
             return await handler(request)
         except (InvalidDataError, BadSignatureError) as error:
             self.mark(peer, error.code)
-            return _closing(400, error.code)
+            return closing(400, error.code)
         except TooSlowError as error:
-            return _closing(408, error.code)
+            return closing(408, error.code)
         except HistoryMissingError as error:
             return web.Response(status=404, text=error.code)
         except NodeError as error:
@@ -337,47 +352,6 @@ def parse_batch(raw: bytes) -> tuple[bytes, ...]:
     value: Value = decode(raw, len(raw))
     messages = read_array(value, "messages", (1, MESSAGES_MAX))
     return tuple([read_bytes_up_to(one, "messages[]", MESSAGE_BYTES_MAX) for one in messages])
-
-
-async def read_body(
-    request: web.Request, bytes_max: int, timeout_s: float = READ_TIMEOUT_S
-) -> bytes:
-    """Return the whole body of a peer's request.
-
-    Raises:
-        InvalidDataError: It is too long, declared or in fact.
-        TooSlowError: It did not come in time.
-    """
-    if request.content_length is not None and request.content_length > bytes_max:
-        raise InvalidDataError(f"a body of {request.content_length} bytes, over {bytes_max}")
-    if not request.can_read_body:
-        return b""  # all bodiless requests share one stream, and its chunks never end
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(timeout_s):
-            async for piece, _end in request.content.iter_chunks():
-                size += len(piece)
-                if size > bytes_max:
-                    raise InvalidDataError(f"a body over {bytes_max} bytes")
-                pieces.append(piece)
-    except TimeoutError as error:
-        raise TooSlowError(f"a body did not come within {timeout_s:.0f} s") from error
-    return b"".join(pieces)
-
-
-def _body_bytes(response: web.StreamResponse | None) -> int:
-    """Return how long the body of an answer is."""
-    body = response.body if isinstance(response, web.Response) else None
-    return len(body) if isinstance(body, bytes) else 0
-
-
-def _closing(status: int, code: str, wait_ms: int = 0) -> web.Response:
-    """Return a refusal after which nothing more is read from the connection."""
-    headers = {"Retry-After": str(wait_ms // 1_000 + 1)} if wait_ms else None
-    response = web.Response(status=status, text=code, headers=headers)
-    response.force_close()
-    return response
 
 
 def _digest(request: web.Request) -> Digest:

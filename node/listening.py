@@ -32,19 +32,29 @@ class Gate:
         total_max: Of all.
         address_max: Of one address.
         strangers_max: Of those that are not known yet; None where nobody ever is.
+        may_arrive: Tells whether an address may open another connection now; None: always.
 
     Attributes:
         refused: Connections closed at once, and strangers pushed out.
+        ended: Connections that were closed after they were let in.
     """
 
-    def __init__(self, total_max: int, address_max: int, strangers_max: int | None = None) -> None:
+    def __init__(
+        self,
+        total_max: int,
+        address_max: int,
+        strangers_max: int | None = None,
+        may_arrive: Callable[[str], bool] | None = None,
+    ) -> None:
         self._total_max = total_max
         self._address_max = address_max
         self._strangers_max = strangers_max
         self._by_address: Counter[str] = Counter()
         self._strangers: OrderedDict[int, AcceptedSocket] = OrderedDict()
+        self._may_arrive = may_arrive
         self._open = 0
         self.refused = 0
+        self.ended = 0
 
     def __len__(self) -> int:
         return self._open
@@ -57,7 +67,8 @@ class Gate:
     def enters(self, accepted: "AcceptedSocket", address: str) -> bool:
         """Let a connection in, if there is a place; return whether."""
         name = address_name(address)
-        if self._open >= self._total_max or self._by_address[name] >= self._address_max:
+        is_full = self._open >= self._total_max or self._by_address[name] >= self._address_max
+        if is_full or (self._may_arrive is not None and not self._may_arrive(name)):
             self.refused += 1
             return False
         self._open += 1
@@ -81,6 +92,7 @@ class Gate:
 
     def _leaves(self, number: int, name: str) -> None:
         self._open -= 1
+        self.ended += 1
         self._strangers.pop(number, None)
         self._by_address[name] -= 1
         if self._by_address[name] <= 0:

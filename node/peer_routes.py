@@ -8,7 +8,8 @@ from aiohttp import web
 from keys.errors import CivregError
 from ledger.errors import InvalidDataError
 from ledger.ids import AgencyId
-from node.http_peer import PEER, read_body
+from node.http_peer import PEER
+from node.peer_requests import read_body
 from node.problems import status_of
 from node.public_errors import TooSlowError
 

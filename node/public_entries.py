@@ -37,6 +37,8 @@ SUBMITTED_MAX: Final = BLOCK_ENTRIES_MAX
 BAD_SIGNATURE_TOKENS: Final = 20
 GARBAGE_TOKENS: Final = 2
 """What an entry costs whose signature, or whose bytes, nobody can have believed in."""
+KNOWN_TOKENS: Final = 1
+"""What an entry costs that waits or stands in the chain already: it is looked up."""
 _VERSION: Final = 1
 _ACCEPTED: Final = 202
 
@@ -179,6 +181,8 @@ def cost_of(result: Result) -> int:
     """Return what a submitted entry costs its source beyond the request, in tokens of its rate."""
     if isinstance(result, BadSignatureError):
         return BAD_SIGNATURE_TOKENS
+    if isinstance(result, Admitted):
+        return 0 if result.is_new else KNOWN_TOKENS
     return GARBAGE_TOKENS if isinstance(result, InvalidDataError) else 0
 
 

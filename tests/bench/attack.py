@@ -78,7 +78,9 @@ class Siege:
         self.scene = scene
         self._packages = list(packages)
         self._requests = scene.folder / "attack.requests"
-        write_requests(self._requests, [_request(0, one) for one in stuffing])
+        fresh, self._packages = self._packages[-OWNERS:], self._packages[:-OWNERS]
+        made = [*(_request(0, one) for one in stuffing), *(_request(1, one) for one in fresh)]
+        write_requests(self._requests, made)
         self._attacker = scene.nodes.names[-1]
 
     def measure(self, name: str, kind: str, entries: int) -> Measured:
@@ -166,7 +168,7 @@ def bench(folder: Path, given: argparse.Namespace) -> dict[str, object]:
         scene = set_up(folder, actor, nodes)
         stuffing = make(actor, birth_orders(scene, STUFFED), "births to stuff the pool with")
         rounds = len(client_kinds) + len(peer_kinds) + 1
-        siege = Siege(scene, contact_updates(scene, rounds * given.entries), stuffing)
+        siege = Siege(scene, contact_updates(scene, rounds * given.entries + OWNERS), stuffing)
         siege.measure("warm-up", "none", given.entries)
         found = {kind: siege.measure(kind, kind, given.entries) for kind in client_kinds}
         siege.stop_attackers_node()

@@ -4,7 +4,8 @@
 
 NETWORK is the folder of a development network, ATTACKER the name of the agency whose keys are the
 attacker's (a Byzantine validator; used by the attacks on the peers' listeners), REQUESTS a file of
-good submissions to replay or to damage. Prints one JSON object of counts.
+good submissions: those of lane 0 are submitted, those of lane 1 are damaged first. Prints one JSON
+object of counts.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ from node.gossip import ENTRIES_PATH, pack_parcels
 from node.peers import MESSAGES_PATH, encode_batch
 from node.submissions import Submission
 from node.tls import PeerTls
-from tests.bench.load import MSGPACK, read_requests
+from tests.bench.load import MSGPACK, Request, read_requests
 
 LANES = 4
 """Requests under way to each node."""
@@ -43,6 +44,8 @@ BATCH = 1_000
 PARCEL_ENTRIES = 300
 CONNECTIONS = 400
 """Held open to each node by the slow and the silent."""
+ELSEWHERE = "127.0.0.2"
+"""Where the attacker sits: another address than the honest nodes and clients."""
 PAUSE_S = 0.01
 """After each request: an attacker on this machine shall not take its processor from the nodes."""
 
@@ -58,10 +61,16 @@ class Attack:
         self.victims = [node for node in self.network.nodes if node.agency != agency]
         self.keys = {purpose: self._key(own.home, purpose) for purpose in ("peer", "consensus")}
         self.index = self.genesis.validator_set.index_of(own.agency_id)
-        self.requests = read_requests(requests)
+        self.requests = [one for one in read_requests(requests) if one.lane == 0]
+        self.fresh = [self._entry_of(one) for one in read_requests(requests) if one.lane == 1]
         self.counts: Counter[str] = Counter()
         self.height = 1
         self.dice = random.Random(1)
+
+    @staticmethod
+    def _entry_of(request: Request) -> bytes:
+        value: Any = decode(request.body, len(request.body))
+        return bytes(value[1][0][0])
 
     def _key(self, home: Path, purpose: str) -> SoftwareKey:
         path = load_config(home).keys_folder / f"{purpose}.pem"
@@ -122,10 +131,8 @@ class Attack:
         return ENTRIES_PATH, next(iter(pack_parcels(made)))
 
     def _damaged_entry(self) -> bytes:
-        """Return a good entry with another byte in the last signature."""
-        request = self.dice.choice(self.requests)
-        value: Any = decode(request.body, len(request.body))
-        entry = bytearray(self.dice.choice(value[1])[0])
+        """Return a good entry that nobody has seen, with another byte in the last signature."""
+        entry = bytearray(self.dice.choice(self.fresh))
         entry[-1 - self.dice.randrange(40)] ^= 1 + self.dice.randrange(255)
         return bytes(entry)
 
@@ -169,7 +176,11 @@ class Attack:
     async def _flood(
         self, url: str, make: Callable[[], tuple[str, bytes]], context: object = None
     ) -> None:
-        connector = aiohttp.TCPConnector(limit=1, ssl=context or False)  # type: ignore[arg-type]
+        connector = aiohttp.TCPConnector(
+            limit=1,
+            ssl=context or False,  # type: ignore[arg-type]
+            local_addr=(ELSEWHERE, 0),
+        )
         timeout = aiohttp.ClientTimeout(total=10)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             while True:
@@ -204,7 +215,9 @@ class Attack:
     async def _drip(self, port: int, beginning: bytes) -> None:
         while True:
             with contextlib.suppress(OSError):
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                reader, writer = await asyncio.open_connection(
+                    "127.0.0.1", port, local_addr=(ELSEWHERE, 0)
+                )
                 self.counts["opened"] += 1
                 for at in range(len(beginning)):
                     writer.write(beginning[at : at + 1])

@@ -436,3 +436,18 @@ async def test_every_test_that_the_page_of_threats_names_exists():
     }
     assert len(named) > 20
     assert named - made == set()
+
+
+async def test_an_address_that_opens_connection_after_connection_is_refused_before_tls():
+    async with fortress() as place:
+        gate = place.listener.gate
+        opened = 0
+        while not gate.refused:
+            reader, writer = await asyncio.open_connection(*place.place)
+            opened += 1
+            writer.close()
+            await asyncio.sleep(0)
+        await closed(reader)
+        assert opened <= http_peer.ARRIVALS_BURST + 1
+        place.clock.monotonic += 1_000
+        await vote_arrives(place)
