@@ -12,10 +12,14 @@ from ledger.entries import parse_entry
 from ledger.errors import InvalidDataError
 from ledger.genesis import parse_genesis
 from ledger.ids import parse_id
+from ledger.merkle import Frontier, leaf_hash, root
 from ledger.outcomes import parse_outcome
 from ledger.quorum import parse_quorum_certificate
 from ledger.receipts import check_receipt, parse_receipt, print_receipt
+from ledger.snapshot import parse_manifest
+from ledger.snapshot_restore import Restoration
 from ledger.state_tree import StateProof, check_absence, check_presence
+from ledger.store import ChainStore
 from ledger.trust import parse_trust
 from ledger.validators import parse_validator_set
 from tests.vectors.make_vectors import FOLDER, MAKERS, print_vectors
@@ -104,3 +108,21 @@ def test_frozen_state_proofs_hold():
             check_presence(root, key, values[one["state_key"]], proof)
         else:
             check_absence(root, key, proof)
+
+
+def test_the_frozen_snapshot_is_restored(tmp_path):
+    vectors = frozen("snapshot")
+    genesis = parse_genesis(bytes.fromhex(vectors["genesis"]))
+    manifest = parse_manifest(bytes.fromhex(vectors["manifest"]))
+    assert manifest.content.snapshot_id.hex() == vectors["snapshot_id"]
+    restoration = Restoration(tmp_path, genesis, manifest)
+    for info, one in zip(manifest.content.chunks, vectors["chunks"], strict=True):
+        assert (int(info.kind), info.digest.hex()) == (one["kind"], one["digest"])
+        restoration.take(bytes.fromhex(one["raw"]))
+    restoration.finish()
+    with ChainStore.open(tmp_path) as store:
+        assert store.state_root.hex() == vectors["state_root"]
+    for one in vectors["frontiers"]:
+        raw = bytes.fromhex(one["value"])
+        leaves = [leaf_hash(bytes([at])) for at in range(one["leaves"])]
+        assert Frontier.from_value(decode(raw, len(raw))).root() == root(leaves)

@@ -57,6 +57,7 @@ from tests.vectors.consensus_vectors import (
     light_vectors,
     message_vectors,
 )
+from tests.vectors.snapshot_vectors import snapshot_vectors
 
 FOLDER = Path(__file__).parent
 NETWORK = small_network()
@@ -306,6 +307,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "light": light_vectors,
     "evidence": evidence_vectors,
     "certificates": certificate_vectors,
+    "snapshot": snapshot_vectors,
 }
 
 
