@@ -67,7 +67,7 @@ ARRIVALS_PER_SECOND: Final = 10
 ARRIVALS_BURST: Final = 128
 """Connections that one address may open."""
 ENDED_COLLECTED: Final = 64
-"""Connections after whose end their remains are collected: they are cycles, else seldom looked for."""
+"""Connections after whose end their remains, which are cycles, are collected."""
 PEER_CONNECTIONS_MAX: Final = 32
 """Of one peer; it needs seven, and may leave some behind when its network changes."""
 PEER: Final = web.RequestKey("peer", AgencyId)
