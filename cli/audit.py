@@ -14,7 +14,7 @@ import click
 
 from cli.audit_checkpoint import read_checkpoint, write_checkpoint
 from cli.audit_replay import Audit, few_collections
-from cli.audit_report import write_report
+from cli.audit_report import difference_lines, write_report
 from cli.audit_samples import SAMPLE_BLOCKS, Opinion, Sampler, second_opinions
 from cli.audit_signatures import SignatureQueue
 from cli.chain_copies import ChainCopy, open_copy
@@ -170,7 +170,7 @@ def prove(context: Context, copy: Path, entry: str, out: Path) -> None:
 
     \b
     Example:
-        civreg audit prove export 00070/2026/1 --out birth.receipt
+        civreg audit prove export birth/1/2026 --out birth.receipt
     """
     digest = _digest_of(entry)
     with open_copy(copy) as opened, SignatureQueue() as queue:
@@ -186,7 +186,8 @@ def prove(context: Context, copy: Path, entry: str, out: Path) -> None:
                     place = {"height": audited.exported.height, "index": index}
                     shown = {**place, "entry": outcome.entry_digest, "receipt": str(out)}
                     following = f"civreg verify {out}"
-                    accepted(shown, context, next_command=following)
+                    said = context.say("audit.proved", **place, path=out)
+                    accepted(shown, context, lines=said, next_command=following)
                     return
         if running.difference is not None:
             raise InvalidInputError(running.difference.message, name=str(copy))
@@ -310,8 +311,7 @@ def _judge(result: dict[str, object], audit: Audit, opinions: list[Opinion]) -> 
 def _lines(context: Context, result: dict[str, object], report: Path | None) -> list[str]:
     difference = result.get("difference")
     if isinstance(difference, dict):
-        shown = {key: "-" if value in {None, ""} else value for key, value in difference.items()}
-        lines = [context.say("audit.broken", **shown), str(difference["message"])]
+        lines = difference_lines(context, difference)
     else:
         lines = [
             context.say("audit.genuine", entries=result["entries"], height=result["height"]),

@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from cli.details import detail_in
 from cli.errors import InvalidInputError
+from cli.languages import catalogue, error_text
 from cli.output import Context
 
 
@@ -43,3 +45,22 @@ def _markdown(result: Mapping[str, object], context: Context) -> str:
 def _cell(value: object) -> str:
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return shown.replace("|", "\\|").replace("\n", " ")
+
+
+def difference_lines(context: Context, difference: Mapping[str, object]) -> list[str]:
+    """Say where a copy goes wrong, which rule it breaks, and in what it differs.
+
+    Args:
+        context: Whose language.
+        difference: height, index, rule, code, expected, found, message, as `audit replay` gives it.
+    """
+    shown = {key: "-" if value in {None, ""} else value for key, value in difference.items()}
+    lines = [context.say("audit.broken", **shown)]
+    code, message = str(difference.get("code")), str(difference["message"])
+    if code in catalogue(context.lang).errors:
+        words = error_text(context.lang, code, {})
+        lines += [] if "{" in words.sentence else [f"  {words.sentence}"]
+    if (shown["expected"], shown["found"]) != ("-", "-"):
+        lines.append(context.say("audit.differs", **shown))
+    told = message if context.lang == "en" else detail_in(context.lang, message)
+    return [*lines, f"  {told}"] if told else lines

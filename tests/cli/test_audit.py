@@ -15,10 +15,12 @@ from click.testing import CliRunner
 from cli import audit as audit_command
 from cli.audit_checkpoint import read_checkpoint, write_checkpoint
 from cli.audit_replay import Audit
+from cli.audit_report import difference_lines
 from cli.audit_samples import Sampler
 from cli.audit_signatures import SignatureQueue, first_bad_signature
 from cli.chain_copies import open_copy
 from cli.main import program
+from cli.output import Context
 from ledger import state_tree
 from ledger.blocks import Block, build_block
 from ledger.canonical import encode
@@ -463,3 +465,28 @@ def test_the_town_of_these_tests_is_really_refused_what_it_must_not_do():
 
 def test_the_bundle_of_an_export_is_the_one_that_its_chain_makes(chain, export):
     assert parse_trust((export / "trust.civreg").read_bytes()) == chain.trust()
+
+
+@pytest.mark.parametrize(
+    ("lang", "where", "sentence", "differs"),
+    [
+        ("en", "first difference: block 7, entry -, rule state_root", "state",
+         "expected aa, found bb"),
+        ("vi", "khác biệt đầu tiên: khối 7, mục -, quy tắc state_root", "rạng thái",
+         "mong đợi aa, gặp bb"),
+    ],
+)  # fmt: skip
+def test_a_difference_is_said_in_words_and_never_in_english_to_a_vietnamese(
+    lang, where, sentence, differs
+):
+    difference = {
+        "height": 7, "index": None, "rule": "state_root", "code": "registry.replay_state_differs",
+        "expected": "aa", "found": "bb", "message": "the state root is another one",
+    }  # fmt: skip
+    said = difference_lines(Context(lang=lang), difference)
+    assert said[0] == where
+    assert sentence in said[1]
+    assert said[2].strip() == differs
+    assert ("the state root is another one" in said[-1]) == (lang == "en")
+    unequal = difference_lines(Context(lang=lang), {**difference, "expected": "", "found": None})
+    assert len(unequal) == len(said) - 1

@@ -4,7 +4,9 @@ import ast
 import re
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ import cli
 from cli.details import MESSAGE_CHARS_MAX, detail_in
 from cli.errors import InvalidInputError, NotFoundError
 from cli.languages import catalogue
+from cli.main import program
 from cli.output import Context, refused
 
 FOLDER = Path(next(iter(cli.__path__)))
@@ -67,11 +70,12 @@ def test_every_sentence_of_an_error_of_the_command_line_is_told_in_vietnamese():
 
 def test_no_sentence_is_kept_that_nothing_says():
     """Sentences that are put together in a variable count too: their text stands in the code."""
-    source = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py"))
-    plain = re.sub(r'"\s*\n\s*f?"', "", source)
+    files = [*FOLDER.glob("*.py"), *Path(click.__file__).parent.glob("*.py")]
+    source = "".join(path.read_text(encoding="utf-8") for path in files)
+    plain = re.sub(r'"\s*\n\s*f?"', "", source).lower()
     for text in catalogue("vi").details:
         pieces = [piece for piece in PLACE.split(text) if len(piece) > 2 * LETTERS_MIN]
-        assert all(piece in plain for piece in pieces), text
+        assert all(piece.lower() in plain for piece in pieces), text
 
 
 def test_both_sides_of_the_table_name_the_same_values():
@@ -99,6 +103,13 @@ def test_whatever_is_said_is_looked_up_without_a_fault(message):
 
 def test_a_very_long_message_is_not_looked_up():
     assert detail_in("vi", "genesis: " + "x" * MESSAGE_CHARS_MAX) is None
+
+
+def test_a_mistyped_command_line_says_what_is_wrong_in_vietnamese(tmp_path):
+    shown = CliRunner().invoke(program, ["audit", "replay", str(tmp_path / "no"), "--lang", "vi"])
+    assert f"chi tiết: 'COPY': không có thư mục '{tmp_path / 'no'}'." in shown.stderr
+    shown = CliRunner().invoke(program, ["demo", "--births", "two", "--lang", "vi"])
+    assert "không phải integer" in shown.stderr
 
 
 @pytest.mark.parametrize(
