@@ -36,6 +36,7 @@ from node.config import Config, load_config
 from node.driver import Driver
 from node.entry_cache import EntryCache
 from node.errors import ConfigError, NodeError
+from node.file_limits import raise_file_limit
 from node.http_peer import PeerListener
 from node.http_snapshots import snapshot_routes
 from node.http_transport import HttpTransport
@@ -355,6 +356,7 @@ def run_node(home: Path, options: Options | None = None, extend: Extend | None =
     try:
         _check_not_optimized()
         _collect_seldom()
+        raise_file_limit(log)
         asyncio.run(run_home(home, options or Options(), extend))
     except CivregError as error:
         failure = error

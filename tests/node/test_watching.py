@@ -1,6 +1,7 @@
 """What operators read: clocks of peers, rounds that stand, what peers say, files and disks."""
 
 import datetime as dt
+import resource
 
 import pytest
 from cryptography import x509
@@ -21,6 +22,7 @@ from ledger.errors import InvalidDataError
 from ledger.ids import AgencyId
 from node.clock_watch import CLOCK_PATH, SAMPLE_AGE_MS_MAX, ClockWatch, parse_answer
 from node.disk_trend import EVERY_MS, SPAN_MS_MIN, DiskTrend
+from node.file_limits import raise_file_limit
 from node.file_watch import certificate_end_ms, exposed_files, file_bytes
 from node.logs import SilentLog
 from node.peer_reports import PeerReports
@@ -215,3 +217,15 @@ def test_the_end_of_a_certificate_is_read_from_pem_and_der(tmp_path):
     path.write_bytes(b"no certificate")
     assert certificate_end_ms(path) is None
     assert certificate_end_ms(tmp_path / "nothing") is None
+
+
+def test_the_limit_of_open_files_is_raised_and_never_lowered(monkeypatch):
+    limits = [(256, 4_096)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _kind, pair: limits.append(pair))
+    assert raise_file_limit(SilentLog(), 1_000) == 1_000
+    assert limits[-1] == (1_000, 4_096)
+    assert raise_file_limit(SilentLog(), 9_000) == 4_096
+    limits.append((50_000, 50_000))
+    raise_file_limit(SilentLog(), 1_000)
+    assert limits[-1] == (50_000, 50_000)
