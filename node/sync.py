@@ -41,7 +41,8 @@ PROBE_EVERY_MS: Final = 5_000
 QUESTION_MS: Final = 3_000
 """After which a range is asked of somebody else."""
 APPLY_MAX: Final = 8
-"""Blocks that are applied before something else gets its turn."""
+APPLY_MS: Final = 100
+"""Blocks that are applied, or time that it may take, before something else gets its turn."""
 PROGRESS_EVERY: Final = 1_000
 """Heights between two lines of the log while a node catches up."""
 
@@ -273,7 +274,10 @@ class Sync:
 
     def _apply_some(self) -> bool:
         """Apply what continues the tip, a few blocks; return whether more may follow at once."""
-        for _turn in range(APPLY_MAX):
+        started_ms = self._clock.monotonic_ms()
+        for turn in range(APPLY_MAX):
+            if turn and self._clock.monotonic_ms() - started_ms >= APPLY_MS:
+                break
             height = self._target.tip_height + 1
             held = self._plan.pop(height)
             if held is None:

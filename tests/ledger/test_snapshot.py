@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from keys.errors import BadSignatureError
 from ledger import snapshot_files, store_proofs
-from ledger.canonical import decode, encode
+from ledger.canonical import Value, decode, encode
 from ledger.errors import (
     HistoryMissingError,
     InvalidDataError,
@@ -46,7 +46,7 @@ from ledger.snapshot_files import (
     write_snapshot,
 )
 from ledger.snapshot_restore import Restoration
-from ledger.state_keys import stored_value
+from ledger.state_keys import StateKey, stored_value
 from ledger.store import ChainStore, StoreMissingError
 from ledger.store_proofs import TooOldStateError, certified_header, prove_state, trust_bundle
 from ledger.validators import ValidatorSet
@@ -62,7 +62,9 @@ def grow(chain, heights, changes=()):
     batches = []
     for _number in range(heights):
         height = chain.store.height + 1
-        written = {("k", height % 40, at): f"{height} {at}" for at in range(3)}
+        written: dict[StateKey, Value] = {
+            ("k", height % 40, at): f"{height} {at}" for at in range(3)
+        }
         if height % 7 == 0:
             written[("k", height % 40, 0)] = None
         following = dict(changes).get(height)

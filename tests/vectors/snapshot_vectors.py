@@ -2,15 +2,17 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ledger import merkle
 from ledger.canonical import Value, encode
 from ledger.merkle import Frontier
 from ledger.snapshot_files import MANIFEST_FILE, read_chunk, write_snapshot
-from ledger.state_keys import StateKey
 from tests.ledger.stored_chain import StoredChain
 from tests.networks import small_network
+
+if TYPE_CHECKING:
+    from ledger.state_keys import StateKey
 
 HEIGHTS = 5
 CHUNK_BYTES = 1_500
