@@ -6,6 +6,7 @@ imports no floor, and of the floors only `cli.audit` imports it.
 
 * `check_receipt`, `check_certificate`: one word and every check by its name;
 * `check_evidence`: the same about a file that accuses validators;
+* `read_light`, `check_light`: a header far ahead of a trusted one;
 * `read_trust`, `check_block`: what an auditor's sample asks of single blocks.
 
 Two limits, said aloud: the `ecdsa` package has no ML-DSA-65, so a signature of algorithm 4 gives
@@ -15,6 +16,7 @@ them, as a receipt is.
 
 from verifier.blocks import check_block
 from verifier.evidence import check_evidence, examine_evidence
+from verifier.light import check_light, read_light
 from verifier.receipts import check_certificate, check_receipt, examine_receipt
 from verifier.refusals import CannotCheckError, MismatchError, RefusedError, UnreadableError
 from verifier.trust import Trust, read_trust
@@ -32,8 +34,10 @@ __all__ = [
     "check_block",
     "check_certificate",
     "check_evidence",
+    "check_light",
     "check_receipt",
     "examine_evidence",
     "examine_receipt",
+    "read_light",
     "read_trust",
 ]

@@ -31,6 +31,7 @@ from ledger.validators import parse_validator_set
 from tests.ledger.test_vectors import frozen
 from verifier.evidence import read_evidence
 from verifier.headers import read_quorum_certificate, read_validator_set
+from verifier.light import Point, Policy
 from verifier.refusals import RefusedError
 
 
@@ -156,11 +157,34 @@ def test_frozen_light_blocks_are_believed_one_after_the_other_or_refused_with_th
         assert block.to_bytes().hex() == raw
         trusted = check_light(trusted, block, policy, vectors["now_ms"])
     assert trusted.height == start["height"] + len(vectors["accepted"])
+    _check_light_by_the_second(vectors)
     for one in vectors["refused"]:
         block = parse_light_block(bytes.fromhex(one["light_block"]))
         with pytest.raises(InvalidDataError) as refusal:
             check_light(first, block, policy, vectors["now_ms"])
         assert refusal.value.code == one["code"]
+
+
+def _check_light_by_the_second(vectors):
+    start = vectors["trusted"]
+    first = Point(
+        bytes.fromhex(start["network_id"]),
+        start["height"],
+        start["time_ms"],
+        bytes.fromhex(start["block_id"]),
+        read_validator_set(
+            verifier.encoding.decode(bytes.fromhex(start["next_validators"]), 10_000)
+        ),
+    )
+    policy = Policy(vectors["trusting_period_ms"], vectors["clock_drift_ms"])
+    point = first
+    for raw in vectors["accepted"]:
+        light = verifier.read_light(bytes.fromhex(raw))
+        point = verifier.check_light(point, light, policy, vectors["now_ms"])
+    for one in vectors["refused"]:
+        light = verifier.read_light(bytes.fromhex(one["light_block"]))
+        with pytest.raises(RefusedError):
+            verifier.check_light(first, light, policy, vectors["now_ms"])
 
 
 def test_frozen_files_of_evidence_have_their_word_from_both():

@@ -151,6 +151,8 @@ def test_a_conflict_reads_back_and_damage_is_refused():
     assert conflict_of(known, told, FIRST, 7).made_up is None
     guilt = conflict_of(known, lied, smaller, 1).check(bundle(NETWORK, known))
     assert (guilt.kind, guilt.accused) == (ConflictKind.MADE_UP_SET, (0, 1, 2))
+    with pytest.raises(InvalidDataError, match="later height"):
+        conflict_of(known, lied, smaller, 2).check(bundle(NETWORK, known))
 
 
 def test_bundles_are_searched_from_the_lowest_height_that_both_have():

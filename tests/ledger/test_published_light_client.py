@@ -15,7 +15,10 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
+import verifier
 from keys.hashing import Digest
 from ledger.errors import InvalidDataError
 from ledger.light_client import (
@@ -26,6 +29,7 @@ from ledger.light_client import (
     parse_light_block,
 )
 from ledger.limits import VALIDATORS_MAX
+from ledger.validators import print_validator_set
 from tests.ledger.light_blocks import (
     NETWORK_ID,
     NOWHERE,
@@ -33,6 +37,9 @@ from tests.ledger.light_blocks import (
     light_bytes,
     validators_of,
 )
+from verifier.encoding import decode as verifier_decode
+from verifier.headers import read_validator_set
+from verifier.light import Point, Policy
 
 VERDICTS = ("SUCCESS", "NOT_ENOUGH_TRUST", "INVALID")
 
@@ -49,6 +56,8 @@ class LightReplay:
     verdicts: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     deviations: list[int] = field(default_factory=list)
+    asks_both: bool = False
+    opinions: list[str] = field(default_factory=list)
 
     def run(self) -> "LightReplay":
         first = self.case["trusted"]
@@ -58,7 +67,10 @@ class LightReplay:
         trusted = self._point({**first, "validators": first["next_validators"]})
         for number, step in enumerate(self.case["steps"]):
             block = step["block"]
+            before = trusted
             verdict, trusted = self._verdict(trusted, step)
+            if self.asks_both:
+                self.opinions.append(self.second_opinion(before, step))
             self.verdicts.append(verdict)
             self.expected.append(step["verdict"])
             possible = fits(block["validators"]) and fits(block["next_validators"])
@@ -80,6 +92,25 @@ class LightReplay:
             return "NOT_ENOUGH_TRUST", trusted
         except InvalidDataError:
             return "INVALID", trusted
+
+    def second_opinion(self, trusted: TrustedPoint, step: dict[str, Any]) -> str:
+        """The verdict of the second implementation, which reads the same bytes."""
+        raw = light_bytes(step["block"], self._parent_of(step["block"]["height"]))
+        known = trusted.next_validators
+        point = Point(
+            trusted.network_id,
+            trusted.height,
+            trusted.time_ms,
+            trusted.block_id,
+            read_validator_set(verifier_decode(print_validator_set(known), 1 << 20)),
+        )
+        policy = self._policy()
+        theirs = Policy(policy.trusting_period_ms, policy.clock_drift_ms, policy.trust_part)
+        try:
+            verifier.check_light(point, verifier.read_light(raw), theirs, step["now"] * 1_000)
+        except verifier.RefusedError as refusal:
+            return "NOT_ENOUGH_TRUST" if refusal.reason == "not_enough_trust" else "INVALID"
+        return "SUCCESS"
 
     def _policy(self) -> LightPolicy:
         level = Fraction(self.case["trust_level"])
@@ -113,7 +144,7 @@ class LightReplay:
 def replays(vector_files) -> dict[str, LightReplay]:
     """All files of the topic; none is passed over."""
     files = vector_files("lightclient")
-    replays = {name: LightReplay(case).run() for name, case in files}
+    replays = {name: LightReplay(case, asks_both=True).run() for name, case in files}
     assert len(replays) == len(files)
     return replays
 
@@ -126,6 +157,12 @@ def test_every_published_step_has_the_verdict_of_its_file(replays):
         assert set(one.expected) <= set(VERDICTS), name
         left = set(range(len(one.case["steps"]))) - set(range(len(one.verdicts)))
         assert left <= set(one.deviations), name
+
+
+def test_the_second_implementation_has_the_same_verdict_at_every_step(replays):
+    assert {name: one.opinions for name, one in replays.items()} == {
+        name: one.verdicts for name, one in replays.items()
+    }
 
 
 def test_the_usual_files_have_all_their_steps_compared_without_a_deviation(replays, usual_vectors):
@@ -167,3 +204,73 @@ def test_a_set_that_cannot_exist_is_invalid_here_and_named_as_a_deviation():
         assert replay.deviations == [0, 1]
     nobody = LightReplay({**case, "trusted": {**trusted, "next_validators": {}}, "steps": [step]})
     assert nobody.run().deviations == [0]
+
+
+# --- cases that nobody published -----------------------------------------------------------------
+
+POWERS = st.dictionaries(st.sampled_from("abcde"), st.integers(1, 3), min_size=1)
+
+
+@st.composite
+def cases(draw) -> dict[str, Any]:
+    """A case of the published shape, with unequal powers, drift, and signers from anywhere."""
+    level = draw(st.sampled_from(["1/3", "1/2", "2/3", "1/1"]))
+    trusted = {"height": 1, "time": 1, "next_validators": draw(POWERS), "signers": []}
+    sets, steps = [trusted["next_validators"]], []
+    for _ in range(draw(st.integers(1, 4))):
+        validators = draw(st.sampled_from(sets) | POWERS)
+        some = st.sets(st.sampled_from(sorted(validators)), min_size=1)
+        anybody = st.sets(st.sampled_from("abcdef"), min_size=1)
+        block = {
+            "height": draw(st.integers(1, 6)),
+            "time": draw(st.integers(1, 8)),
+            "validators": validators,
+            "next_validators": draw(POWERS),
+            "signers": sorted(draw(st.just(set(validators)) | some | anybody)),
+        }
+        sets.append(block["next_validators"])
+        steps.append({"now": draw(st.integers(6, 14)), "block": block})
+    return {
+        "name": "drawn",
+        "trusting_period": draw(st.integers(6, 30)),
+        "clock_drift": draw(st.integers(0, 2)),
+        "trust_level": level,
+        "trusted": trusted,
+        "steps": steps,
+    }
+
+
+def verdict_of_the_readme(case, trusted, step) -> str:
+    """The three rules of the vectors' README, word for word, on names and powers."""
+    block, now = step["block"], step["now"]
+    validators, signers = block["validators"], block["signers"]
+    signed = sum(validators.get(name, 0) for name in signers)
+    is_next = block["height"] == trusted["height"] + 1
+    if not (
+        trusted["time"] + case["trusting_period"] > now
+        and block["height"] > trusted["height"]
+        and block["time"] > trusted["time"]
+        and block["time"] < now + case["clock_drift"]
+        and set(signers) <= set(validators)
+        and signed * 3 > sum(validators.values()) * 2
+        and (not is_next or validators == trusted["next_validators"])
+    ):
+        return "INVALID"
+    known = trusted["next_validators"]
+    share = Fraction(sum(known.get(name, 0) for name in signers), sum(known.values()))
+    return "SUCCESS" if is_next or share > Fraction(case["trust_level"]) else "NOT_ENOUGH_TRUST"
+
+
+@settings(max_examples=60)
+@given(cases())
+def test_any_case_has_the_verdicts_of_the_rules_as_they_are_written(case):
+    """Our light client, the second implementation and the rules word for word: all three."""
+    trusted = case["trusted"]
+    for step in case["steps"]:
+        step["verdict"] = verdict_of_the_readme(case, trusted, step)
+        if step["verdict"] == "SUCCESS":
+            trusted = step["block"]
+        event(step["verdict"])
+    replay = LightReplay(case, asks_both=True).run()
+    assert replay.verdicts == replay.opinions == [step["verdict"] for step in case["steps"]]
+    assert replay.deviations == []
