@@ -8,6 +8,7 @@ agency itself changes the keys and the address of its node.
 Source: the design's consensus.md, section Rules, Membership; architecture.md, section 7.
 """
 
+import re
 from dataclasses import replace
 from typing import Final, cast
 
@@ -62,6 +63,7 @@ _ALGORITHMS: Final = {
     Purpose.CHECKPOINT: (Algorithm.ED25519,),
 }
 """What TLS and signed notes need; a consensus key may be of any algorithm that signs."""
+_ADDRESS: Final = re.compile(r"[!-~]+:[0-9]{1,5}")
 _Fields = dict[str, Value]
 
 
@@ -85,6 +87,8 @@ def check_admission(run: Run, fields: _Fields) -> Application:
     part = application.part
     if ("consensus" in part.keys) != (cast("int", fields["weight"]) > 0):
         raise FieldValueError("consensus key and weight do not fit", field="weight")
+    if not _ADDRESS.fullmatch(part.peer_address):
+        raise FieldValueError("the address is not host:port", field="application")
     for purpose, algorithms in _ALGORITHMS.items():
         if part.keys[purpose].algorithm not in algorithms:
             raise FieldValueError(f"the {purpose} key is of another algorithm", field="application")
@@ -260,8 +264,6 @@ def move_node(run: Run, _arguments: tuple[str, ...]) -> None:
     if row is None or not in_range(run.day, row.from_date, row.to_date):
         raise GovernanceConflictError("the agency is no member")
     address = str(item.fields["peer_address"])
-    if not address:
-        raise FieldValueError("an address is not empty", field="peer_address")
     run.state.write(agency_key(agency), replace(row, peer_address=address))
 
 

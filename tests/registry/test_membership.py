@@ -185,6 +185,9 @@ def impossible_admissions(town: Town) -> dict[str, tuple[dict[str, Any], str]]:
         "a peer key that TLS cannot use": (
             admission(town, keys={**part.keys, "peer": ed25519}), "registry.field_value",
         ),
+        "an address without a port": (
+            admission(town, peer_address="node.example"), "registry.field_value",
+        ),
         "a known agency": (
             {**fine, "application": application(town, land)}, "registry.governance_conflict",
         ),
@@ -420,6 +423,15 @@ def test_a_peer_key_is_replaced_by_governors_and_an_address_moves(town):
     assert row.keys["peer"] == key("land", "peer", "new").public.key_id
     assert row.peer_address == "new.example:7400"
     assert members(town, town.height + 2) == FOUNDERS
+
+
+@pytest.mark.parametrize(
+    "address", ["", "node.example", ":", "a b:7400", "node.example:", "x:1234567"]
+)
+def test_an_address_that_is_none_is_refused(town, address):
+    place = ObjectPart("place", {"peer_address": address})
+    entry = town.entry("agency/move", govern("land"), objects=[place], office=None)
+    assert town.refuse(entry) == "registry.field_value"
 
 
 def changes_of_keys() -> dict[str, tuple[Any, str]]:
