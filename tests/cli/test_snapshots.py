@@ -1,12 +1,14 @@
 """`civreg node snapshot`: from one stopped node into the empty home of another, or a refusal."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from cli.exit_codes import ExitCode
 from ledger.snapshot_files import MANIFEST_FILE
-from ledger.store import ChainStore
+from ledger.store import ChainStore, StoreMissingError
 from node.config import load_config
 from node.signer import GuardedSigner, GuardFile, Place, SignedKind
 from node.storage import load_keys
@@ -123,3 +125,25 @@ def test_nothing_is_written_without_a_yes_or_with_a_dry_run(desk, homes, snapsho
     status, error = desk.refused("node", "snapshot", "create", home, tmp_path / "none")
     assert (status, error["code"]) == (ExitCode.NOT_FOUND, "ledger.store_missing")
     assert not (home / "data" / "chain").exists()
+
+
+@pytest.mark.slow
+def test_a_command_that_is_killed_at_any_moment_can_be_given_again(desk, snapshot, home, homes):
+    """SIGKILL after this many files were touched: either there is no chain, or all of it."""
+    words = ["node", "snapshot", "restore", str(home), str(snapshot), "--yes", "--json"]
+    command = [sys.executable, "-c", "from cli.main import main; main()", *words]
+    for moment in (1, 2, 4, 8, 10**9):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        beside = home / "data" / "restoring" / "chain"
+        while process.poll() is None and len(list(beside.glob("*"))) < moment:
+            pass
+        process.kill()
+        process.communicate()
+        if (home / "data" / "chain").exists():
+            break
+        with pytest.raises(StoreMissingError):
+            ChainStore.open(home / "data")
+    if not (home / "data" / "chain").exists():
+        desk.ask("node", "snapshot", "restore", home, snapshot, "--yes")
+    with ChainStore.open(home / "data") as store, ChainStore.open(homes[0] / "data") as source:
+        assert store.tip == source.tip
