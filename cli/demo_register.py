@@ -14,6 +14,7 @@ from cli.acting import Actor
 from cli.demo_scene import Incoming, OwnRegister, Scene, Title
 from cli.errors import InvalidInputError
 from cli.generated_acts import PersonKeys
+from cli.import_file import PROBLEMS_SHOWN
 from cli.import_journal import DEED, OWNER, ImportJournal
 from cli.import_mapping import load_mapping
 from cli.import_owners import Owners
@@ -28,7 +29,6 @@ from registry.state_key_names import record_key
 
 REPORT_FILE: Final = "import.errors.csv"
 LAND_TITLE: Final = "land_title"
-PROBLEMS_SHOWN: Final = 5
 _OF_A_LATE_SALE: Final = "late_code"
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cli.languages import Language
 
 REPORT_SUFFIX: Final = ".errors.csv"
+PROBLEMS_SHOWN: Final = 5
+"""So many are said at once; the report has all of them."""
 _SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -92,8 +94,8 @@ def run_import(context: Context, asked: Asked) -> int:
     with Actor.open(context.home, ask=asker(context, source())) as actor:
         found = session.read_file(file, mapping, actor)
         if context.dry_run:
-            count = write_report(found.problems, report, context.lang)
-            return _tell(context, found, None, count, report)
+            write_report(found.problems, report, context.lang)
+            return _tell(context, found, None, found.problems, report)
         confirm(context.say("import.confirm", count=len(found.plan.deeds), file=file), context)
         with session.open_journal(context.home, actor, mapping) as journal:
             session.check_resume(journal, found, resume=asked.resume)
@@ -101,7 +103,8 @@ def run_import(context: Context, asked: Asked) -> int:
             with progress(context.say("import.entries"), left, context) as advance:
                 imported = session.bring_in(actor, found, journal, advance)
     problems = [*found.problems, *imported.progress.problems]
-    return _tell(context, found, imported, write_report(problems, report, context.lang), report)
+    write_report(problems, report, context.lang)
+    return _tell(context, found, imported, problems, report)
 
 
 def check_source(name: str) -> str:
@@ -115,24 +118,27 @@ def check_source(name: str) -> str:
     return name
 
 
-def write_report(problems: "Sequence[Problem]", report: Path, language: "Language") -> int:
-    """Write the report, if there is anything to report; return how many problems it holds."""
+def write_report(problems: "Sequence[Problem]", report: Path, language: "Language") -> None:
+    """Write the report, if there is anything to report."""
     from cli.import_problems import problems_csv  # noqa: PLC0415
 
     if problems:
         with report.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows(problems_csv(problems, language))
-    return len(problems)
 
 
 def _tell(
-    context: Context, found: "Found", imported: "Imported | None", problems: int, report: Path
+    context: Context,
+    found: "Found",
+    imported: "Imported | None",
+    problems: "Sequence[Problem]",
+    report: Path,
 ) -> int:
     from cli.import_session import counts_of  # noqa: PLC0415
 
     result: dict[str, object] = {
         **counts_of(found),
-        "problems": problems,
+        "problems": len(problems),
         "report": str(report) if problems else None,
         "imported": imported is not None,
     }
@@ -152,7 +158,10 @@ def _tell(
         }
         lines.append(context.say("import.done", **result))
         lines.append(context.say("import.new", **result))
+    lines += [problem.explain(context.lang) for problem in problems[:PROBLEMS_SHOWN]]
+    if len(problems) > PROBLEMS_SHOWN:
+        lines.append(context.say("import.more_problems", count=len(problems) - PROBLEMS_SHOWN))
     if problems:
-        lines.append(context.say("import.report", count=problems, report=report))
+        lines.append(context.say("import.report", count=len(problems), report=report))
     accepted(result, context, lines=lines)
     return ExitCode.INVALID_INPUT if problems else ExitCode.OK

@@ -158,6 +158,25 @@ def test_a_bad_row_is_reported_mended_and_comes_in_alone(town, tmp_path):
     assert second["firsts_registered"] + second["laters_registered"] == len(good)
 
 
+def test_what_is_wrong_with_a_file_is_said_at_once_in_both_languages(town, tmp_path):
+    """A trial sends nothing, says the first problems and writes all of them."""
+    path = tmp_path / "register.csv"
+    rows = register("wrong", 8)
+    for number in range(7):
+        rows[number] = {**rows[number], "price_paid": f"{number} pounds"}
+    write_register(path, rows)
+    report = tmp_path / "all.csv"
+    for lang, words in (
+        ("en", ("column price_paid, value '0 pounds': must be a whole number", "... and ")),
+        ("vi", ("cột price_paid, giá trị '0 pounds': phải là số nguyên", "vấn đề nữa")),
+    ):
+        shown = town.desk.run("import", path, *LAND, "--dry-run", "--report", report,
+                              "--lang", lang)  # fmt: skip
+        assert shown.exit_code == 6
+        assert [word for word in words if word not in shown.stdout] == []
+        assert words[0].partition(": ")[2] in report.read_text(encoding="utf-8")
+
+
 def test_a_killed_import_is_resumed_without_a_double_registration(town, tmp_path):
     path = tmp_path / "register.csv"
     rows = register("killed", 120)
