@@ -111,6 +111,7 @@ class ChainRoutes:
             "network_id": self.application.network_id.hex(),
             "name": store.genesis.template.name,
             "height": store.height,
+            "first_height": store.began.first_height,
             "time_ms": store.tip.time_ms,
             "block": None if header is None else header.digest.hex(),
             "state_root": (store.state_root if header is None else header.state_root).hex(),
