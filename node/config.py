@@ -9,7 +9,7 @@
     public = "0.0.0.0:7480"                 # /v1
     private = "127.0.0.1:7490"              # /metrics and detailed status; loopback only
 
-    [peers]                                 # where genesis is out of date: agency id = host:port
+    [peers]                                 # wins over the state's: agency id = host:port
     "32 hexadecimal digits" = "node.example.org:7400"
 
     [keys]
@@ -75,7 +75,7 @@ class Config:
         peer: Listener for other nodes, mutual TLS.
         public: Listener of the public API.
         private: Listener of metrics and details, on loopback.
-        peers: Addresses that replace those of genesis, by agency.
+        peers: Addresses that win over those of the state, by agency.
         passphrase_file: Absolute path, or None for key files without passphrase.
         unencrypted: Whether key files without passphrase are accepted.
         verify_threads: Threads for signature checks, 1 ... 64.

@@ -19,7 +19,7 @@ from node.application import Application, Committed
 from node.config import Config
 from node.directory import Directory, make_directory, state_members
 from node.logs import Log
-from node.peers import Peers
+from node.peers import PeerNode, Peers
 from node.tls import PeerTls
 from registry.civil_calendar import civil_date
 
@@ -131,9 +131,7 @@ class Neighbours:
         new = {node.agency_id: node for node in self.directory.nodes}
         changed = [one for one in old.keys() | new.keys() if old.get(one) != new.get(one)]
         for agency in sorted(changed):
-            there, here = new.get(agency), old.get(agency)
-            told = "peer_left" if there is None else "peer_joined" if here is None else "peer_moved"
-            self._log.info(told, peer=agency, address="" if there is None else str(there.address))
+            self._say(agency, old.get(agency), new.get(agency))
         if self._peers is not None and changed:
             self._peers.update(self.directory.nodes)
         fresh = [node.key for node in self.directory.nodes if node.key not in before.pins]
@@ -143,6 +141,14 @@ class Neighbours:
             changed = list(old.keys() | new.keys())
         if changed:
             self._forget(changed)
+
+    def _say(self, agency: AgencyId, before: PeerNode | None, after: PeerNode | None) -> None:
+        if after is None:
+            self._log.info("peer_left", peer=agency)
+        elif before is None:
+            self._log.info("peer_joined", peer=agency, address=str(after.address))
+        else:
+            self._log.info("peer_moved", peer=agency, address=str(after.address))
 
     def _renew(self) -> bool:
         """Show the key that the state has of this node, if it is another now and is here."""

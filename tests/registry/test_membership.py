@@ -512,7 +512,7 @@ CHANGES = st.lists(
 
 @given(CHANGES)
 @settings(max_examples=25, deadline=None)
-def test_sets_decided_ahead_of_time_are_those_of_changes_done_in_the_order_of_their_entries(
+def test_sets_decided_ahead_of_time_are_those_of_changes_done_in_their_order(
     changes,
 ):
     """A naive twin keeps every height's set in full and changes all from a height on."""
