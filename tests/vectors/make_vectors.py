@@ -57,6 +57,7 @@ from tests.vectors.consensus_vectors import (
     light_vectors,
     message_vectors,
 )
+from tests.vectors.membership_vectors import membership_vectors
 from tests.vectors.snapshot_vectors import snapshot_vectors
 
 FOLDER = Path(__file__).parent
@@ -308,6 +309,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "evidence": evidence_vectors,
     "certificates": certificate_vectors,
     "snapshot": snapshot_vectors,
+    "membership": membership_vectors,
 }
 
 
