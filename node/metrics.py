@@ -92,18 +92,11 @@ class Histogram:
         yield f"{self.name}_count {total}"
 
 
-class Metrics:
-    """All metrics of a node; gauges are brought up to date by `refresh` before they are shown.
-
-    `docs/operations.md` lists them; a test compares.
-    """
+class ChainMetrics:
+    """What the chain and the rounds do."""
 
     def __init__(self) -> None:
-        self.requests = Metric(
-            "civreg_requests_total", "counter", "Requests of the public and the private listener."
-        )
-        self.admitted = Metric("civreg_admitted_total", "counter", "Entries taken into the pool.")
-        self.refused = Metric("civreg_refused_total", "counter", "Entries refused, by code.")
+        super().__init__()
         self.committed = Metric("civreg_committed_total", "counter", "Entries in blocks.")
         self.height = Metric("civreg_height", "gauge", "Newest block.")
         self.round = Metric("civreg_round", "gauge", "Round in which the newest block was made.")
@@ -129,6 +122,21 @@ class Metrics:
             "civreg_equivocations_total", "counter", "Equivocations seen, by validator."
         )
         self.syncing = Metric("civreg_syncing", "gauge", "1 while the node catches up.")
+        self.finality = Histogram(
+            "civreg_finality_seconds", FINALITY_SECONDS, "From admission here to the block."
+        )
+
+
+class EntryMetrics:
+    """What clients ask for and what waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = Metric(
+            "civreg_requests_total", "counter", "Requests of the public and the private listener."
+        )
+        self.admitted = Metric("civreg_admitted_total", "counter", "Entries taken into the pool.")
+        self.refused = Metric("civreg_refused_total", "counter", "Entries refused, by code.")
         self.pool_entries = Metric("civreg_pool_entries", "gauge", "Entries that wait.")
         self.pool_bytes = Metric("civreg_pool_bytes", "gauge", "Bytes of entries that wait.")
         self.pool_used = Metric(
@@ -141,6 +149,15 @@ class Metrics:
             "civreg_verification_queue_bytes", "gauge", "Bytes that wait to be examined."
         )
         self.waiting = Metric("civreg_waiting_clients", "gauge", "Entries whose commit is awaited.")
+        self.tags = Metric("civreg_tags_total", "counter", "Answers of the tag service.")
+        self.custodian = Metric("civreg_custodian_total", "counter", "Answers of the custodian.")
+
+
+class PeerMetrics:
+    """What is known of each peer."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.peers = Metric("civreg_peer_failures", "gauge", "Failed sends in a row, by peer.")
         self.peer_queue = Metric("civreg_peer_queue", "gauge", "Parcels that wait for a peer.")
         self.peer_dropped = Metric(
@@ -159,6 +176,13 @@ class Metrics:
         self.peer_cut_off = Metric(
             "civreg_peer_cut_off", "gauge", "1 while a peer is cut off for misbehaving."
         )
+
+
+class MachineMetrics:
+    """How the machine does."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.disk_free = Metric("civreg_disk_free_bytes", "gauge", "Free space of the data folder.")
         self.log_bytes = Metric(
             "civreg_consensus_log_bytes", "gauge", "The write-ahead log of the present height."
@@ -176,11 +200,16 @@ class Metrics:
         self.findings = Metric(
             "civreg_finding", "gauge", "1 for each finding of node status: code and level."
         )
-        self.tags = Metric("civreg_tags_total", "counter", "Answers of the tag service.")
-        self.custodian = Metric("civreg_custodian_total", "counter", "Answers of the custodian.")
-        self.finality = Histogram(
-            "civreg_finality_seconds", FINALITY_SECONDS, "From admission here to the block."
-        )
+
+
+class Metrics(ChainMetrics, EntryMetrics, PeerMetrics, MachineMetrics):
+    """All metrics of a node; gauges are brought up to date by `refresh` before they are shown.
+
+    `docs/operations.md` lists them; a test compares.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
         self.refreshers: list[Callable[[], None]] = []
 
     def render(self) -> str:
