@@ -13,6 +13,7 @@ from cli.output import Context, accepted, confirm, progress
 from ledger.snapshot import Manifest
 from ledger.snapshot_files import write_snapshot
 from ledger.store import ChainStore
+from ledger.trust import TrustBundle, parse_trust
 from node.config import Config, load_config
 
 _HOME = click.Path(path_type=Path, file_okay=False)
@@ -66,8 +67,13 @@ def create(context: Context, folder: Path, out: Path) -> None:
 @snapshot.command(cls=Command, changes=True)
 @click.argument("folder", metavar="NODE", type=_HOME)
 @click.argument("source", metavar="[DIR]", type=_SNAPSHOT, required=False)
+@click.option(
+    "--trust",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Trust bundle that the snapshot must continue; by default only genesis is believed.",
+)
 @click.pass_obj
-def restore(context: Context, folder: Path, source: Path | None) -> None:
+def restore(context: Context, folder: Path, source: Path | None, trust: Path | None) -> None:
     """Begin the stopped node NODE, which has no chain, with the snapshot of DIR or of other nodes.
 
     Everything is verified from genesis on before it is put in place; guard and log of votes stay as
@@ -84,27 +90,31 @@ def restore(context: Context, folder: Path, source: Path | None) -> None:
         accepted({"would_restore": str(config.data_folder), "from": from_where}, context)
         return
     confirm(context.say("snapshot.restore", folder=folder), context)
-    manifest = _from_peers(config, context) if source is None else _from(config, source, context)
+    held = None if trust is None else parse_trust(trust.read_bytes())
+    if source is None:
+        manifest = _from_peers(config, context, held)
+    else:
+        manifest = _from(config, source, context, held)
     height, first = manifest.content.height, manifest.content.first
     lines = context.say("snapshot.restored", folder=folder, height=height, first=first)
     accepted(_result(manifest), context, lines=lines, next_command=f"civreg node run {folder}")
 
 
-def _from(config: Config, source: Path, context: Context) -> Manifest:
+def _from(config: Config, source: Path, context: Context, trust: TrustBundle | None) -> Manifest:
     # The node's own modules: only who restores pays for importing them.
     from node.snapshot_join import restore_folder  # noqa: PLC0415
 
     with progress(context.say("snapshot.checking"), 0, context) as advance:
-        return restore_folder(config, source, lambda _done, _all: advance(1))
+        return restore_folder(config, source, lambda _done, _all: advance(1), trust)
 
 
-def _from_peers(config: Config, context: Context) -> Manifest:
+def _from_peers(config: Config, context: Context, trust: TrustBundle | None) -> Manifest:
     from node.logs import JsonLog  # noqa: PLC0415
     from node.snapshot_join import restore_from_peers  # noqa: PLC0415
 
     with progress(context.say("snapshot.fetching"), 0, context) as advance:
         log = JsonLog(config.name, "warning")
-        return asyncio.run(restore_from_peers(config, log, lambda _done, _all: advance(1)))
+        return asyncio.run(restore_from_peers(config, log, lambda _done, _all: advance(1), trust))
 
 
 def _result(manifest: Manifest) -> dict[str, object]:

@@ -15,6 +15,7 @@ from typing import Final
 
 from keys.errors import CivregError
 from keys.hashing import Digest
+from ledger.errors import UntrustedError
 from ledger.ids import AgencyId
 from ledger.snapshot import (
     CHUNK_BYTES_MAX,
@@ -27,6 +28,7 @@ from ledger.snapshot import (
     parse_manifest,
 )
 from ledger.snapshot_files import MANIFEST_FILE, chunk_name, write_synced
+from ledger.trust import TrustBundle
 from node.errors import SnapshotUnavailableError
 from node.fetch import Fetcher
 from node.logs import Log
@@ -50,11 +52,13 @@ class Wanted:
         network_id: Of this network.
         height_min: From this height on.
         bytes_max: At most so large: whoever lists more may have made it up.
+        trust: A bundle that the snapshot's must extend, from a source that the operator believes.
     """
 
     network_id: Digest
     height_min: int
     bytes_max: int
+    trust: TrustBundle | None = None
 
 
 class SnapshotFetch:
@@ -179,7 +183,18 @@ class SnapshotFetch:
             self._network.blame(peer, error.code)
             self._log.warning("snapshot_refused", peer=peer, height=height, code=error.code)
             return None
-        return manifest
+        return manifest if self._is_trusted(manifest) else None
+
+    def _is_trusted(self, manifest: Manifest) -> bool:
+        """Tell whether it continues what is believed; if not, that is no proof against a peer."""
+        try:
+            if self._wanted.trust is not None:
+                self._wanted.trust.extended_by(manifest.trust)
+        except UntrustedError as error:
+            height = manifest.content.height
+            self._log.warning("snapshot_untrusted", height=height, code=error.code)
+            return False
+        return True
 
     # --- its chunks -------------------------------------------------------------------------------
 

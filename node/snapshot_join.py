@@ -20,6 +20,7 @@ from ledger.snapshot_files import (
     restore_snapshot,
 )
 from ledger.store_files import FOLDER
+from ledger.trust import TrustBundle
 from node.clock import SystemClock
 from node.conduct import Conduct
 from node.config import Config
@@ -37,10 +38,19 @@ from node.tls import PeerTls
 Tell = Callable[[int, int], None]
 
 
-def restore_folder(config: Config, folder: Path, tell: Tell) -> Manifest:
+def restore_folder(
+    config: Config, folder: Path, tell: Tell, trust: TrustBundle | None = None
+) -> Manifest:
     """Restore the snapshot of a folder into a home that has no chain; see `restore_snapshot`.
 
+    Args:
+        config: Of the home.
+        folder: The snapshot.
+        tell: Told how many chunks are done, and of how many.
+        trust: A bundle that the snapshot's must extend; None: genesis is all that is believed.
+
     Raises:
+        UntrustedError: Its history is not that of `trust`.
         SnapshotTooOldError: It is older than what the consensus key of the home has signed.
         InvalidSnapshotError: It is not that of the certified state.
         CivregError: See `restore_snapshot`.
@@ -48,6 +58,8 @@ def restore_folder(config: Config, folder: Path, tell: Tell) -> Manifest:
     genesis = load_genesis(config)
     manifest = read_manifest(folder)
     check_manifest(manifest, genesis.network_id)
+    if trust is not None:
+        trust.extended_by(manifest.trust)
     check_not_older(config, manifest.content.height)
     config.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return restore_snapshot(folder, config.data_folder, genesis, tell)
@@ -79,8 +91,16 @@ def check_not_older(config: Config, height: int) -> None:
         )
 
 
-async def restore_from_peers(config: Config, log: Log, tell: Tell) -> Manifest:
+async def restore_from_peers(
+    config: Config, log: Log, tell: Tell, trust: TrustBundle | None = None
+) -> Manifest:
     """Fetch a snapshot from the other nodes and restore it; false ones are tried and dropped.
+
+    Args:
+        config: Of the home.
+        log: Takes notes.
+        tell: Told how many chunks came, and of how many.
+        trust: As for `restore_folder`.
 
     Raises:
         SnapshotUnavailableError: No peer has one that holds and is new enough.
@@ -94,7 +114,10 @@ async def restore_from_peers(config: Config, log: Log, tell: Tell) -> Manifest:
     fetched.mkdir(mode=0o700, parents=True, exist_ok=True)
     tls = PeerTls(load_keys(config)[Purpose.PEER])
     async with HttpTransport(tls) as transport:
-        joining = _Joining(config, genesis, log, fetched, transport)
+        wanted = Wanted(
+            genesis.network_id, lowest_height(config), shutil.disk_usage(fetched).free // 2, trust
+        )
+        joining = _Joining(config, genesis, log, transport, wanted)
         try:
             manifest = await joining.run(tell)
         finally:
@@ -107,9 +130,10 @@ class _Joining:
     """The fetch on a running loop, and what tries what it brings."""
 
     def __init__(
-        self, config: Config, genesis: Genesis, log: Log, fetched: Path, transport: HttpTransport
+        self, config: Config, genesis: Genesis, log: Log, transport: HttpTransport, wanted: Wanted
     ) -> None:
-        self._config, self._genesis, self._fetched = config, genesis, fetched
+        self._config, self._genesis = config, genesis
+        self._fetched = config.data_folder / FETCHED_FOLDER
         self._results: asyncio.Queue[Manifest | BaseException] = asyncio.Queue()
         directory = read_directory(genesis, config.agency, config.peers)
         self._timers = LoopTimers(self._results.put_nowait)
@@ -120,9 +144,7 @@ class _Joining:
             log=log,
             on_failure=self._results.put_nowait,
         )
-        bytes_max = shutil.disk_usage(fetched).free // 2
-        wanted = Wanted(genesis.network_id, lowest_height(config), bytes_max)
-        self._fetch = SnapshotFetch(self._network, self._timers, log, wanted, fetched)
+        self._fetch = SnapshotFetch(self._network, self._timers, log, wanted, self._fetched)
 
     async def run(self, tell: Tell) -> Manifest:
         """Return the manifest of what was restored."""

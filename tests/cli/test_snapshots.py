@@ -9,6 +9,7 @@ import pytest
 from cli.exit_codes import ExitCode
 from ledger.snapshot_files import MANIFEST_FILE
 from ledger.store import ChainStore, StoreMissingError
+from ledger.store_proofs import trust_bundle
 from node.config import load_config
 from node.signer import GuardedSigner, GuardFile, Place, SignedKind
 from node.storage import load_keys
@@ -114,6 +115,22 @@ def test_a_snapshot_of_another_network_is_refused(desk, snapshot, tmp_path):
     node = other_desk.home / "node-0"
     status, error = desk.refused("node", "snapshot", "restore", node, snapshot, "--yes")
     assert (status, error["code"]) == (ExitCode.INVALID_INPUT, "ledger.snapshot_wrong_network")
+
+
+def test_a_snapshot_must_continue_the_bundle_that_is_named(desk, homes, snapshot, home, tmp_path):
+    with ChainStore.open(homes[0] / "data") as store:
+        (tmp_path / "same").write_bytes(trust_bundle(store, 10**14).to_bytes())
+        genesis = store.genesis
+    longer, town = tmp_path / "longer", make_town()
+    assert town.genesis.network_id == genesis.network_id
+    grown = grow_chain(longer, town, HEIGHTS + 1, people=4)
+    (tmp_path / "newer").write_bytes(trust_bundle(grown.store, 10**14).to_bytes())
+    grown.close()
+    restore = ("node", "snapshot", "restore", home, snapshot, "--yes", "--trust")
+    status, error = desk.refused(*restore, tmp_path / "newer")
+    assert (status, error["code"]) == (ExitCode.CANNOT_CHECK, "ledger.untrusted")
+    assert not (home / "data" / "chain").exists()
+    desk.ask(*restore, tmp_path / "same")
 
 
 def test_nothing_is_written_without_a_yes_or_with_a_dry_run(desk, homes, snapshot, home, tmp_path):

@@ -17,6 +17,7 @@ from ledger.snapshot_files import (
     write_snapshot,
 )
 from ledger.store import ChainStore
+from ledger.store_proofs import trust_bundle
 from node.logs import SilentLog
 from node.signer import GuardedSigner, GuardFile, Place, SignedKind, last_signed_height
 from node.snapshot_fetch import SnapshotFetch, Wanted
@@ -66,11 +67,11 @@ class AtOnce:
 class Town:
     """Peers that serve snapshots, and one node that wants one."""
 
-    def __init__(self, folder, town, height_min=1, bytes_max=10**9):
+    def __init__(self, folder, town, height_min=1, bytes_max=10**9, trust=None):
         self.network, self.timers = InventedNetwork(PEERS), InventedTimers()
         self.folder = folder / "fetched"
         self.folder.mkdir()
-        wanted = Wanted(town.network_id, height_min, bytes_max)
+        wanted = Wanted(town.network_id, height_min, bytes_max, trust)
         self.fetch = SnapshotFetch(self.network, self.timers, SilentLog(), wanted, self.folder)
         self.done: list[Manifest] = []
         self.failed: list[BaseException] = []
@@ -226,6 +227,26 @@ def test_an_older_snapshot_than_is_wanted_is_not_even_looked_at(tmp_path, town, 
     assert wanting.done == []
     assert len(wanting.failed) == 1
     assert not [path for _peer, path in wanting.network.asked if path != SNAPSHOTS_PATH]
+
+
+@pytest.mark.parametrize(
+    ("heights", "people", "done"), [(HEIGHTS, 8, 1), (HEIGHTS, 7, 0), (HEIGHTS + 1, 8, 0)]
+)
+def test_a_snapshot_that_does_not_continue_the_bundle_that_is_believed_is_refused(
+    heights, people, done, tmp_path, town, taken
+):
+    """The same chain; another one of the same height; one that has seen more."""
+    held_town = make_town()
+    assert held_town.network_id == town.network_id
+    grown = grow_chain(tmp_path / "held", held_town, heights, people)
+    held = trust_bundle(grown.store, BIG_MS)
+    grown.close()
+    wanting = Town(tmp_path, town, trust=held)
+    wanting.serve(PEERS[0], taken)
+    wanting.fetch.start()
+    wanting.run()
+    assert len(wanting.done) == done
+    assert blamed(wanting) == set()
 
 
 def test_what_would_fill_the_disk_is_passed_over(tmp_path, town, taken):
