@@ -72,7 +72,7 @@ class Nemesis:
         jumpy = sorted(dice.sample(slots, dice.randrange(faulty + 1)))
         machines = MachineFaults(self._simulation, tuple(forgetful), tuple(jumpy))
         war_ms = dice.randrange(WAR_MS_MIN, WAR_MS_MAX)
-        names = [*NetworkFaults(self._simulation).kinds(), *machines.kinds()]
+        names = [*NetworkFaults(self._simulation).kinds(), *machines.kinds(), "lone lock"]
         return Plan(
             validators,
             tuple(sorted(slots[:liars])),

@@ -33,6 +33,7 @@ class Links:
         late_ms: The longest unusual delay.
         cuts: Ordered pairs of slots between which nothing comes through.
         lossy: Share of messages of a kind that get lost, by `consensus.messages.MessageTag`.
+        missing: ("from" or "to", slot, tag): messages of a kind that one node never sends or gets.
     """
 
     loss: float = 0.0
@@ -42,6 +43,7 @@ class Links:
     late_ms: int = 3_000
     cuts: set[tuple[int, int]] = field(default_factory=set)
     lossy: dict[int, float] = field(default_factory=dict)
+    missing: set[tuple[str, int, int]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,8 @@ class InventedNetwork:
         if (sender.slot, receiver.slot) in links.cuts:
             faults["lost in a partition"] += 1
             return
-        if links.lossy and payload.kind == "messages":
-            payload = self._thinned(payload)
+        if (links.lossy or links.missing) and payload.kind == "messages":
+            payload = self._thinned(payload, sender, receiver)
         copies = 1 if payload.parts or payload.kind != "messages" else 0
         if links.loss and dice.random() < links.loss:
             faults["lost"] += 1
@@ -107,9 +109,12 @@ class InventedNetwork:
                 delay_ms += dice.randrange(links.late_ms)
             self._deliver_after(delay_ms, sender, receiver, payload)
 
-    def _thinned(self, payload: Payload) -> Payload:
+    def _thinned(self, payload: Payload, sender: "Machine", receiver: "Machine") -> Payload:
         """Lose messages of some kinds."""
-        dice, lossy = self._simulation.dice, self.links.lossy
+        dice, lossy, missing = self._simulation.dice, dict(self.links.lossy), self.links.missing
+        for way, slot, tag in sorted(missing):
+            if slot == (sender if way == "from" else receiver).slot:
+                lossy[tag] = 1.0
         left = tuple(
             raw
             for raw in payload.parts

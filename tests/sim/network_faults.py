@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from tests.sim.simulation import Simulation
 
 USUAL_DELAY_MS = 8
+LONE_LOCK_MS = 2_500
+"""So long that a round ends by its timeouts."""
 _LOSSY = (MessageTag.PREVOTE, MessageTag.PROPOSAL, MessageTag.POLKA_PROOF, MessageTag.ROUND_PROOF)
 
 
@@ -23,6 +25,7 @@ class NetworkFaults:
         """Return all faults by name; each is given how long it lasts, in ms."""
         return {
             "bad weather": self._bad_weather,
+            "lone lock": self._lone_lock,
             "lossy kind": self._lossy_kind,
             "partition": self._partition,
             "one-way cut": self._one_way_cut,
@@ -53,7 +56,26 @@ class NetworkFaults:
         tag = self._dice.choice((MessageTag.PRECOMMIT, MessageTag.PRECOMMIT, *_LOSSY))
         lossy[int(tag)] = self._dice.choice((0.4, 0.7, 0.9))
         self._simulation.faults["lossy kind"] += 1
-        self._simulation.events.later(lasts_ms, "kinds heal", lossy.clear)
+        self._simulation.events.later(lasts_ms, "kinds heal", self._heal_kinds)
+
+    def _lone_lock(self, lasts_ms: int) -> None:
+        """Let one node see polkas that the others do not: it locks and they go on without it.
+
+        The one's prevotes reach nobody, and another one gets no proposal and so prevotes nil.
+        """
+        alone, late = self._dice.sample(self._slots, 2)
+        self._simulation.network.links.missing |= {
+            ("from", alone, int(MessageTag.PREVOTE)),
+            ("from", alone, int(MessageTag.POLKA_PROOF)),
+            ("to", late, int(MessageTag.PROPOSAL)),
+        }
+        self._simulation.faults["lone lock"] += 1
+        self._simulation.events.later(max(lasts_ms, LONE_LOCK_MS), "kinds heal", self._heal_kinds)
+
+    def _heal_kinds(self) -> None:
+        links = self._simulation.network.links
+        links.lossy.clear()
+        links.missing.clear()
 
     def _cut(self, pairs: set[tuple[int, int]], lasts_ms: int, kind: str) -> None:
         cuts = self._simulation.network.links.cuts
