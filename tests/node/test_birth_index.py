@@ -172,6 +172,9 @@ async def test_after_a_start_the_births_of_the_vault_are_known_again(tmp_path):
         assert side.births.births_like(*known.values()) == tuple(known.values())
     finally:
         await side.stop()
+        node.timers.stop()
+        await node.network.stop()
+        await node._transport.close()
         node.threads.shutdown()
         node.storage.close()
 
