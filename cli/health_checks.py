@@ -78,7 +78,7 @@ def examine(home: Path) -> tuple[Complaint, ...]:
     if genesis is not None and config.agency is not None:
         part = next((one for one in genesis.parts if one.agency_id == config.agency), None)
         if part is None:
-            found.append(Complaint("bad", "agency", "agency"))
+            found.append(Complaint("warn", "agency", "agency"))
     if genesis is not None and (part is not None or config.agency is None):
         found += _peers(config, genesis)
     for check in _CHECKS:

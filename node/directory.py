@@ -17,6 +17,7 @@ from ledger.ids import AgencyId
 from ledger.state_keys import read_stored_value
 from node.application import Application
 from node.config import Address, parse_address
+from node.config_problems import ConfigProblem
 from node.errors import ConfigError
 from node.peers import PeerNode
 from registry.authority_rows import AgencyRow, KeyRow
@@ -126,7 +127,9 @@ def make_directory(
         try:
             address = address or parse_address(member.address.removeprefix(_SCHEME))
         except ValueError as error:
-            problems.append(f"peers.{member.agency_id.hex()}: no usable address: {error}")
+            named = f"peers.{member.agency_id.hex()}"
+            problem = f"{named}: no usable address: {error}"
+            problems.append(ConfigProblem(problem, f"{named}: địa chỉ không dùng được"))
             continue
         if member.key.algorithm is Algorithm.P256:
             nodes.append(PeerNode(member.agency_id, member.key, address))

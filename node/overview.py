@@ -42,7 +42,7 @@ from node.network_findings import (
     check_silent,
     check_votes,
 )
-from node.peer_rows import PeerRow, agency_names, peer_rows
+from node.peer_rows import PeerRow, name_of, peer_rows
 from node.round_watch import RoundView, RoundWatch
 from node.routes import Json
 from node.storage import WAL_FILE
@@ -78,7 +78,6 @@ class Overview:
         self._clocks = clocks
         self._rounds = RoundWatch()
         self._disk = DiskTrend()
-        self._names = agency_names(node)
         self._began_ms = node.clock.monotonic_ms()
         self._blocks_seen = 0
         self._equivocated: dict[str, None] = {}
@@ -320,7 +319,7 @@ class Overview:
         return [one.agency_id for one in listed]
 
     def _name(self, agency: bytes) -> str:
-        return self._names.get(AgencyId(agency), agency.hex())
+        return name_of(self._node, AgencyId(agency))
 
     def _name_of(self, index: int) -> str:
         validators = self._validators()

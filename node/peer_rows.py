@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ledger.ids import AgencyId
 from node.app import Node
 from node.clock_watch import ClockWatch
+from node.directory import agency_name
 from node.peers import Lane
 from node.routes import Json
 
@@ -84,9 +85,9 @@ def peer_rows(node: Node, clocks: ClockWatch) -> list[PeerRow]:
     return [_row(node, clocks, agency) for agency in sorted(node.peers.health)]
 
 
-def agency_names(node: Node) -> dict[AgencyId, str]:
-    """Return what genesis calls each agency."""
-    return {one.agency_id: one.name for one in node.genesis.template.agencies}
+def name_of(node: Node, agency: AgencyId) -> str:
+    """Return what an agency is called in the state; its id where nobody has named it."""
+    return agency_name(node.application, agency) or agency.hex()
 
 
 def _row(node: Node, clocks: ClockWatch, agency: AgencyId) -> PeerRow:
@@ -99,7 +100,7 @@ def _row(node: Node, clocks: ClockWatch, agency: AgencyId) -> PeerRow:
     record = node.conduct.record(agency, now_ms)
     return PeerRow(
         agency=agency,
-        name=agency_names(node).get(agency, agency.hex()),
+        name=name_of(node, agency),
         index=index,
         failures=health.failures,
         last_error=health.last_error,
