@@ -15,6 +15,7 @@ from ledger.ids import AgencyId
 from node.admission_queue import AdmissionQueue, slices
 from node.gossip import parse_parcel
 from node.submissions import Result, is_final
+from registry.authority_errors import SignatureWrongError
 
 PIECE_ENTRIES: Final = 128
 BAD_MARKS_MAX: Final = 10
@@ -50,5 +51,10 @@ class PeerEntries:
 
 
 def is_shameful(result: Result) -> bool:
-    """Tell whether no honest peer passes such an entry on."""
-    return isinstance(result, InvalidDataError | BadSignatureError) and is_final(result)
+    """Tell whether no honest peer passes such an entry on.
+
+    Its bytes are bad, or a signature of its signers: these hold or do not in every state. The
+    signature of a tag is not among them: which key it is checked with stands in the state.
+    """
+    bad = InvalidDataError | BadSignatureError | SignatureWrongError
+    return isinstance(result, bad) and is_final(result)

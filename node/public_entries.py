@@ -32,6 +32,8 @@ from node.public_errors import MalformedRequestError, NotFoundError
 from node.routes import Call, Handler, Json, Reply
 from node.submissions import Admitted, Result, replayed
 from node.waiting import Answer, Place, Waiter
+from registry.authority_errors import SignatureWrongError
+from registry.content_errors import TagUnsignedError
 
 SUBMITTED_MAX: Final = BLOCK_ENTRIES_MAX
 BAD_SIGNATURE_TOKENS: Final = 20
@@ -179,7 +181,7 @@ def _waiter(
 
 def cost_of(result: Result) -> int:
     """Return what a submitted entry costs its source beyond the request, in tokens of its rate."""
-    if isinstance(result, BadSignatureError):
+    if isinstance(result, BadSignatureError | SignatureWrongError | TagUnsignedError):
         return BAD_SIGNATURE_TOKENS
     if isinstance(result, Admitted):
         return 0 if result.is_new else KNOWN_TOKENS

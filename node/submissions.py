@@ -12,12 +12,14 @@ from ledger.limits import BODY_BYTES_MAX, check_limit
 from node.public_errors import BodyMismatchError
 from node.waiting import Place
 from registry.apply import SignatureCheck, VerifiedEntry
+from registry.authority_errors import SignatureWrongError
 from registry.errors import ExpiredError, ReplayedError, WrongNetworkError
 
 _BODY: Final = domain("body")
 _FINAL: Final = (
     InvalidDataError,
     BadSignatureError,
+    SignatureWrongError,  # a key's bytes follow from its id, in every state
     InvalidKeyError,
     WrongNetworkError,
     ExpiredError,

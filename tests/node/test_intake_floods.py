@@ -22,6 +22,7 @@ from node.evidence_pool import WAITING_OF_ONE_MAX
 from node.gossip import pack_parcels, parse_parcel
 from node.intake import FAR_BURST, STATUS_BURST, UNEXPLAINED_BURST
 from node.peer_entries import is_shameful
+from node.public_entries import BAD_SIGNATURE_TOKENS, cost_of
 from node.submissions import Admitted, Submission
 from tests.node.public_town import open_door, town_at
 from tests.node.test_world import Setting, pooled
@@ -364,6 +365,30 @@ def test_whatever_a_client_submits_what_one_node_passes_on_no_other_holds_agains
     for door, vault in zip((one, other), vaults, strict=True):
         door.application.close()
         vault.close()
+
+
+def test_an_entry_with_a_damaged_signature_is_refused_for_good_and_shames_who_passes_it_on(
+    tmp_path,
+):
+    """Through the real door: what it raises is what peers are blamed for and clients pay for."""
+    vault = Vault.open(make(tmp_path / "vault"))
+    door = open_door(tmp_path / "a", vault)
+    before = len(door.town.blocks)
+    door.town.adult("somebody")
+    entry = door.town.blocks[before][2][0]
+    bodies = own_bodies(door.town, entry)
+    for at in range(1, 40):
+        damaged = bytearray(entry.raw)
+        damaged[-at] ^= 1
+        (result,) = door.admission.admit([Submission(bytes(damaged), bodies, trusted=True)])
+        assert is_shameful(result), result
+        assert cost_of(result) == BAD_SIGNATURE_TOKENS
+        assert door.admission._refusals.get(sha256(bytes(damaged))) is not None
+    (result,) = door.admission.admit([Submission(entry.raw, bodies, trusted=True)])
+    assert isinstance(result, Admitted)
+    assert not is_shameful(result)
+    door.application.close()
+    vault.close()
 
 
 def make(folder):
