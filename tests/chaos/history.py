@@ -167,7 +167,8 @@ def write_steps(operations: Iterable[Operation], order: Sequence[str]) -> list[S
 
 def node_steps(operations: Sequence[Operation], order: Sequence[str], node: int) -> list[Step]:
     """Return the register of one node: its reads, and writes, which end here if it answered."""
-    places = {None: 0, **{value: number for number, value in enumerate(order, 1)}}
+    places: dict[str | None, int] = {value: number for number, value in enumerate(order, 1)}
+    places[None] = 0
     own = [
         one if one.node == node else replace(one, outcome=Outcome.UNKNOWN)
         for one in operations

@@ -97,7 +97,8 @@ def test_a_sequence_of_steps_is_taken_exactly_if_some_order_of_them_is_a_registe
 def test_a_whole_record_is_taken_exactly_if_the_naive_twin_takes_every_node(steps, data):
     history = []
     for step in steps:
-        times, value = (step.invoked_ns, step.returned_ns), f"w{step.place}" if step.place else None
+        times = (step.invoked_ns, step.returned_ns)
+        value = f"w{step.place}" if step.place else None
         kind = Kind.WRITE if step.is_write else Kind.READ
         outcome = Outcome.OK if step.returned_ns < FOREVER_NS else Outcome.UNKNOWN
         history.append(operation(kind, value, data.draw(st.integers(0, 1)), times, outcome))
@@ -142,9 +143,8 @@ def true_histories(draw):
     for _ in range(draw(st.integers(0, 20))):
         node, moment = draw(st.integers(0, NODES - 1)), draw(st.integers(0, 1_500))
         seen = sum(one <= moment for one in learned[node])
-        value = order[seen - 1] if seen else None
         times = (moment - draw(st.integers(0, 50)), moment + draw(st.integers(0, 50)))
-        history.append(read(value, times, node))
+        history.append(read(order[seen - 1] if seen else None, times, node))
     return history, order
 
 
