@@ -235,6 +235,17 @@ class NetworkView:
                 continue
         return self.client.send(replace(call, address=self.addresses[0], tries_s=PATIENCE_S))
 
+    def _joined_officer(self, agency_id: AgencyId | None) -> KeyId | None:
+        """Return the auth key at hand of an officer of an agency that joined after genesis."""
+        agencies = {node.agency: node.agency_id for node in self.network.nodes}
+        for officer in self.network.officers:
+            if not officer.auth.exists():
+                continue
+            place = self.network.office(officer.office)
+            if agency_id in {None, agencies.get(place.agency)}:
+                return self.ring.add_file(officer.auth).key_id
+        return None
+
     def auth_key(self, asker: KeyId | None = None, agency_id: AgencyId | None = None) -> KeyHolder:
         """Return the key that signs requests: the one asked for, else a founding officer's.
 
@@ -255,6 +266,9 @@ class NetworkView:
                 for officer in part.officers:
                     if officer.auth_key.key_id in self.ring:
                         return self.ring.need(officer.auth_key.key_id, Purpose.AUTH)
+        joined = self._joined_officer(agency_id)
+        if joined is not None:
+            return self.ring.need(joined, Purpose.AUTH)
         own = self.ring.only_file(f"-{Purpose.AUTH}")
         if own is not None:
             return self.ring.need(own, Purpose.AUTH)

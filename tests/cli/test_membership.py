@@ -111,9 +111,7 @@ class Recipe:
         (opened,) = self.ask(*words)
         for name in ("police", "land"):
             self.ask("vote", opened["ballot"], "for", "--by", name, "--yes")
-        (voted,) = self.health.ask(
-            "governance", "vote", opened["ballot"], "for", "--yes", "--auth", "health-1"
-        )
+        (voted,) = self.health.ask("governance", "vote", opened["ballot"], "for", "--yes")
         assert voted["agency"] == "health"
         assert voted["in_force_height"] is not None, "four of five, the new member among them"
         assert members(self.desk)[0]["justice"] == "leaves"
