@@ -5,16 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.blocks import parse_block
+from ledger.canonical import encode
 from ledger.chain import genesis_tip, walk
 from ledger.errors import InvalidDataError
 from ledger.export import (
     BLOCKS_FILE,
     GENESIS_FILE,
+    START_FILE,
     ExportedBlock,
     ExportWriter,
     InvalidExportError,
+    PartialExportError,
+    check_whole,
     read_blocks,
     read_genesis,
+    read_start,
     read_trust,
 )
 from ledger.quorum import parse_quorum_certificate, print_quorum_certificate
@@ -128,3 +133,32 @@ def test_a_frame_of_an_impossible_length_is_refused_before_it_is_read(exported):
         list(read_blocks(exported))
     with pytest.raises(InvalidExportError):
         ExportWriter.open(exported, GENESIS.raw)
+
+
+def test_an_export_that_begins_later_says_so_goes_on_and_is_not_replayed(tmp_path):
+    """As a node writes it that began with a snapshot."""
+    for already, until in ((2, 4), (4, 5)):
+        with ExportWriter.open(tmp_path, GENESIS.raw, first_height=3) as writer:
+            assert writer.height == already
+            for frame in FRAMES[already:until]:
+                writer.append(*frame)
+            writer.finish(trust_genesis(GENESIS, 2**60))
+    assert read_start(tmp_path) == 3
+    assert [one.height for one in read_blocks(tmp_path)] == [3, 4, 5]
+    with pytest.raises(PartialExportError) as caught:
+        check_whole(tmp_path)
+    assert caught.value.details["first_height"] == 3
+
+
+def test_a_node_without_history_goes_on_with_the_whole_export_of_another(exported):
+    with ExportWriter.open(exported, GENESIS.raw, first_height=3) as writer:
+        assert writer.height == len(FRAMES)
+    assert read_start(exported) == 1
+    check_whole(exported)
+
+
+@pytest.mark.parametrize("content", [b"garbage", encode((1, "stop", 3)), encode((2, "start", 3))])
+def test_a_file_that_does_not_say_where_an_export_starts_is_refused(content, exported):
+    (exported / START_FILE).write_bytes(content)
+    with pytest.raises(InvalidDataError):
+        read_start(exported)

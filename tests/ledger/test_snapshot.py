@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from keys.errors import BadSignatureError
 from ledger import snapshot_files, store_proofs
+from ledger.blocks import build_block, parse_block
 from ledger.canonical import Value, decode, encode
 from ledger.errors import (
     HistoryMissingError,
@@ -17,6 +18,7 @@ from ledger.errors import (
     InvalidQuorumError,
     InvalidSnapshotError,
 )
+from ledger.quorum import print_quorum_certificate
 from ledger.receipts import check_receipt
 from ledger.snapshot import (
     TAIL_BLOCKS,
@@ -378,6 +380,68 @@ def test_who_lists_false_chunks_by_their_true_digests_is_caught(name, taken, tmp
     folder = copy_of(taken, tmp_path)
     lie(folder, *LIES[name])
     refused(folder, tmp_path, network.genesis, SnapshotStateError)
+
+
+def unsigned_end(blocks):
+    """The last block with a time of the liar's own: it follows the chain, and no quorum signed."""
+    last = parse_block(blocks[-1][0])
+    header = replace(last.header, time_ms=last.header.time_ms + 1)
+    made = build_block(header, last.entries, last.evidence)
+    return [*blocks[:-1], (made.raw, blocks[-1][1])]
+
+
+def test_a_last_block_that_nobody_certified_is_caught(taken, tmp_path, network):
+    folder = copy_of(taken, tmp_path)
+    lie(folder, ChunkKind.BLOCKS, unsigned_end)
+    refused(folder, tmp_path, network.genesis, SnapshotStateError)
+
+
+def test_a_certificate_of_another_block_of_the_height_is_caught(taken, tmp_path, network):
+    """More than two thirds signed both: the header that is certified decides."""
+    folder = copy_of(taken, tmp_path)
+
+    def fork(manifest: Manifest) -> Manifest:
+        first = manifest.content.first
+        validators = manifest.trust.validators_at(first)
+        other = network.quorum_certificate(bytes(32), first, validators=validators)
+        certificates = (print_quorum_certificate(other), *manifest.certificates[1:])
+        return replace(manifest, certificates=certificates)
+
+    rewrite(folder, fork)
+    refused(folder, tmp_path, network.genesis, InvalidSnapshotError)
+
+
+def test_numbers_of_items_that_are_false_and_add_up_are_caught(taken, tmp_path, network):
+    folder = copy_of(taken, tmp_path)
+
+    def shift(content: Content) -> Content:
+        one, two, *others = content.chunks
+        changed = (replace(one, items=one.items + 1), replace(two, items=two.items - 1))
+        return replace(content, chunks=(*changed, *others))
+
+    rewrite(folder, of_content(shift))
+    refused(folder, tmp_path, network.genesis, SnapshotStateError)
+
+
+def test_a_restoring_that_lacks_a_chunk_does_not_finish(taken, tmp_path, network):
+    manifest = read_manifest(taken)
+    restoration = Restoration(tmp_path / "store", network.genesis, manifest)
+    for info in manifest.content.chunks[:-1]:
+        restoration.take(read_chunk(taken, info.digest))
+    with pytest.raises(SnapshotChunkError):
+        restoration.finish()
+    restoration.close()
+
+
+def test_what_is_no_content_is_refused(taken):
+    manifest = read_manifest(taken)
+    fields = decode(manifest.to_bytes(), 10**7)
+    assert isinstance(fields, tuple)
+    content = decode(manifest.content.to_bytes(), 10**7)
+    assert isinstance(content, tuple)
+    false = encode((content[0], "something else", *content[2:]))
+    with pytest.raises(SnapshotManifestError):
+        parse_manifest(encode((*fields[:2], false, *fields[3:])))
 
 
 def test_false_frontiers_are_caught(taken, tmp_path, network):
