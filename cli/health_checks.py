@@ -25,6 +25,7 @@ from node.errors import ConfigError
 from node.file_watch import certificate_end_ms, exposed_files
 from node.health import Finding
 from node.machine_findings import check_certificate, check_disk
+from node.signer import last_signed_height
 from node.storage import GUARD_FILE, WAL_FILE
 
 Level: TypeAlias = Literal["bad", "warn"]
@@ -190,6 +191,10 @@ def _guard(config: Config, part: FoundingPart | None) -> Iterator[Complaint]:
         return
     if not (config.data_folder / GUARD_FILE).exists():
         yield Complaint("bad", "guard", "guard")
+    try:
+        last_signed_height(config.data_folder / GUARD_FILE)
+    except CivregError as error:
+        yield Complaint("bad", "guard_damaged", "repair", error=error)
 
 
 def _log(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:

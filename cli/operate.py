@@ -15,6 +15,7 @@ from cli.client import Call, Client
 from cli.commands import Command, Group
 from cli.errors import FileTakenError, NoNetworkError
 from cli.health_checks import complaints_of, examine
+from cli.languages import error_text
 from cli.network_file import NodePlace
 from cli.node_evidence import evidence
 from cli.node_status import status_lines
@@ -24,7 +25,6 @@ from ledger.ids import AgencyId
 from ledger.snapshot_files import FETCHED_FOLDER, RESTORING_FOLDER, SNAPSHOTS_FOLDER
 from ledger.store import ChainStore
 from ledger.vault import Vault
-from ledger.wal import repair
 from node.config import CONFIG_FILE, load_config
 from node.errors import ConfigError
 from node.storage import VAULT_FOLDER, WAL_FILE
@@ -160,7 +160,9 @@ def repair_wal(context: Context, folder: Path | None) -> None:
         accepted({"would_repair": path}, context)
         return
     confirm(context.say("node.repair", path=path), context)
-    report = repair(path)
+    from node.repairing import cut_log  # noqa: PLC0415 - see `run`
+
+    report = cut_log(load_config(folder))
     result = {
         "frames": report.frames,
         "cut_bytes": report.cut_bytes,
@@ -169,6 +171,42 @@ def repair_wal(context: Context, folder: Path | None) -> None:
     said = "node.repaired" if report.cut_bytes else "node.nothing_to_repair"
     lines = context.say(said, frames=report.frames, bytes=report.cut_bytes, copy=report.copy)
     accepted(result, context, lines=lines, next_command=f"civreg node doctor {folder}")
+
+
+@node.command("repair", cls=Command, changes=True)
+@click.argument("folder", metavar="[NODE]", type=_HOME, required=False)
+@click.pass_obj
+def repair(context: Context, folder: Path | None) -> None:
+    """Read everything that a stopped node has on disk, and repair what is damaged.
+
+    Whatever is damaged is kept beside what takes its place. A chain is fetched again from the other
+    nodes, lost bodies too; after a damaged log or guard the node stays silent for a few heights.
+    With --dry-run only the damage is shown.
+
+    \b
+    Example:
+        civreg node repair net/node-0 --dry-run
+        civreg node repair net/node-0 --yes
+    """
+    from node.repairing import find_damage, repair_all  # noqa: PLC0415 - see `run`
+
+    folder = folder or context.home
+    config = load_config(folder)
+    damages = find_damage(config)
+    for one in damages:
+        part = context.say(f"node.part.{one.part.value}")
+        why = error_text(context.lang, one.error.code, one.error.details).sentence
+        note(context.say("node.damaged", part=part, why=why), context)
+    if context.dry_run or not damages:
+        found = [{"part": one.part.value, "code": one.error.code} for one in damages]
+        accepted({"damaged": found}, context, lines=context.say("node.read", count=len(found)))
+        return
+    confirm(context.say("node.repair_all", count=len(damages)), context)
+    for done in repair_all(config, damages):
+        part = context.say(f"node.part.{done.part.value}")
+        lines = context.say("node.part_repaired", part=part, copy=done.copy)
+        result = {"part": done.part.value, "copy": str(done.copy)}
+        accepted(result, context, lines=lines, next_command=f"civreg node run {folder}")
 
 
 @node.command(cls=Command, changes=True)

@@ -202,7 +202,7 @@ def repair(path: Path) -> RepairReport:
             cut = len(raw) - scan.end
             copy = None
             if cut:
-                copy = _unused_name(path)
+                copy = unused_name(path)
                 _write_new(copy, raw)
                 _replace(path, scan.frames)
             return RepairReport(len(scan.frames), scan.end, cut, copy)
@@ -210,8 +210,8 @@ def repair(path: Path) -> RepairReport:
         os.close(lock)
 
 
-def check_log(path: Path) -> None:
-    """Read a log as it stands, and change nothing; a torn end is no damage.
+def check_log(path: Path) -> tuple[bytes, ...]:
+    """Return the frames of a log as it stands, and change nothing; a torn end is no damage.
 
     Raises:
         CorruptWalError: Damage that no crash explains; names the offset.
@@ -219,7 +219,7 @@ def check_log(path: Path) -> None:
     """
     with _disk("the write-ahead log cannot be read"):
         raw = path.read_bytes()
-    _scan_whole(raw)
+    return _scan_whole(raw).frames
 
 
 def _scan_whole(raw: bytes) -> _Scan:
@@ -336,7 +336,8 @@ def _sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _unused_name(path: Path) -> Path:
+def unused_name(path: Path) -> Path:
+    """Return a name beside a damaged file or folder, for the copy that is kept of it."""
     number = 1
     while (copy := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1

@@ -40,7 +40,7 @@ from node.file_limits import raise_file_limit
 from node.http_peer import PeerListener
 from node.http_snapshots import snapshot_routes
 from node.http_transport import HttpTransport
-from node.journal import read_frames
+from node.journal import log_height, read_frames
 from node.logs import JsonLog, Log, where
 from node.loop_ports import LoopNetwork, LoopTimers
 from node.mempool import Mempool
@@ -183,7 +183,9 @@ class Node:
     def _recall_votes(self) -> None:
         """Know the votes in the log again, before a peer that restarts as well asks for its own."""
         validators = self.application.validators_at(self.application.tip_height + 1)
-        self.world.latest_votes.restore(read_frames(self.storage.wal.frames), validators)
+        events = read_frames(self.storage.wal.frames)
+        self.world.latest_votes.restore(events, validators)
+        self._log_height = None if self._options.end_wait else log_height(events)
 
     def _ports(self) -> Ports:
         return Ports(
@@ -265,8 +267,9 @@ class Node:
 
         def answered(answers: Mapping[AgencyId, PeerAnswer]) -> None:
             assert self._signer is not None, "only a signer asks"
-            verify = own_vote_verifier(own, validators, self.genesis.network_id)
-            guard = Guard(self._signer.last, is_made_up=not self._had_guard)
+            network_id, keys = self.genesis.network_id, self._signer.publics
+            verify = own_vote_verifier(own, validators, network_id, keys)
+            guard = Guard(self._signer.last, not self._had_guard, self._log_height)
             self._begin(decide_permission(own, guard, answers, validators, verify))
 
         self.interrogation = Interrogation(

@@ -52,7 +52,15 @@ from ledger.errors import CorruptWalError
 from ledger.ids import AgencyId
 from node.clock import Clock
 from node.errors import ContradictionError
-from node.journal import Journal, block_frame, event_frame, read_frames
+from node.journal import (
+    Journal,
+    block_frame,
+    check_owner,
+    event_frame,
+    log_height,
+    owner_frame,
+    read_frames,
+)
 from node.logs import Log
 from node.signer import GuardedSigner, Place, SignedKind
 
@@ -155,18 +163,19 @@ class Driver:
             frames: What the journal held.
 
         Raises:
-            CorruptWalError: A frame does not read, or the journal is ahead of the chain.
+            CorruptWalError: A frame does not read, or the log is ahead of the chain or not ours.
         """
+        check_owner(frames, self._identity.agency_id)
         events = read_frames(frames)
-        heights = [event.height for event in events if isinstance(event, StartHeight)]
-        if heights and heights[-1] > start.height:
+        height = log_height(events)
+        if height > start.height:
             raise CorruptWalError(
-                f"the consensus log is at height {heights[-1]}, the chain at {start.height - 1}: "
+                f"the consensus log is at height {height}, the chain at {start.height - 1}: "
                 "one of the two was restored from a backup",
-                log_height=heights[-1],
+                log_height=height,
                 chain_height=start.height - 1,
             )
-        is_past = not heights or heights[-1] < start.height
+        is_past = height < start.height
         if is_past or not start.may_vote:  # where we may not speak, what we said does not matter
             self.begin(start)
         else:
@@ -177,7 +186,7 @@ class Driver:
         if self._state is not None:
             kept = kept_messages(self._state, start.height, start.validators)
             start = replace(start, kept=kept)
-        self._journal.restart([event_frame(start)])
+        self._journal.restart([owner_frame(self._identity.agency_id), event_frame(start)])
         self.syncs += 1
         if self._state is None:
             self._state, effects = begin(self._identity, start)

@@ -1,7 +1,9 @@
 """What the write-ahead log of consensus holds: events, and the bytes of blocks that they name.
 
 A frame is one letter and the rest: `E` and an event (`consensus.journal`), or `B` and the bytes of
-a block, which stand before the verdict or the value that names it. The first event is the
+a block, which stand before the verdict or the value that names it. Before all others stands `O` and
+the agency id of the node (nothing for an observer): a log that was swapped with another node's
+would take the place of what this one has locked. The first event is the
 StartHeight of the height that is worked on; when a height is stored, the log begins anew. So a log
 whose height is not above the chain's tip is of the past, and harmless.
 """
@@ -15,6 +17,7 @@ from ledger.errors import CorruptWalError, InvalidDataError
 
 _EVENT: Final = b"E"
 _BLOCK: Final = b"B"
+_OWNER: Final = b"O"
 
 
 class Journal(Protocol):
@@ -40,8 +43,30 @@ def block_frame(raw: bytes) -> bytes:
     return _BLOCK + raw
 
 
+def owner_frame(agency: bytes | None) -> bytes:
+    """Return the frame that says whose log it is; None is an observer."""
+    return _OWNER + (agency or b"")
+
+
+def check_owner(frames: Sequence[bytes], agency: bytes | None) -> None:
+    """Refuse the log of another node.
+
+    Raises:
+        CorruptWalError: It is one.
+    """
+    if not frames or frames[0][:1] != _OWNER or agency is None:
+        return
+    if frames[0][1:] not in {b"", agency}:
+        raise CorruptWalError("the consensus log is that of another node")
+
+
+def log_height(read: Sequence[Event | bytes]) -> int:
+    """Return the height that a log is about, 0 for an empty one; see `read_frames`."""
+    return max((one.height for one in read if isinstance(one, StartHeight)), default=0)
+
+
 def read_frames(frames: Sequence[bytes]) -> tuple[Event | bytes, ...]:
-    """Read a log back; events in their order, bytes are blocks.
+    """Read a log back; events in their order, bytes are blocks; the owner is `check_owner`'s.
 
     Raises:
         CorruptWalError: A frame is none of ours, or the first is no StartHeight.
@@ -50,6 +75,8 @@ def read_frames(frames: Sequence[bytes]) -> tuple[Event | bytes, ...]:
     for index, frame in enumerate(frames):
         if frame[:1] == _BLOCK:
             read.append(frame[1:])
+            continue
+        if frame[:1] == _OWNER and index == 0:
             continue
         if frame[:1] != _EVENT:
             raise CorruptWalError(f"frame {index} is neither event nor block", index=index)

@@ -171,6 +171,11 @@ class GuardedSigner:
         """The public half of the consensus key."""
         return self._key.public
 
+    @property
+    def publics(self) -> tuple[PublicKey, ...]:
+        """The public halves of all keys that are here."""
+        return tuple([key.public for key in self._keys.values()])
+
     def holds(self, key: PublicKey) -> bool:
         """Tell whether the private half of a key is here."""
         return key.key_id in self._keys
@@ -227,6 +232,21 @@ def create_guard(path: Path, key_id: KeyId) -> None:
     if path.exists():
         raise FileExistsError(f"there is a guard file already: {path.name}")
     GuardFile(path).replace(_print_guard(key_id, ()))
+
+
+def check_guard(path: Path, key_ids: Iterable[KeyId]) -> None:
+    """Refuse a guard file that the node would not start with; none at all is no damage.
+
+    Args:
+        path: The file.
+        key_ids: Of the consensus key, and of the one that will follow it.
+
+    Raises:
+        GuardDamagedError: It does not read, or it is another key's.
+    """
+    raw = GuardFile(path).read()
+    if raw is not None and _parse_guard(raw)[0] not in set(key_ids):
+        raise GuardDamagedError("the guard file belongs to another key")
 
 
 def last_signed_height(path: Path) -> int:

@@ -16,6 +16,10 @@ A guard that is merely behind the chain, because the others went on while this n
 older: whoever was killed votes at once in the height that comes next. If it had to stay silent for
 two heights, these could not come while another node is down, and the network would stand for ever.
 
+The guard remembers what was signed, the log what it was signed upon: a lock. A guard that knows a
+place above the tip of which there is no log any more keeps us silent in that height: the log was
+lost, or a damaged one was set aside.
+
 A single peer may lie. It can only keep us silent for heights, never make us vote; so a claim about
 the certified height counts when more than a third of the weight makes it, and a vote of ours that
 was seen is shown with its signature, which we check.
@@ -30,8 +34,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from consensus.events import VoteReceived
-from consensus.messages import SignedVote, VoteType, open_vote
-from keys.errors import CivregError
+from consensus.messages import SignedVote, VoteType, vote_message
+from keys.errors import BadSignatureError, CivregError
+from keys.signing import PublicKey
+from keys.signing import verify as verify_signature
 from ledger.canonical import decode, encode
 from ledger.fields import INTEGER_MAX, read_array, read_bytes, read_int, read_version
 from ledger.ids import ID_BYTES, AgencyId
@@ -138,10 +144,13 @@ class Guard:
         last: The last place signed, or None if nothing was.
         is_made_up: Whether there was no guard and the operator said to go on without; it means
             nothing any more once the guard knows a place.
+        log_height: The height that the consensus log is about, 0 if it is empty; None where an
+            operator ended the wait: then it does not count.
     """
 
     last: Place | None
     is_made_up: bool = False
+    log_height: int | None = None
 
 
 def decide_permission(
@@ -176,6 +185,8 @@ def decide_permission(
         from_height = max(from_height, seen.height + 1)
     if is_older:
         from_height = max(from_height, certified + OLD_GUARD_DISTANCE + 1)
+    if guard.log_height is not None and guard.log_height < guard_height:
+        from_height = max(from_height, guard_height + 1)
     return Permission(from_height)
 
 
@@ -315,14 +326,34 @@ class Interrogation:
 
 
 def own_vote_verifier(
-    own: AgencyId, validators: ValidatorSet, network_id: bytes
+    own: AgencyId,
+    validators: ValidatorSet,
+    network_id: bytes,
+    keys: Iterable[PublicKey] = (),
 ) -> Callable[[SignedVote], None]:
-    """Return what checks that a vote which a peer shows was signed by our present key."""
+    """Return what checks that a vote which a peer shows was signed by a key of ours.
+
+    The index in a vote is that of the set of its height, which may not be known yet; no signature
+    covers it, so whose vote it is shows by the key alone.
+
+    Args:
+        own: Whose votes.
+        validators: The present set; its key for `own` counts, if it has one.
+        network_id: 32 bytes.
+        keys: Further keys of this node: the next one, or those of one that is not in the set yet.
+    """
     index = validators.index_of(own)
+    candidates = [*keys, *(() if index is None else (validators[index].key,))]
 
     def verify(vote: SignedVote) -> None:
-        if index is None or vote.validator != index:
-            raise PeerMisbehavedError("a vote that a peer shows names another validator")
-        open_vote(vote, validators, network_id)
+        place = (vote.type, vote.height, vote.round, vote.block_id)
+        message = vote_message(network_id, *place)
+        for key in candidates:
+            try:
+                verify_signature(key, message, vote.signature)
+            except BadSignatureError:
+                continue
+            return
+        raise PeerMisbehavedError("a vote that a peer shows is by no key of this node")
 
     return verify

@@ -1,0 +1,77 @@
+"""Reads a whole chain store of a stopped node and sees that it agrees with itself.
+
+Opening a store looks at its newest height only, because a start must not take hours. What is
+damaged further down shows when it is needed; an operator who suspects it asks here.
+"""
+
+from typing import Final
+
+from keys.errors import CivregError
+from ledger import state_tree
+from ledger.errors import CorruptStoreError
+from ledger.outcomes import encoded_outcomes_root
+from ledger.state_keys import key_bytes_hash, stored_value_hash
+from ledger.store import ChainStore
+
+ROWS: Final = 50_000
+"""Rows of the state that are put into the tree at once."""
+
+
+def check_store(store: ChainStore) -> None:
+    """Check every block with its certificate and outcomes, the log, and all rows of the state.
+
+    Signatures are not verified again: what is looked for is damage, not malice.
+
+    Args:
+        store: Nobody writes to it meanwhile.
+
+    Raises:
+        CorruptStoreError: Something is missing or is not what the block after it says.
+    """
+    try:
+        _check_blocks(store)
+        _check_log(store)
+        _check_state(store)
+    except CorruptStoreError:
+        raise
+    except CivregError as error:
+        raise CorruptStoreError(f"the chain store is damaged: {error}") from error
+
+
+def _check_blocks(store: ChainStore) -> None:
+    parent = None
+    for height in range(store.began.first_height, store.height + 1):
+        header = store.block(height).header
+        if header.height != height or (parent is not None and header.parent != parent):
+            raise CorruptStoreError(f"block {height} of the chain store is not the one after")
+        if header.outcomes_root != encoded_outcomes_root(store.outcomes(height)):
+            raise CorruptStoreError(f"the outcomes of block {height} are others")
+        if store.quorum_certificate(height).block_id != header.digest:
+            raise CorruptStoreError(f"the certificate of block {height} is another one's")
+        for index, entry in enumerate(store.block(height).entries):
+            if store.locate(entry.entry_digest) != (height, index):
+                raise CorruptStoreError(f"entry {index} of block {height} is not found again")
+        parent = header.digest
+
+
+def _check_log(store: ChainStore) -> None:
+    for index in range(store.began.log_size, store.tip.log.size):
+        store.log_leaf(index)
+
+
+def _check_state(store: ChainStore) -> None:
+    """Build the tree of all rows anew; what LevelDB leaves out of an iteration is missing in it."""
+    header = store.tip_header()
+    pages: dict[bytes, bytes | None] = {}
+    hashes: dict[bytes, bytes | None] = {}
+    for key, stored in store.state_rows():
+        hashes[key_bytes_hash(key)] = stored_value_hash(stored)
+        if len(hashes) >= ROWS:
+            pages |= state_tree.update(pages.get, hashes).pages
+            hashes = {}
+    update = state_tree.update(pages.get, hashes)
+    if header is not None and update.root != header.state_root:
+        raise CorruptStoreError("the rows of the state are not those of the newest block")
+    for key, page in (pages | update.pages).items():
+        if page is not None and store.page_reader()(key) != page:
+            raise CorruptStoreError("a page of the tree of the state is damaged")

@@ -1,0 +1,189 @@
+"""Saves what can be saved of a damaged vault, or sees that there is no damage.
+
+LevelDB mends its own files as far as it can; that is done on a copy. Then every row is looked at:
+a body or wraps that have their digest are taken over, and so is every mark of a purge. Bodies that
+are lost come back from other validators. Wraps do, if a backup has them.
+
+The damaged folder is kept beside the new one, with sealed bodies in it: destroy it in the end.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import plyvel
+
+from keys.hashing import DIGEST_BYTES, domain, hash_with
+from ledger.errors import CorruptStoreError, DiskRefusedError, StoreInUseError
+from ledger.staging import StagedRecord
+from ledger.wal import unused_name
+
+_DOMAINS: Final = {b"b": domain("body"), b"w": domain("wraps")}
+_PURGE_MARKS: Final = frozenset({b"p", b"u"})
+_STAGED: Final = b"s"
+_BATCH_ROWS: Final = 256
+_COPY: Final = ".copy"
+_NEW: Final = ".new"
+
+
+@dataclass(frozen=True, slots=True)
+class SalvageReport:
+    """What `salvage` did.
+
+    Attributes:
+        kept: Bodies and wraps that were saved.
+        dropped: Rows that were not what they say.
+        copy: Where the damaged folder is now.
+    """
+
+    kept: int
+    dropped: int
+    copy: Path
+
+
+def check_vault(path: Path) -> None:
+    """Read a whole vault of a stopped node; nothing is changed, except for LevelDB's own log.
+
+    Raises:
+        CorruptStoreError: LevelDB does not give all of it back, or bytes have another digest.
+        StoreInUseError: A process has it open.
+    """
+    if not path.exists():
+        return
+    database = _open(path)
+    try:
+        last = None
+        for key, value in _rows(database):
+            if not _is_true(key, value):
+                raise CorruptStoreError("the vault holds other bytes than their digest says")
+            last = key
+        if last != _last_key(database):
+            raise CorruptStoreError("the vault does not give all of its rows back")
+    finally:
+        database.close()
+
+
+def salvage(path: Path) -> SalvageReport:
+    """Put what is whole of a damaged vault in its place; keep the damaged folder beside it.
+
+    Raises:
+        StoreInUseError: A process has it open.
+        CorruptStoreError: LevelDB cannot mend even a copy.
+        DiskRefusedError: The disk refuses; begin again.
+    """
+    copy, new, aside = _beside(path, _COPY), _beside(path, _NEW), unused_name(path)
+    try:
+        for folder in (copy, new):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(path, copy)
+        kept, dropped = _take_over(copy, new)
+        shutil.rmtree(copy)
+        path.rename(aside)
+        new.rename(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise DiskRefusedError("the disk did not take what was saved of the vault") from error
+    return SalvageReport(kept, dropped, aside)
+
+
+def _take_over(copy: Path, new: Path) -> tuple[int, int]:
+    """Write the true rows of a mended copy into a new database; count those, and the others."""
+    try:
+        plyvel.repair_db(str(copy))
+    except plyvel.Error as error:
+        raise CorruptStoreError("LevelDB cannot mend the vault") from error
+    old, target = _open(copy), plyvel.DB(str(new), create_if_missing=True)
+    kept = dropped = 0
+    used: dict[bytes, int] = {}
+    try:
+        rows: list[tuple[bytes, bytes]] = []
+        for key, value in _rows(old):
+            letter, digest = key[:1], key[1:]
+            if letter in _DOMAINS and _is_true(key, value):
+                rows.append((key, value))
+                rows += _staging(old, digest, used) if letter == b"b" else []
+                kept += 1
+            elif letter in _PURGE_MARKS:
+                rows.append((key, value))
+            dropped += letter in _DOMAINS and not _is_true(key, value)
+            if len(rows) >= _BATCH_ROWS:
+                _write(target, rows)
+                rows = []
+        quotas = [(b"q" + signer, size.to_bytes(8)) for signer, size in used.items()]
+        _write(target, [*rows, *quotas])
+    except plyvel.Error as error:
+        raise CorruptStoreError("what LevelDB mended of the vault does not read") from error
+    finally:
+        old.close()
+        target.close()
+    return kept, dropped
+
+
+def _staging(old: plyvel.DB, digest: bytes, used: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
+    """Return the rows that let a staged body expire, and add to its signer's quota in `used`.
+
+    A body whose record of staging is lost counts as kept: it stays.
+    """
+    raw = old.get(_STAGED + digest)
+    try:
+        record = None if raw is None else StagedRecord.parse(raw)
+    except CorruptStoreError:
+        record = None
+    if raw is None or record is None:
+        return []
+    signer = record.signer_key_id
+    used[signer] = used.get(signer, 0) + record.size
+    return [(_STAGED + digest, raw), (b"x" + record.not_after_ms.to_bytes(8) + digest, b"")]
+
+
+def _is_true(key: bytes, value: bytes) -> bool:
+    """Tell whether a row is what its key says; rows without a digest always are."""
+    prefix = _DOMAINS.get(key[:1])
+    return prefix is None or (len(key) == 1 + DIGEST_BYTES and hash_with(prefix, value) == key[1:])
+
+
+def _rows(database: plyvel.DB) -> Iterator[tuple[bytes, bytes]]:
+    try:
+        yield from database.iterator(verify_checksums=True)
+    except plyvel.Error as error:
+        raise CorruptStoreError("the vault cannot be read") from error
+
+
+def _last_key(database: plyvel.DB) -> bytes | None:
+    """Return the last key, come from behind: an iteration ends at damage without a word."""
+    try:
+        for key, _value in database.iterator(verify_checksums=True, reverse=True):
+            return key
+    except plyvel.Error as error:
+        raise CorruptStoreError("the vault cannot be read") from error
+    return None
+
+
+def _open(path: Path) -> plyvel.DB:
+    try:
+        return plyvel.DB(str(path), create_if_missing=False, paranoid_checks=True)
+    except plyvel.Error as error:
+        if "IO error: lock" in str(error):
+            raise StoreInUseError("another process has the vault open") from error
+        raise CorruptStoreError("the vault cannot be opened") from error
+
+
+def _write(target: plyvel.DB, rows: list[tuple[bytes, bytes]]) -> None:
+    with target.write_batch(transaction=True, sync=True) as batch:
+        for key, value in rows:
+            batch.put(key, value)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,234 @@
+"""Mends the stores of a stopped node: what is damaged is kept beside, and something safe put there.
+
+* Chain: set aside; the node fetches it again from its peers, or begins with a snapshot.
+* Vault: what is whole is taken over; lost bodies come back from other validators.
+* Guard: copied; an empty one is put there which is known to be made up, so the node stays silent
+  for two heights after the highest certified one (see `node.startup`).
+* Log: cut at the damage, or set aside where it does not fit: another node's, ahead of the chain.
+  Where the key has signed in its height, nothing of it is used: half a memory of what was locked is
+  none, and a guard that is ahead of its log keeps the node silent in that height.
+
+Each part is one rename, and looked at anew each time: a repair that was cut short is begun again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from keys.errors import CivregError
+from keys.keyring import read_public_key
+from keys.signing import KeyId, Purpose
+from ledger.errors import CorruptStoreError, CorruptWalError, DiskRefusedError
+from ledger.store import ChainStore, StoreMissingError
+from ledger.store_check import check_store
+from ledger.store_files import FOLDER
+from ledger.vault_salvage import check_vault, salvage
+from ledger.wal import RepairReport, WriteAheadLog, check_log, repair, unused_name
+from node.body_backlog import MARK_FILE
+from node.config import Config
+from node.errors import GuardDamagedError
+from node.journal import check_owner, log_height, read_frames
+from node.signer import GuardFile, check_guard, create_guard, last_signed_height, sync_folder
+from node.storage import GUARD_FILE, SUPPOSED_FILE, VAULT_FOLDER, WAL_FILE, load_genesis
+
+
+class Part(Enum):
+    """What of a node may be damaged, in the order in which it is repaired."""
+
+    CHAIN = "chain"
+    VAULT = "vault"
+    LOG = "log"
+    GUARD = "guard"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One part that the node could not work with.
+
+    Attributes:
+        part: Which.
+        error: Why.
+    """
+
+    part: Part
+    error: CivregError
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """One part that is whole again.
+
+    Attributes:
+        part: Which.
+        copy: Where the damaged one is.
+    """
+
+    part: Part
+    copy: Path
+
+
+def find_damage(config: Config) -> tuple[Damage, ...]:
+    """Read everything that a stopped node has on disk; say what is damaged.
+
+    Raises:
+        StoreInUseError: The node runs.
+        CivregError: Settings, genesis or key files cannot be used.
+    """
+    found: list[Damage] = []
+    height = 0
+    try:
+        height = _check_chain(config)
+    except CorruptStoreError as error:
+        found.append(Damage(Part.CHAIN, error))
+    checks: dict[Part, Callable[[], None]] = {
+        Part.VAULT: lambda: check_vault(config.data_folder / VAULT_FOLDER),
+        Part.LOG: lambda: _check_log(config, height),
+        Part.GUARD: lambda: _check_guard(config),
+    }
+    for part, check in checks.items():
+        try:
+            check()
+        except (CorruptStoreError, GuardDamagedError) as error:
+            found.append(Damage(part, error))
+    return tuple(found)
+
+
+def repair_all(config: Config, damages: tuple[Damage, ...]) -> Iterator[Repaired]:
+    """Repair what `find_damage` found, one part after the other.
+
+    Raises:
+        StoreInUseError: The node runs.
+        CorruptStoreError: Not even a copy of the vault can be mended.
+        DiskRefusedError: The disk refuses; begin again.
+    """
+    for damage in damages:
+        yield Repaired(damage.part, _REPAIRS[damage.part](config))
+
+
+def cut_log(config: Config) -> RepairReport:
+    """Cut a damaged log; forget the rest of it too, if the key has signed anything.
+
+    Raises:
+        StoreInUseError: The node runs.
+        DiskRefusedError: There is no log, or the disk refuses; begin again.
+    """
+    path = config.data_folder / WAL_FILE
+    report = repair(path)
+    if not report.cut_bytes or not _has_signed(config.data_folder / GUARD_FILE):
+        return report
+    with closing(WriteAheadLog.open(path)) as log:
+        log.restart(())
+    return replace(report, frames=0)
+
+
+def _check_chain(config: Config) -> int:
+    """Return the height of the chain; 0 where there is none yet."""
+    folder = config.data_folder
+    if not (folder / FOLDER).exists():
+        return 0
+    try:
+        with ChainStore.open(folder, read_only=True) as store:
+            if store.genesis.network_id != load_genesis(config).network_id:
+                raise CorruptStoreError("the chain store belongs to another network")
+            check_store(store)
+            return store.height
+    except StoreMissingError:
+        return 0  # the node makes it at its start
+
+
+def _check_log(config: Config, height: int) -> None:
+    path = config.data_folder / WAL_FILE
+    if not path.exists():
+        return
+    frames = check_log(path)
+    check_owner(frames, config.agency)
+    if log_height(read_frames(frames)) > height + 1:
+        raise CorruptWalError("the consensus log is ahead of the chain", chain_height=height)
+
+
+def _check_guard(config: Config) -> None:
+    keys = _key_ids(config)
+    if keys:
+        check_guard(config.data_folder / GUARD_FILE, keys)
+
+
+def _key_ids(config: Config) -> list[KeyId]:
+    """Return the ids of the consensus key and of the next one, as far as they are here."""
+    names = (f"{Purpose.CONSENSUS}.pem", f"{Purpose.CONSENSUS}.next.pem")
+    paths = [config.keys_folder / name for name in names]
+    return [read_public_key(path).key_id for path in paths if path.exists()]
+
+
+def _repair_chain(config: Config) -> Path:
+    return _set_aside(config.data_folder / FOLDER)
+
+
+def _repair_vault(config: Config) -> Path:
+    (config.data_folder / MARK_FILE).unlink(missing_ok=True)  # look for all bodies again
+    return salvage(config.data_folder / VAULT_FOLDER).copy
+
+
+def _repair_log(config: Config) -> Path:
+    """Cut a log, or empty a whole one that does not fit; return where the old one is."""
+    path = config.data_folder / WAL_FILE
+    report = cut_log(config)
+    if report.copy is not None:
+        return report.copy
+    with closing(WriteAheadLog.open(path)) as log:
+        copy = _copy(path)
+        log.restart(())
+    return copy
+
+
+def _repair_guard(config: Config) -> Path:
+    folder = config.data_folder
+    path, beside = folder / GUARD_FILE, folder / f"{GUARD_FILE}.repaired"
+    GuardFile(folder / SUPPOSED_FILE).replace(b"made by repair\n")
+    copy = _copy(path)
+    beside.unlink(missing_ok=True)
+    create_guard(beside, _key_ids(config)[0])
+    try:
+        beside.replace(path)
+        sync_folder(folder)
+    except OSError as error:
+        raise DiskRefusedError("the disk did not take the new guard") from error
+    return copy
+
+
+def _has_signed(guard: Path) -> bool:
+    try:
+        return last_signed_height(guard) > 0
+    except GuardDamagedError:
+        return True  # nobody knows
+
+
+def _copy(path: Path) -> Path:
+    """Keep a copy of a file, durably."""
+    copy = unused_name(path)
+    try:
+        GuardFile(copy).replace(path.read_bytes())
+    except OSError as error:
+        raise DiskRefusedError(f"{path.name} cannot be copied") from error
+    return copy
+
+
+def _set_aside(path: Path) -> Path:
+    """Give a damaged file or folder another name, durably."""
+    aside = unused_name(path)
+    try:
+        path.rename(aside)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise DiskRefusedError(f"{path.name} cannot be set aside") from error
+    return aside
+
+
+_REPAIRS: Final[Mapping[Part, Callable[[Config], Path]]] = {
+    Part.CHAIN: _repair_chain,
+    Part.VAULT: _repair_vault,
+    Part.LOG: _repair_log,
+    Part.GUARD: _repair_guard,
+}
