@@ -79,7 +79,10 @@ class Neighbours:
         self._keys = keys
         self._log = log
         self.directory = self._read()
-        self.tls = PeerTls(keys.held(self.directory.own_key) or keys.present)
+        held = keys.held(self.directory.own_key)
+        if held is None and self.directory.own_key is not None:
+            log.error("peer_key_missing", key=self.directory.own_key)
+        self.tls = PeerTls(held or keys.present)
         self._seen = self._sign()
         self._peers: Peers | None = None
         self._connections: Connections | None = None

@@ -164,10 +164,12 @@ class Readiness:
             day=civil_date(now_ms),
             now_ms=now_ms,
         )
-        results = await self._ports.submit([Submission(make_ready_entry(plan, key).raw, ())])
-        refused = [one for one in results if isinstance(one, CivregError)]
-        if refused:
-            self._ports.log.warning("ready_refused", height=height, code=refused[0].code)
+        try:
+            (result,) = await self._ports.submit([Submission(make_ready_entry(plan, key).raw, ())])
+            if isinstance(result, CivregError):
+                raise result
+        except CivregError as error:  # refused, or the way to the door is full: later again
+            self._ports.log.warning("ready_refused", height=height, code=error.code)
         else:
             self._ports.log.info("ready_declared", height=height)
 

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from consensus.events import VoteReceived
 from consensus.messages import SignedVote, VoteType, open_vote, vote_message
+from keys.signing import SoftwareKey
 from ledger.canonical import encode
 from ledger.errors import InvalidDataError
+from ledger.ids import AgencyId
 from ledger.quorum import QuorumCertificate, precommit_message
+from node.errors import PeerMisbehavedError
 from node.logs import SilentLog
 from node.signer import Place, SignedKind
 from node.startup import (
@@ -119,6 +122,18 @@ def test_one_liar_cannot_invent_a_certified_height_or_a_vote_of_ours():
     last = Place(7, 0, SignedKind.PRECOMMIT)
     forged = vote(10**9, key=KEYS[3])
     assert permission(last, answer(10**9, forged), answer(7), answer(7)) == 1
+
+
+def test_a_vote_of_ours_is_known_by_its_key_whatever_index_its_set_gave_us():
+    """The set may have changed while this node was down; no signature covers the index."""
+    last = Place(7, 0, SignedKind.PRECOMMIT)
+    elsewhere = vote(12, index=3, key=KEYS[0])
+    assert permission(last, answer(6, elsewhere), answer(6)) == 13
+    following = SoftwareKey.generate()
+    verify = own_vote_verifier(AgencyId(b"x" * 16), VALIDATORS, NETWORK, [following.public])
+    verify(vote(12, key=following))
+    with pytest.raises(PeerMisbehavedError):
+        verify(vote(12))
 
 
 @given(
