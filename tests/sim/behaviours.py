@@ -5,7 +5,7 @@ see what comes in (`heard`), change or withhold what leaves, for each receiver a
 and act without a cause (`tick`). They may sign anything with their own key and nothing with another
 one. Whenever one does what no honest node does it says `acted()`, so that the summary can count it.
 
-To add one: subclass `Behaviour`, give it a `name`, list it in `tests/sim/liars.py`, `ALL`. A seed
+To add one: subclass `Behaviour`, give it a `name`, list it in `tests/sim/members.py`. A seed
 draws one to three of that list for each Byzantine member.
 """
 
@@ -92,11 +92,20 @@ class Behaviour:
 
     def vote(self, kind: VoteType, height: int, number: int, block_id: bytes | None) -> bytes:
         """Sign a vote, whatever the guard would say."""
-        network_id = self.machine.network.genesis.network_id
-        message = vote_message(network_id, kind, height, number, block_id)
+        message = self.message_of(kind, height, number, block_id)
         signature = self.machine.key_at(height).sign(message)
         signed = SignedVote(kind, height, number, block_id, self.machine.index, signature)
         return print_message(signed)
+
+    def message_of(self, kind: VoteType, height: int, number: int, block_id: bytes | None) -> bytes:
+        """Return what is signed for a vote."""
+        network_id = self.machine.network.genesis.network_id
+        return vote_message(network_id, kind, height, number, block_id)
+
+    def vote_of(self, raw: bytes) -> SignedVote | None:
+        """Return a message if it is a vote."""
+        message: Any = parse_message(raw)
+        return message if isinstance(message, SignedVote) else None
 
     def proposal(self, place: tuple[int, int], block_id: bytes, pol: int, time_ms: int) -> bytes:
         """Sign a proposal, whatever the guard would say."""

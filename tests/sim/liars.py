@@ -1,4 +1,4 @@
-"""Byzantine members that lie about blocks, times, certificates; twins; and the list of all."""
+"""Byzantine members that lie about blocks, times and certificates; and twins."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,6 @@ from node.startup import STATUS_PATH
 from node.sync_wire import BLOCKS_PATH
 from tests.sim.behaviours import (
     Behaviour,
-    Equivocation,
-    FutureSpam,
-    HiddenLock,
-    Replay,
-    Silence,
-    YesMan,
 )
 from tests.sim.network import Payload
 
@@ -60,8 +54,9 @@ class OtherBlocks(Behaviour):
         return to in self.half
 
     def make(self, block: Block) -> Block | None:
-        """Return the other block."""
-        raise NotImplementedError
+        """Return the other block; None where it shows what an honest node would."""
+        del block
+        return None
 
     def other(self, block_id: bytes) -> Block | None:
         """Return what is shown instead of a block of ours, made once."""
@@ -83,10 +78,14 @@ class OtherBlocks(Behaviour):
         self.acted()
         place, block_id = (said.height, said.round), other.header.digest
         if isinstance(said, SignedProposal):
-            push = Payload("bulk", BLOCK_PATH, (short_form(other),))
-            self.simulation.network.carry(self.machine, to, push)
+            self.show(to, other)
             return [self.proposal(place, block_id, said.pol_round, other.header.time_ms)]
         return [self.vote(said.type, *place, block_id)]
+
+    def show(self, to: AgencyId, block: Block) -> None:
+        """Push a block to one receiver."""
+        push = Payload("bulk", BLOCK_PATH, (short_form(block),))
+        self.simulation.network.carry(self.machine, to, push)
 
     def outgoing(self, to: AgencyId, payload: Payload) -> list[Payload]:
         if payload.kind == "answer" and payload.path.startswith(BLOCK_BYTES_PATH):
@@ -246,22 +245,3 @@ class Twin(Behaviour):
         if payload.kind == "messages" and any(self.own(raw) for raw in payload.parts):
             self.acted()
         return super().outgoing(to, payload)
-
-
-ALL: tuple[type[Behaviour], ...] = (
-    Equivocation,
-    EquivocatingProposal,
-    Silence,
-    Withholding,
-    InvalidBlocks,
-    WrongTimes,
-    StaleCertificates,
-    FutureSpam,
-    Replay,
-    HiddenLock,
-    YesMan,
-    FalseStatus,
-    Garbage,
-    Twin,
-)
-"""What a Byzantine member may draw."""

@@ -6,16 +6,44 @@ the decorator `mutant(what is wrong)`, a generator that patches and yields. `tes
 each is caught within `SEEDS_MAX` seeds, and that the table in docs/simulator.md names all of them.
 """
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 from unittest.mock import patch
 
-from consensus import machine
-from consensus.machine import PolkaForNil, RoundState, Rule, Transition
+from consensus import machine, rules
+from consensus.events import CastVote, Event, VoteReceived
+from consensus.evidence import Evidence
+from consensus.machine import (
+    FirstProposal,
+    PolkaForNil,
+    RepeatedProposal,
+    RoundState,
+    Rule,
+    StartRound,
+    Transition,
+)
+from consensus.messages import VoteType
+from consensus.state import HeldProposal, State, facts_of
+from keys.hashing import Digest
+from keys.signing import PublicKey
+from ledger import wal
+from ledger.outcomes import Outcome
+from ledger.quorum import QuorumCertificate
 from ledger.validators import ValidatorSet
 from ledger.wal import WriteAheadLog
+from node import application
+from node.application import Application
+from node.driver import Driver
+from node.signer import GuardedSigner, Place
+from node.sync import Sync
+from registry.apply import BlockContext, VerifiedEntry, apply
+from registry.errors import RuleError
+from registry.state import State as RegistryState
 from tests.sim.checks import ViolationError
+from tests.sim.files import Rows
 from tests.sim.simulation import simulate
 
 SEEDS_MAX = 400
@@ -91,7 +119,171 @@ def unlock_on_nil() -> Iterator[None]:
         yield
 
 
+@mutant("a proposal is prevoted whatever is locked")
+def lock_ignored() -> Iterator[None]:
+    def wrong(state: RoundState, rule: FirstProposal | RepeatedProposal) -> Transition:
+        choice = rule.block_id if rule.acceptable else None
+        return machine._vote(state, VoteType.PREVOTE, choice)
+
+    with patch.object(machine, "_answer_proposal", wrong):
+        yield
+
+
+@mutant("what is prevoted is precommitted at once, without a polka")
+def precommit_without_polka() -> Iterator[None]:
+    real = machine._answer_proposal
+
+    def wrong(state: RoundState, rule: FirstProposal | RepeatedProposal) -> Transition:
+        after, (prevote,) = real(state, rule)
+        assert isinstance(prevote, CastVote), "an answer is a vote"
+        after, (precommit,) = machine._vote(after, VoteType.PRECOMMIT, prevote.block_id)
+        return after, (prevote, precommit)
+
+    with patch.object(machine, "_answer_proposal", wrong):
+        yield
+
+
+@mutant("the once-flags of a round are kept in the next one")
+def once_flags_kept() -> Iterator[None]:
+    real = machine._start_round
+
+    def wrong(state: RoundState, rule: StartRound) -> Transition:
+        after, outputs = real(state, rule)
+        flags = {
+            name: getattr(state, name)
+            for name in ("polka_handled", "prevote_timer_set", "precommit_timer_set")
+        }
+        return replace(after, **flags), outputs
+
+    with patch.object(machine, "_start_round", wrong):
+        yield
+
+
+@mutant("a repeated proposal is answered without the polka that it names")
+def polka_of_proposals_not_asked() -> Iterator[None]:
+    real = rules._answer
+
+    def wrong(state: State, held: HeldProposal) -> Rule | None:
+        signed, facts = held.proposal.signed, facts_of(state, held.proposal.signed.block_id)
+        if signed.pol_round >= 0 and facts.verdict is not None and facts.bodies_held:
+            return RepeatedProposal(signed.block_id, signed.pol_round, acceptable=True)
+        return real(state, held)
+
+    with patch.object(rules, "_answer", wrong):
+        yield
+
+
+@mutant("first proposals are prevoted whatever their time")
+def time_not_judged() -> Iterator[None]:
+    with patch.object(rules, "is_timely", lambda *_given: True):
+        yield
+
+
 @mutant("the log is written and never synced, so messages leave before they are on disk")
 def broadcast_before_fsync() -> Iterator[None]:
     with patch.object(WriteAheadLog, "sync", lambda _self: None):
+        yield
+
+
+@mutant("what a killed process left in the log is acted on without a sync")
+def log_read_without_sync() -> Iterator[None]:
+    with patch.object(wal, "_make_durable", lambda _path: None):
+        yield
+
+
+@mutant("votes of others are not in the log, so a restart knows no lock")
+def lock_not_in_the_log() -> Iterator[None]:
+    real = Driver._replay
+
+    def wrong(self: Driver, events: Sequence[Event | bytes]) -> None:
+        def is_foreign(event: Event | bytes) -> bool:
+            if not isinstance(event, VoteReceived):
+                return False
+            start: Any = events[0]
+            return bool(start.validators[event.vote.validator].agency_id != self.own)
+
+        real(self, [one for one in events if not is_foreign(one)])
+
+    with patch.object(Driver, "_replay", wrong):
+        yield
+
+
+@mutant("the guard signs whatever it is asked to")
+def guard_not_consulted() -> Iterator[None]:
+    def wrong(
+        self: GuardedSigner, place: Place, message: bytes, by: PublicKey | None = None
+    ) -> bytes:
+        del place
+        key = self._key if by is None else self._keys[by.key_id]
+        return key.sign(message)
+
+    with patch.object(GuardedSigner, "sign", wrong):
+        yield
+
+
+@mutant("a block is stored without waiting for the disk")
+def store_not_synchronous() -> Iterator[None]:
+    real = Rows.write_batch
+
+    def wrong(self: Rows, *, transaction: bool = False, sync: bool = False) -> Any:
+        del sync
+        return real(self, transaction=transaction, sync=False)
+
+    with patch.object(Rows, "write_batch", wrong):
+        yield
+
+
+@mutant("sync stores blocks without a look at their certificates")
+def sync_without_certificates() -> Iterator[None]:
+    real = QuorumCertificate.check
+
+    def wrong(self: QuorumCertificate, network_id: Digest, validators: ValidatorSet) -> None:
+        caller = inspect.stack()[1].function
+        if caller not in {"open_certified", "check_ahead", "check_certificate"}:
+            real(self, network_id, validators)
+
+    with patch.object(QuorumCertificate, "check", wrong):
+        yield
+
+
+@mutant("certificates and votes are checked under the set of genesis for ever")
+def wrong_set() -> Iterator[None]:
+    def wrong(self: Application, height: int) -> ValidatorSet:
+        del height
+        return self.store.genesis.validator_set
+
+    with patch.object(Application, "validators_at", wrong):
+        yield
+
+
+@mutant("evidence of peers is believed unseen")
+def evidence_not_verified() -> Iterator[None]:
+    with patch.object(Evidence, "check", lambda *_given: None):
+        yield
+
+
+@mutant("an entry of the chain is executed a second time")
+def entries_executed_twice() -> Iterator[None]:
+    real = apply
+
+    def wrong(state: RegistryState, verified: VerifiedEntry, block: BlockContext) -> Outcome:
+        try:
+            return real(state, verified, block)
+        except RuleError:
+            number = f"00001/2026/{block.index + 1_000 * block.height}"
+            return Outcome(entry_digest=verified.entry.entry_digest, registration_number=number)
+
+    with patch.object(application, "apply", wrong):
+        yield
+
+
+@mutant("who is one height behind a single peer waits for others")
+def no_proof_of_one_height() -> Iterator[None]:
+    with patch.object(Sync, "_doubt", lambda *_given: None):
+        yield
+
+
+@mutant("a node that lost its guard votes at once")
+def lost_guard_forgotten() -> Iterator[None]:
+    with patch("tests.sim.machine.is_guard_made_up", lambda _config: False):
         yield

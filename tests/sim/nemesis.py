@@ -11,9 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.sim.behaviours import Behaviour
-from tests.sim.liars import ALL, Twin
+from tests.sim.liars import Twin
 from tests.sim.machine import Machine
 from tests.sim.machine_faults import MachineFaults
+from tests.sim.members import ALL
 from tests.sim.network import Links
 from tests.sim.network_faults import NetworkFaults
 
