@@ -36,7 +36,7 @@ from node.submissions import (
     is_final,
     match_bodies,
 )
-from node.waiting import Place, Refusals, Waiting
+from node.waiting import GivenUp, Place, Refusals, Waiting
 from registry.apply import (
     BlockContext,
     SignatureCheck,
@@ -44,7 +44,7 @@ from registry.apply import (
     resolve_signatures,
     verify_entry,
 )
-from registry.errors import ExpiredError, RuleError, WrongNetworkError
+from registry.errors import ExpiredError, RuleError, StaleVersionError, WrongNetworkError
 
 
 class Admission:
@@ -68,6 +68,7 @@ class Admission:
         self._log = log
         self._prediction = Prediction(application.state)
         self._refusals = Refusals()
+        self._lost = GivenUp()
         self.waiting = Waiting()
         self.on_refused: Callable[[str], None] = _ignore
         self.on_admitted: Callable[[], None] = _nothing
@@ -110,6 +111,8 @@ class Admission:
         candidate.result = self.known(entry.entry_digest)
         if candidate.result is not None:
             return
+        if candidate.submission.trusted and entry.entry_digest in self._lost:
+            raise RuleError("the entry was given up here")
         self._check_head(entry)
         self._pool.check_room(entry.head.first_key_id, (), len(entry.raw))
         candidate.verified = self._application.entries.verified(entry)
@@ -127,6 +130,10 @@ class Admission:
         """Tell whether an entry waits or stands in the chain."""
         in_pool = entry_digest in self._pool
         return in_pool or self._application.store.locate(entry_digest) is not None
+
+    def is_settled(self, entry_digest: Digest) -> bool:
+        """Tell whether nobody need bring an entry: it is known, or was given up here."""
+        return entry_digest in self._lost or self.is_known(entry_digest)
 
     def place(self, entry_digest: Digest) -> Place | None:
         """Return where an entry stands in the chain, or None."""
@@ -244,6 +251,7 @@ class Admission:
             received_ms=self._clock.now_ms(),
         )
         self._pool.add(pooled)
+        self._lost.forget(entry.entry_digest)
         if trial is not None:
             self._prediction.accept(entry.entry_digest, trial)
         candidate.result = Admitted(entry.entry_digest, None, is_new=True)
@@ -295,13 +303,19 @@ class Admission:
         for index, outcome in enumerate(committed.outcomes):
             place = Place(committed.height, index, outcome.registration_number)
             self.waiting.answer(outcome.entry_digest, place)
+        beaten = self._pool.drop_beaten(committed.block.entries)
+        self._give_up(beaten, StaleVersionError("another entry has written this version"))
         self.drop_expired(committed.block.header.time_ms)
 
     def _given_up(self, given_up: Sequence[PooledEntry]) -> None:
         """Tell who waits that entries no longer apply; proposals had to leave them out."""
-        dropped = [pooled.entry_digest for pooled in given_up]
-        self._prediction.drop(dropped)
         reason = RuleError("the entry no longer fits what others have registered meanwhile")
+        self._give_up(given_up, reason)
+
+    def _give_up(self, given_up: Sequence[PooledEntry], reason: RuleError) -> None:
+        dropped = [pooled.entry_digest for pooled in given_up]
+        self._lost.remember(dropped)
+        self._prediction.drop(dropped)
         self.waiting.answer_all(dropped, reason)
         for digest in dropped:
             self.on_refused(reason.code)

@@ -276,6 +276,24 @@ class Mempool:
             self.on_given_up(given_up)
         return given_up
 
+    def drop_beaten(self, entries: Iterable[EntryContent]) -> list[PooledEntry]:
+        """Drop and return what can never come any more: an entry in the chain took its version.
+
+        Args:
+            entries: Of the newest block.
+        """
+        beaten: dict[Digest, None] = {}
+        for entry in entries:
+            for part in entry.records:
+                for digest in self._writers.get(part.record_id, _NONE):
+                    if any(
+                        own.record_id == part.record_id
+                        and own.record_version <= part.record_version
+                        for own in self._entries[digest].verified.entry.records
+                    ):
+                        beaten[digest] = None
+        return self.remove(beaten)
+
     def drop_expired(self, time_ms: int) -> list[PooledEntry]:
         """Drop and return the entries that no block after this time may hold.
 

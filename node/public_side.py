@@ -128,7 +128,7 @@ class PublicSide:
         retelling = Retelling(
             node.network, node.timers, node.clock, node.pool, node.storage.vault.body
         )
-        retelling.is_known = self.admission.is_known
+        retelling.is_known = self.admission.is_settled
         retelling.is_busy = lambda: self.queue.bytes > BUSY_BYTES
         retelling.is_reading = lambda peer: node.peers.queued(peer, Lane.BULK) > 0
         return retelling

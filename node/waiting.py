@@ -12,6 +12,8 @@ from typing import Final
 from keys.errors import CivregError
 from keys.hashing import Digest
 
+GIVEN_UP_MAX: Final = 65_536
+"""Entries that are known to have been given up, the oldest goes first."""
 REFUSALS_MAX: Final = 20_000
 """Refused entries whose reason is remembered, the oldest goes first."""
 
@@ -65,6 +67,39 @@ class Waiting:
         """Tell everybody who waits for one of these entries the same."""
         for digest in entry_digests:
             self.answer(digest, answer)
+
+
+class GivenUp:
+    """Entries that waited here and were given up: peers that have them do not bring them back.
+
+    Without this memory nodes that give an entry up at different times tell it each other for ever.
+    A client who submits such an entry again has it examined again.
+
+    Args:
+        most: How many are remembered.
+    """
+
+    def __init__(self, most: int = GIVEN_UP_MAX) -> None:
+        self._most = most
+        self._digests: OrderedDict[Digest, None] = OrderedDict()
+
+    def __contains__(self, entry_digest: Digest) -> bool:
+        return entry_digest in self._digests
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def remember(self, entry_digests: Iterable[Digest]) -> None:
+        """Remember that these were given up, as the newest."""
+        for digest in entry_digests:
+            self._digests[digest] = None
+            self._digests.move_to_end(digest)
+        while len(self._digests) > self._most:
+            self._digests.popitem(last=False)
+
+    def forget(self, entry_digest: Digest) -> None:
+        """An entry waits again; one that was not given up is no error."""
+        self._digests.pop(entry_digest, None)
 
 
 class Refusals:

@@ -239,15 +239,13 @@ def test_an_entry_that_no_longer_applies_is_given_up_and_its_waiters_are_told(do
     identity = town.adult("an")
     admit(door, *[block[2][0] for block in town.blocks])
     door.commit()
-    one = town.contact(identity, by("subject", "an"))
+    town.accept(town.contact(identity, by("subject", "an")))  # and is never submitted
     other = town.contact(identity, by("subject", "an"))
-    door.admission.admit([given_of(door, one)])
     door.admission.admit([given_of(door, other, trusted=True)])
     told: list[object] = []
     door.admission.waiting.add(other.entry_digest, told.append)
     for _ in range(PATIENCE_BLOCKS):
         door.commit()
-    assert door.application.store.locate(one.entry_digest) is not None
     assert [code(answer) for answer in told] == ["registry.refused"]
     assert other.entry_digest not in door.pool
 
