@@ -1,6 +1,8 @@
 """Bodies on their way into the vault: what is handed over, and what stays on record meanwhile."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Final
 
 from keys.hashing import Digest
@@ -55,3 +57,50 @@ class StagedBody:
     body: bytes
     signer_key_id: bytes
     not_after_ms: int
+
+
+class StagedBodies:
+    """What is staged and how much by whom, in memory; the vault keeps the same on disk."""
+
+    __slots__ = ("_by_time", "_records", "_used")
+
+    def __init__(self) -> None:
+        self._records: dict[Digest, StagedRecord] = {}
+        self._used: dict[bytes, int] = {}
+        self._by_time: list[tuple[int, Digest]] = []
+
+    def get(self, digest: Digest) -> StagedRecord | None:
+        """Return the record of a staged body; None if it is not staged."""
+        return self._records.get(digest)
+
+    def used(self, signer_key_id: bytes) -> int:
+        """Return how many bytes a signer has staged."""
+        return self._used.get(signer_key_id, 0)
+
+    def add(self, digest: Digest, record: StagedRecord) -> None:
+        """Take note of a body that is on disk now and was not staged before."""
+        self._records[digest] = record
+        self._used[record.signer_key_id] = self.used(record.signer_key_id) + record.size
+        heappush(self._by_time, (record.not_after_ms, digest))
+
+    def remove(self, digests: Iterable[Digest]) -> None:
+        """Forget bodies that are kept now, or gone; all must be staged."""
+        for digest in digests:
+            record = self._records.pop(digest)
+            left = self._used[record.signer_key_id] - record.size
+            if left:
+                self._used[record.signer_key_id] = left
+            else:
+                del self._used[record.signer_key_id]
+
+    def expired(self, now_ms: int) -> tuple[Digest, ...]:
+        """Return what is staged and was to be there until before `now_ms`."""
+        late: list[tuple[int, Digest]] = []
+        while self._by_time and self._by_time[0][0] < now_ms:
+            time_ms, digest = heappop(self._by_time)
+            record = self._records.get(digest)
+            if record is not None and record.not_after_ms == time_ms:
+                late.append((time_ms, digest))
+        for one in late:  # they stay on the list until the disk has forgotten them
+            heappush(self._by_time, one)
+        return tuple(dict.fromkeys(digest for _, digest in late))

@@ -13,14 +13,15 @@ stays for ever: the digest is never taken in or given out again.
 
 Every write is synchronous: what follows it is a vote.
 
-Keys: one letter and the rest. `b` digest: body. `w` digest: wraps. `s` digest: what is staged.
-`x` time, digest: what expires. `q` signer: bytes staged. `p` digest: purged. `u`: digests of
-unfinished purges.
+Keys: one letter and the rest. `b` digest: body. `w` digest: wraps. `x` time, digest: a staged body,
+with its signer and size. `c` wraps digest: what a custodian prepared and nobody submitted yet, with
+its time. `p` digest: purged. `u`: digests of unfinished purges. What is staged, and how much by
+whom, is also held in memory, read once at the opening.
 
 Source: formats.md, sections 5 and 8; the traps of style.md.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -38,7 +39,7 @@ from ledger.errors import (
 )
 from ledger.fields import INTEGER_MAX
 from ledger.limits import BODY_BYTES_MAX, STAGED_SIGNER_BYTES_MAX, check_limit
-from ledger.staging import KEY_ID_BYTES_MAX, StagedBody, StagedRecord
+from ledger.staging import KEY_ID_BYTES_MAX, StagedBodies, StagedBody, StagedRecord
 
 __all__ = ["StagedBody", "Vault"]
 
@@ -47,13 +48,18 @@ _WRAPS_DOMAIN: Final = domain("wraps")
 
 _BODY: Final = b"b"
 _WRAPS: Final = b"w"
-_STAGED: Final = b"s"
-_EXPIRY: Final = b"x"
-_QUOTA: Final = b"q"
+_STAGED: Final = b"x"
+_PREPARED: Final = b"c"
+_PURGEABLE: Final = (_BODY, _WRAPS, _PREPARED)
 _PURGED: Final = b"p"
 _UNFINISHED: Final = b"u"
 
 _TIME_BYTES: Final = 8
+
+WRITE_BUFFER_BYTES: Final = 32 * 1024 * 1024
+"""Digests are random keys: with a small buffer every few thousand bodies rewrite all files."""
+BLOOM_BITS: Final = 10
+"""Most questions are about digests that are not here."""
 
 
 class Vault:
@@ -63,6 +69,7 @@ class Vault:
         """Take over an opened database; use `open`."""
         self._database = database
         self._changing = Lock()
+        self._staged = StagedBodies()
 
     @classmethod
     def open(cls, path: Path) -> "Vault":
@@ -76,63 +83,61 @@ class Vault:
             CorruptStoreError: The folder is not a whole LevelDB database, or cannot be used.
         """
         try:
-            database = plyvel.DB(str(path), create_if_missing=True, paranoid_checks=True)
+            database = plyvel.DB(
+                str(path),
+                create_if_missing=True,
+                paranoid_checks=True,
+                write_buffer_size=WRITE_BUFFER_BYTES,
+                bloom_filter_bits=BLOOM_BITS,
+                compression=None,  # ciphertext does not compress
+            )
         except plyvel.Error as error:
             if "IO error: lock" in str(error):
                 raise StoreInUseError("another process has the vault open") from error
             raise CorruptStoreError("the vault cannot be opened") from error
         vault = cls(database)
-        vault._finish_purges()
+        try:
+            vault._finish_purges()
+            vault._load_staged()
+        except BaseException:
+            database.close()
+            raise
         return vault
 
-    def stage_body(
-        self, digest: Digest, body: bytes, signer_key_id: bytes, not_after_ms: int
-    ) -> None:
-        """Take in the body of an entry that is not in a block yet.
+    def stage_bodies(self, bodies: Sequence[StagedBody]) -> tuple[LedgerError | None, ...]:
+        """Take in bodies of entries that are in no block yet, with one synchronous write.
 
         Staging a body that is here already changes nothing, whoever stages it.
 
-        Args:
-            digest: The entry's `body_digest`.
-            body: Sealed bytes, at most 256 KiB.
-            signer_key_id: Whose quota it counts against.
-            not_after_ms: The entry's own, milliseconds since 1970: then it vanishes.
-
-        Raises:
-            InvalidDataError: The body does not have this digest.
-            LimitExceededError: The body is too long, or the signer has too much staged.
-            PurgedError: The digest was purged.
-            DiskRefusedError: The disk did not take it.
-        """
-        (error,) = self.stage_bodies([StagedBody(digest, body, signer_key_id, not_after_ms)])
-        if error is not None:
-            raise error
-
-    def stage_bodies(self, bodies: Sequence[StagedBody]) -> tuple[LedgerError | None, ...]:
-        """Take in many bodies with one synchronous write; one that is refused stops no other.
-
         Returns:
-            For each body None, or why it was not taken in: as `stage_body` raises.
+            For each body None, or why it was not taken in, which stops no other: InvalidDataError
+            (not the body of this digest), LimitExceededError (too long, or the signer has too much
+            staged), PurgedError.
 
         Raises:
             DiskRefusedError: The disk did not take it; none was taken in.
         """
         with self._changing:
             changes: dict[bytes, bytes | None] = {}
+            records: dict[Digest, StagedRecord] = {}
             used: dict[bytes, int] = {}
             errors: list[LedgerError | None] = []
             for staged in bodies:
                 try:
-                    self._stage(staged, changes, used)
+                    record = self._stage(staged, changes, used)
+                    if record is not None:
+                        records[staged.digest] = record
                     errors.append(None)
                 except (InvalidDataError, PurgedError) as error:
                     errors.append(error)
             self._write(changes)
+            for digest, record in records.items():
+                self._staged.add(digest, record)
             return tuple(errors)
 
     def _stage(
         self, staged: StagedBody, changes: dict[bytes, bytes | None], used: dict[bytes, int]
-    ) -> None:
+    ) -> StagedRecord | None:
         """Add to `changes` what takes in a body; `used` are the quotas in the making."""
         digest, signer = staged.digest, staged.signer_key_id
         self._check_new(digest, staged.body)
@@ -140,39 +145,24 @@ class Vault:
         assert 0 <= staged.not_after_ms <= INTEGER_MAX
         key = _BODY + digest
         if key in changes or self._get(key) is not None:
-            return
+            return None
         total = used.get(signer, self.staged_bytes(signer)) + len(staged.body)
         check_limit("STAGED_SIGNER_BYTES_MAX", total, STAGED_SIGNER_BYTES_MAX)
         used[signer] = total
+        record = StagedRecord(signer, staged.not_after_ms, len(staged.body))
         changes[key] = staged.body
-        changes[_STAGED + digest] = StagedRecord(
-            signer, staged.not_after_ms, len(staged.body)
-        ).print()
-        changes[_expiry_key(staged.not_after_ms, digest)] = b""
-        changes[_QUOTA + signer] = total.to_bytes(_TIME_BYTES)
-
-    def put_body(self, digest: Digest, body: bytes) -> None:
-        """Take in a body of an entry that is in a block already, as a lagging node fetches it.
-
-        Args:
-            digest: The entry's `body_digest`.
-            body: Sealed bytes, at most 256 KiB.
-
-        Raises:
-            InvalidDataError: The body does not have this digest.
-            LimitExceededError: The body is too long.
-            PurgedError: The digest was purged.
-            DiskRefusedError: The disk did not take it.
-        """
-        with self._changing:
-            self._check_new(digest, body)
-            self._unstage((digest,), {_BODY + digest: body})
+        changes[_staged_key(staged.not_after_ms, digest)] = record.print()
+        return record
 
     def put_bodies(self, bodies: Mapping[Digest, bytes]) -> dict[Digest, LedgerError]:
-        """Take in many bodies as `put_body` does, with one synchronous write.
+        """Take in bodies of entries that are in a block already, as a lagging node fetches them.
 
         Returns:
-            Why a body was not taken in, by its digest; those that are absent here were.
+            Why a body was not taken in, by its digest: InvalidDataError (not the body of this
+            digest), LimitExceededError, PurgedError; those that are absent here were.
+
+        Raises:
+            DiskRefusedError: The disk did not take it; none was taken in.
         """
         with self._changing:
             changes: dict[bytes, bytes | None] = {}
@@ -239,18 +229,14 @@ class Vault:
         Raises:
             DiskRefusedError: The disk did not take it.
         """
-        # plyvel's iterator ends early at a damaged file without a word. Here that only delays; so
-        # nothing else in this file uses one.
-        stop = _EXPIRY + now_ms.to_bytes(_TIME_BYTES)
         with self._changing:
-            keys = [key for key, _ in self._database.iterator(start=_EXPIRY, stop=stop)]
-            expired = tuple(Digest(key[-DIGEST_BYTES:]) for key in keys)
+            expired = self._staged.expired(now_ms)
             self._unstage(expired, {_BODY + digest: None for digest in expired})
         return expired
 
     def staged_bytes(self, signer_key_id: bytes) -> int:
         """Return how many bytes a signer has staged."""
-        return int.from_bytes(self._get(_QUOTA + signer_key_id) or b"")
+        return self._staged.used(signer_key_id)
 
     def put_wraps(self, wraps_digest: Digest, wraps: bytes) -> None:
         """Take in the wraps of a body.
@@ -296,11 +282,43 @@ class Vault:
             changes: dict[bytes, bytes | None] = {}
             for digest in wanted:
                 self._compact(digest)
-                changes[_BODY + digest] = changes[_WRAPS + digest] = None
+                for kind in _PURGEABLE:
+                    changes[kind + digest] = None
                 changes[_PURGED + digest] = b""
             changes[_UNFINISHED] = b"".join((self._get(_UNFINISHED) or b"", *wanted))
             self._unstage(wanted, changes)
             self._finish_purges()
+
+    def put_prepared(self, wraps_digest: Digest, content: bytes) -> None:
+        """Keep what a custodian prepared; not synced, because it can be prepared again.
+
+        Args:
+            wraps_digest: Its name, which purging knows too.
+            content: Ciphertext only; its form is the custodian's.
+
+        Raises:
+            DiskRefusedError: The disk did not take it.
+        """
+        with self._changing:
+            self._write({_PREPARED + wraps_digest: content}, sync=False)
+
+    def prepared(self, wraps_digest: Digest) -> bytes | None:
+        """Return what was prepared, or None."""
+        return self._get(_PREPARED + wraps_digest)
+
+    def all_prepared(self) -> Iterator[tuple[Digest, bytes]]:
+        """Yield everything that is prepared, by digest."""
+        for key, content in self._database.iterator(prefix=_PREPARED):
+            yield Digest(key[len(_PREPARED) :]), content
+
+    def drop_prepared(self, wraps_digests: Iterable[Digest]) -> None:
+        """Forget what is in the chain now, or no longer wanted; unknown ones are no fault.
+
+        Raises:
+            DiskRefusedError: The disk did not take it.
+        """
+        with self._changing:
+            self._write({_PREPARED + one: None for one in wraps_digests}, sync=False)
 
     def is_purged(self, digest: Digest) -> bool:
         """Tell whether a digest was purged."""
@@ -337,21 +355,22 @@ class Vault:
         self, digests: Iterable[Digest], changes: dict[bytes, bytes | None]
     ) -> set[Digest]:
         """Write changes, and with them the end of the staging of these bodies; return those."""
-        used: dict[bytes, int] = {}
         found: set[Digest] = set()
         for digest in digests:
-            raw = self._get(_STAGED + digest)
-            if raw is not None:
+            staged = self._staged.get(digest)
+            if staged is not None:
                 found.add(digest)
-                staged = StagedRecord.parse(raw)
-                signer = staged.signer_key_id
-                used[signer] = used.get(signer, self.staged_bytes(signer)) - staged.size
-                changes[_STAGED + digest] = None
-                changes[_expiry_key(staged.not_after_ms, digest)] = None
-        for signer, size in used.items():
-            changes[_QUOTA + signer] = size.to_bytes(_TIME_BYTES) if size else None
+                changes[_staged_key(staged.not_after_ms, digest)] = None
         self._write(changes)
+        self._staged.remove(found)
         return found
+
+    def _load_staged(self) -> None:
+        """Read what is staged, and how much by whom."""
+        # plyvel's iterator ends early at a damaged file without a word. For what is staged or
+        # prepared that only delays its end; so nothing else in this file uses one.
+        for key, raw in self._database.iterator(prefix=_STAGED):
+            self._staged.add(Digest(key[-DIGEST_BYTES:]), StagedRecord.parse(raw))
 
     def _finish_purges(self) -> None:
         unfinished = self._get(_UNFINISHED)
@@ -361,15 +380,15 @@ class Vault:
             self._write({_UNFINISHED: None})
 
     def _compact(self, digest: Digest) -> None:
-        for kind in (_BODY, _WRAPS):
+        for kind in _PURGEABLE:
             key = kind + digest
             self._database.compact_range(start=key, stop=key + b"\x00")
 
-    def _write(self, changes: dict[bytes, bytes | None]) -> None:
+    def _write(self, changes: dict[bytes, bytes | None], *, sync: bool = True) -> None:
         if not changes:
             return
         try:
-            with self._database.write_batch(transaction=True, sync=True) as batch:
+            with self._database.write_batch(transaction=True, sync=sync) as batch:
                 for key, content in changes.items():
                     if content is None:
                         batch.delete(key)
@@ -379,5 +398,5 @@ class Vault:
             raise DiskRefusedError("the disk did not take a write of the vault") from error
 
 
-def _expiry_key(not_after_ms: int, digest: Digest) -> bytes:
-    return _EXPIRY + not_after_ms.to_bytes(_TIME_BYTES) + digest
+def _staged_key(not_after_ms: int, digest: Digest) -> bytes:
+    return _STAGED + not_after_ms.to_bytes(_TIME_BYTES) + digest

@@ -196,7 +196,7 @@ class PublicSide:
             lambda: node.application.tip_height + 1,
             CustodianPorts(
                 vault=node.storage.vault,
-                pending=PendingBodies(node.config.data_folder / "prepared"),
+                pending=PendingBodies(node.storage.vault),
                 births=self.births,
                 threads=node.threads,
                 clock=node.clock,

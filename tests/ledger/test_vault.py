@@ -44,8 +44,19 @@ def vault(folder):
 
 
 def stage(vault, body, signer=SIGNER, not_after_ms=1_000):
-    vault.stage_body(digest_of(body), body, signer, not_after_ms)
+    stage_as(vault, digest_of(body), body, signer, not_after_ms)
     return digest_of(body)
+
+
+def stage_as(vault, digest, body, signer=SIGNER, not_after_ms=1_000):
+    (error,) = vault.stage_bodies([StagedBody(digest, body, signer, not_after_ms)])
+    if error is not None:
+        raise error
+
+
+def put(vault, digest, body):
+    for error in vault.put_bodies({digest: body}).values():
+        raise error
 
 
 def found_in(folder, content):
@@ -86,14 +97,14 @@ def test_keeping_names_the_bodies_that_are_not_here(vault):
     purged, missing = digest_of(b"purged"), digest_of(b"missing")
     vault.purge([purged])
     assert vault.keep_bodies([missing, digest, purged, missing]) == (missing,)
-    vault.put_body(missing, b"missing")
+    put(vault, missing, b"missing")
     assert vault.keep_bodies([missing]) == ()
     assert vault.drop_expired(10**15) == ()
 
 
 def test_a_staged_body_that_is_put_is_kept(vault):
     digest = stage(vault, b"sealed")
-    vault.put_body(digest, b"sealed")
+    put(vault, digest, b"sealed")
     assert vault.staged_bytes(SIGNER) == 0
     assert vault.drop_expired(10**15) == ()
 
@@ -127,16 +138,16 @@ def test_all_is_there_after_closing_and_opening(folder):
 
 def test_other_bytes_than_the_digest_says_are_not_taken_in(vault):
     with pytest.raises(InvalidDataError):
-        vault.stage_body(digest_of(b"a"), b"b", SIGNER, 1)
+        stage_as(vault, digest_of(b"a"), b"b")
     with pytest.raises(InvalidDataError):
-        vault.put_body(digest_of(b"a"), b"b")
+        put(vault, digest_of(b"a"), b"b")
     with pytest.raises(InvalidDataError):
         vault.put_wraps(digest_of(b"a"), b"a")
 
 
 def test_a_body_may_have_its_maximum_and_no_more(vault):
     stage(vault, bytes(BODY_BYTES_MAX))
-    for take in (stage, lambda v, body: v.put_body(digest_of(body), body)):
+    for take in (stage, lambda v, body: put(v, digest_of(body), body)):
         with pytest.raises(LimitExceededError):
             take(vault, bytes(BODY_BYTES_MAX + 1))
     with pytest.raises(LimitExceededError):
@@ -174,7 +185,7 @@ def test_what_was_purged_is_neither_given_out_nor_taken_in_again(vault):
         lambda: vault.body(body),
         lambda: vault.wraps(wraps),
         lambda: stage(vault, b"sealed"),
-        lambda: vault.put_body(never_here, b"never here"),
+        lambda: put(vault, never_here, b"never here"),
         lambda: vault.put_wraps(wraps, b"wraps"),
     ):
         with pytest.raises(PurgedError):
@@ -250,14 +261,18 @@ def test_damage_is_the_fault_of_our_disk(folder):
     database = plyvel.DB(str(folder))
     with database.write_batch() as batch:
         batch.put(b"b" + digest, b"other bytes")
-        batch.put(b"s" + digest, b"\x00")
     database.close()
     vault = Vault.open(folder)
     with pytest.raises(CorruptStoreError):
         vault.body(digest)
-    with pytest.raises(CorruptStoreError):
-        vault.keep_bodies([digest])
     vault.close()
+    database = plyvel.DB(str(folder))
+    ((key, _record),) = database.iterator(prefix=b"x")
+    database.put(key, b"\x00")
+    database.close()
+    for _ in range(2):
+        with pytest.raises(CorruptStoreError):
+            Vault.open(folder)
 
 
 def test_a_folder_that_cannot_be_opened_is_the_fault_of_our_disk(tmp_path):
@@ -355,7 +370,7 @@ def test_threads_that_stage_keep_and_drop_lose_no_body_and_count_right(vault):
             vault.keep_bodies([digest])
             stage(vault, body + b"dropped", not_after_ms=5)
             vault.drop_expired(10)
-            vault.put_body(digest, body)
+            put(vault, digest, body)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))

@@ -188,7 +188,7 @@ def test_bodies_that_the_entry_does_not_name_or_that_are_missing_are_refused(doo
 def test_a_body_that_the_vault_has_need_not_come_again(door, vault):
     entry = person(door)
     for digest, body in door.town.bodies.items():
-        vault.put_body(digest, body)
+        vault.put_bodies({digest: body})
     (result,) = door.admission.admit([given_of(door, entry, bodies=())])
     assert result.is_new
     assert door.pool.get(entry.entry_digest).bodies_bytes > 0

@@ -39,7 +39,7 @@ def serve(network, peer, bodies):
 
 
 def test_bodies_that_are_here_are_held_at_once(vault):
-    vault.put_body(digest_of(b"one"), b"one")
+    vault.put_bodies({digest_of(b"one"): b"one"})
     bodies, network, _timers = make(vault)
     done = []
     bodies.want([digest_of(b"one")], None, lambda: done.append(1))
@@ -132,7 +132,7 @@ def test_a_body_that_gossip_brings_meanwhile_is_enough(is_asked_for, vault):
     bodies.want([digest_of(b"one")], None, lambda: done.append(1))
     if is_asked_for:
         timers.fire_all()
-    vault.put_body(digest_of(b"one"), b"one")
+    vault.put_bodies({digest_of(b"one"): b"one"})
     bodies.recheck()
     assert done == [1]
     assert bodies.missing == 0

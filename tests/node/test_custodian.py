@@ -13,6 +13,7 @@ from ledger.ids import ActId, AgencyId
 from ledger.parts import About, ObjectPart
 from node.errors import ConfigError, PeerUnreachableError
 from node.metrics import Metrics
+from ledger.vault import Vault
 from node.pending_bodies import PendingBodies
 from node.public_errors import (
     ForbiddenError,
@@ -303,26 +304,32 @@ async def test_the_secret_is_made_once_and_read_only_if_it_is_ours_alone(tmp_pat
 
 
 async def test_prepared_bodies_survive_a_restart_and_go_when_their_time_is_over(tmp_path):
-    pending = PendingBodies(tmp_path / "prepared")
+    vault = Vault.open(tmp_path / "vault")
+    pending = PendingBodies(vault)
     pending.put(Digest(seed("a")), b"body", b"wraps", 1_000)
     pending.put(Digest(seed("b")), b"other", b"wraps", 2_000)
-    (tmp_path / "prepared" / "rubbish").write_bytes(b"")
-    again = PendingBodies(tmp_path / "prepared")
+    vault.put_prepared(Digest(seed("c")), b"rubbish")
+    vault.close()
+    vault = Vault.open(tmp_path / "vault")
+    again = PendingBodies(vault)
     assert (len(again), again.get(Digest(seed("a")))) == (2, (b"body", b"wraps"))
     again.drop_expired(1_001)
     assert (again.get(Digest(seed("a"))), again.get(Digest(seed("b")))) == (
         None,
         (b"other", b"wraps"),
     )
-    assert len(list((tmp_path / "prepared").iterdir())) == 1
+    assert [digest for digest, _ in vault.all_prepared()] == [seed("b")]
+    vault.close()
 
 
 async def test_prepared_bodies_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("node.pending_bodies.FILES_MAX", 1)
-    pending = PendingBodies(tmp_path / "prepared")
+    monkeypatch.setattr("node.pending_bodies.PENDING_MAX", 1)
+    vault = Vault.open(tmp_path / "vault")
+    pending = PendingBodies(vault)
     pending.put(Digest(seed("a")), b"body", b"wraps", 1_000)
     with pytest.raises(UnavailableError):
         pending.put(Digest(seed("b")), b"body", b"wraps", 1_000)
+    vault.close()
 
 
 async def test_a_draft_is_held_found_by_its_signers_signed_and_taken(tmp_path):

@@ -100,7 +100,7 @@ async def test_entries_of_one_pool_and_their_bodies_reach_every_node(tmp_path):
     async with running(make_town_homes(tmp_path, town)) as nodes:
         first = nodes[0].node
         for digest, body in town.bodies.items():
-            first.storage.vault.put_body(digest, body)
+            first.storage.vault.put_bodies({digest: body})
         for entry in entries:
             first.pool.add(pooled(first.application, entry.raw))
         while any(one.node.application.store.tip.log.size < len(entries) for one in nodes):

@@ -112,7 +112,7 @@ def propose(setting):
     setting.town.create_identity()
     (entry,) = setting.town.blocks[0][2]
     for digest, body in setting.town.bodies.items():
-        setting.vault.put_body(digest, body)
+        setting.vault.put_bodies({digest: body})
     setting.pool.add(pooled(setting.application, entry.raw))
     setting.start()
     setting.fire_soon()
