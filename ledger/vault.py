@@ -56,10 +56,8 @@ _UNFINISHED: Final = b"u"
 
 _TIME_BYTES: Final = 8
 
-WRITE_BUFFER_BYTES: Final = 32 * 1024 * 1024
-"""Digests are random keys: with a small buffer every few thousand bodies rewrite all files."""
-BLOOM_BITS: Final = 10
-"""Most questions are about digests that are not here."""
+WRITE_BUFFER_BYTES: Final = 32 * 1024 * 1024  # random keys: small buffers rewrite all files often
+BLOOM_BITS: Final = 10  # most questions are about digests that are not here
 
 
 class Vault:
