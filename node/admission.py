@@ -108,7 +108,7 @@ class Admission:
         raw, name = candidate.submission.entry_raw, candidate.raw_hash
         entry = self._application.entries.parse(raw, name)
         candidate.entry = entry
-        candidate.result = self.known(entry.entry_digest)
+        candidate.result = self._known(candidate)
         if candidate.result is not None:
             return
         if candidate.submission.trusted and entry.entry_digest in self._lost:
@@ -125,6 +125,13 @@ class Admission:
             return Admitted(entry_digest, None, is_new=False)
         place = self.place(entry_digest)
         return None if place is None else Admitted(entry_digest, place, is_new=False)
+
+    def _known(self, candidate: Candidate) -> Admitted | None:
+        """Return the answer for what is known; another node does not want to hear the place."""
+        entry_digest = candidate.known_entry.entry_digest
+        if not candidate.submission.trusted:
+            return self.known(entry_digest)
+        return Admitted(entry_digest, None, is_new=False) if self.is_known(entry_digest) else None
 
     def is_known(self, entry_digest: Digest) -> bool:
         """Tell whether an entry waits or stands in the chain."""
@@ -175,6 +182,8 @@ class Admission:
         entry = candidate.known_entry
         candidate.bodies = match_bodies(entry, candidate.submission.bodies)
         candidate.body_digests = body_digests(entry)
+        if candidate.verified is None:  # a block that holds it may have been checked meanwhile
+            candidate.verified = self._application.entries.verified(entry)
         if candidate.verified is None and candidate.checks is not None:
             candidate.verified = verify_entry(entry, candidate.checks)
 
@@ -227,7 +236,7 @@ class Admission:
 
     def _enter(self, candidate: Candidate) -> None:
         entry = candidate.known_entry
-        candidate.result = self.known(entry.entry_digest)
+        candidate.result = self._known(candidate)
         if candidate.result is not None:
             return
         mentions = Mentions.of(entry)

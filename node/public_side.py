@@ -111,6 +111,7 @@ class PublicSide:
         """Hang this side into the node."""
         entries = PeerEntries(self.queue, self._node.network.blame)
         self._node.service.entries_taker = entries.take
+        self._node.world.gathering.is_filling = lambda: self.queue.bytes > 0
         self._node.application.on_committed.append(self._committed)
         self.admission.on_admitted = lambda: self.metrics.admitted.add(1)
         self.admission.on_refused = lambda code: self.metrics.refused.add(1, code=code)

@@ -45,7 +45,7 @@ from node.intake import Intake
 from node.logs import Log
 from node.mempool import Mempool
 from node.ports import Network, Timers
-from node.proposals import build_proposal
+from node.proposals import Gathering, build_proposal
 from node.startup import GuardCheck, LatestVotes, Permission
 from node.sync import Sync
 from node.sync_checks import check_ahead, open_certified
@@ -100,6 +100,7 @@ class NodeWorld:
         self._ports = ports
         self._is_voting = False
         self.latest_votes = LatestVotes()
+        self.gathering = Gathering(ports.timers, pool)
         self.evidence = EvidencePool(application.recent_evidence)
         self.bodies = Bodies(ports.vault, ports.network, ports.timers)
         self.exchange = BlockExchange(
@@ -166,7 +167,8 @@ class NodeWorld:
     def build(self, effect: BuildValue) -> None:
         """Build a block when the clock is past the block before; see `driver.World`."""
         wait_ms = effect.not_before_ms - self._ports.clock.now_ms()
-        self._ports.timers.after(max(0, wait_ms), lambda: self._build(effect))
+        after = self.gathering.then
+        self._ports.timers.after(max(0, wait_ms), lambda: after(lambda: self._build(effect)))
 
     def check(self, effect: CheckBlock) -> None:
         """Get and execute a block; see `driver.World`."""

@@ -15,6 +15,7 @@ from node.errors import SignerLimitError
 from node.mempool import PATIENCE_BLOCKS, Limits, Mempool
 from node.submissions import Admitted, Submission, require_open
 from node.waiting import Place
+from registry.apply import VerifiedEntry
 from registry.errors import ExpiredError, ReplayedError, StaleVersionError, WrongNetworkError
 from tests.node.public_town import open_door, town_at
 from tests.registry.town import by, key, two_officers
@@ -88,6 +89,30 @@ def test_after_the_commit_the_same_entry_is_a_replay_with_its_place(door):
     with pytest.raises(ReplayedError) as refused:
         require_open(result)
     assert refused.value.details == {"height": 1, "index": 0}
+
+
+def test_what_another_node_passes_on_late_is_known_without_a_look_into_its_block(door, monkeypatch):
+    entry = person(door)
+    admit(door, entry)
+    passed_on = given_of(door, entry, trusted=True)
+    waits = Admitted(entry.entry_digest, None, is_new=False)
+    assert door.admission.admit([passed_on]) == [waits]
+    door.commit()
+    monkeypatch.setattr(type(door.application.store), "outcomes", _not_asked)
+    assert door.admission.admit([passed_on]) == [waits]
+
+
+def test_signatures_that_a_block_has_verified_meanwhile_are_not_verified_again(door, monkeypatch):
+    (candidate,) = door.admission.prepare([given_of(door, person(door))])
+    monkeypatch.setattr("node.admission.verify_entry", _not_asked)
+    entries = door.application.entries
+    entries.remember(VerifiedEntry(candidate.entry, ()))
+    door.admission.verify([candidate])
+    assert candidate.verified is entries.verified(candidate.entry)
+
+
+def _not_asked(*arguments):
+    raise AssertionError(arguments)
 
 
 def test_every_version_of_a_record_is_a_replay_for_ever_the_middle_ones_too(door):

@@ -11,9 +11,9 @@ from ledger.canonical import encode, encode_opaque
 from ledger.errors import InvalidDataError
 from ledger.ids import ActId, AgencyId
 from ledger.parts import About, ObjectPart
+from ledger.vault import Vault
 from node.errors import ConfigError, PeerUnreachableError
 from node.metrics import Metrics
-from ledger.vault import Vault
 from node.pending_bodies import PendingBodies
 from node.public_errors import (
     ForbiddenError,
