@@ -18,7 +18,7 @@ from tests.node.homes import free_port
 from verifier.trust import read_trust
 
 pytestmark = pytest.mark.slow
-PATIENCE_S = 60
+PATIENCE_S = 150
 
 
 def until(is_so):
