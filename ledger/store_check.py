@@ -4,6 +4,7 @@ Opening a store looks at its newest height only, because a start must not take h
 damaged further down shows when it is needed; an operator who suspects it asks here.
 """
 
+from pathlib import Path
 from typing import Final
 
 from keys.errors import CivregError
@@ -12,6 +13,7 @@ from ledger.errors import CorruptStoreError
 from ledger.outcomes import encoded_outcomes_root
 from ledger.state_keys import key_bytes_hash, stored_value_hash
 from ledger.store import ChainStore
+from ledger.store_files import check_readable, open_db
 
 ROWS: Final = 50_000
 """Rows of the state that are put into the tree at once."""
@@ -36,6 +38,23 @@ def check_store(store: ChainStore) -> None:
         raise
     except CivregError as error:
         raise CorruptStoreError(f"the chain store is damaged: {error}") from error
+
+
+def check_rows(path: Path) -> None:
+    """Have LevelDB read every row of a chain store and compare its checksums.
+
+    Args:
+        path: The data folder of a stopped node.
+
+    Raises:
+        StoreInUseError: A process has it open.
+        CorruptStoreError: Not every row is given back.
+    """
+    database = open_db(path, create=False)
+    try:
+        check_readable(database)
+    finally:
+        database.close()
 
 
 def _check_blocks(store: ChainStore) -> None:

@@ -1,8 +1,10 @@
 """Saves what can be saved of a damaged vault, or sees that there is no damage.
 
 LevelDB mends its own files as far as it can; that is done on a copy. Then every row is looked at:
-a body or wraps that have their digest are taken over, and so is every mark of a purge. Bodies that
-are lost come back from other validators. Wraps do, if a backup has them.
+a body or wraps that have their digest are taken over, unless they were purged, and so are the marks
+of purges and what custodians prepared. What says that a body is only staged is not: LevelDB may
+bring back such a row of a body that is kept by now, which would then be deleted. Bodies that are
+lost come back from other validators. Wraps do, if a backup has them.
 
 The damaged folder is kept beside the new one, with sealed bodies in it: destroy it in the end.
 """
@@ -18,12 +20,12 @@ import plyvel
 
 from keys.hashing import DIGEST_BYTES, domain, hash_with
 from ledger.errors import CorruptStoreError, DiskRefusedError, StoreInUseError
-from ledger.staging import StagedRecord
+from ledger.store_files import check_readable
 from ledger.wal import unused_name
 
 _DOMAINS: Final = {b"b": domain("body"), b"w": domain("wraps")}
-_PURGE_MARKS: Final = frozenset({b"p", b"u"})
-_STAGED: Final = b"s"
+_PURGED: Final = b"p"
+_MARKS: Final = frozenset({_PURGED, b"u", b"c"})
 _BATCH_ROWS: Final = 256
 _COPY: Final = ".copy"
 _NEW: Final = ".new"
@@ -55,13 +57,10 @@ def check_vault(path: Path) -> None:
         return
     database = _open(path)
     try:
-        last = None
+        check_readable(database)
         for key, value in _rows(database):
             if not _is_true(key, value):
                 raise CorruptStoreError("the vault holds other bytes than their digest says")
-            last = key
-        if last != _last_key(database):
-            raise CorruptStoreError("the vault does not give all of its rows back")
     finally:
         database.close()
 
@@ -97,46 +96,25 @@ def _take_over(copy: Path, new: Path) -> tuple[int, int]:
         raise CorruptStoreError("LevelDB cannot mend the vault") from error
     old, target = _open(copy), plyvel.DB(str(new), create_if_missing=True)
     kept = dropped = 0
-    used: dict[bytes, int] = {}
     try:
         rows: list[tuple[bytes, bytes]] = []
         for key, value in _rows(old):
-            letter, digest = key[:1], key[1:]
-            if letter in _DOMAINS and _is_true(key, value):
+            if key[:1] in _MARKS:
                 rows.append((key, value))
-                rows += _staging(old, digest, used) if letter == b"b" else []
-                kept += 1
-            elif letter in _PURGE_MARKS:
-                rows.append((key, value))
-            dropped += letter in _DOMAINS and not _is_true(key, value)
+            elif key[:1] in _DOMAINS and old.get(_PURGED + key[1:]) is None:
+                is_true = _is_true(key, value)
+                rows += [(key, value)] if is_true else []
+                kept, dropped = kept + is_true, dropped + (not is_true)
             if len(rows) >= _BATCH_ROWS:
                 _write(target, rows)
                 rows = []
-        quotas = [(b"q" + signer, size.to_bytes(8)) for signer, size in used.items()]
-        _write(target, [*rows, *quotas])
+        _write(target, rows)
     except plyvel.Error as error:
         raise CorruptStoreError("what LevelDB mended of the vault does not read") from error
     finally:
         old.close()
         target.close()
     return kept, dropped
-
-
-def _staging(old: plyvel.DB, digest: bytes, used: dict[bytes, int]) -> list[tuple[bytes, bytes]]:
-    """Return the rows that let a staged body expire, and add to its signer's quota in `used`.
-
-    A body whose record of staging is lost counts as kept: it stays.
-    """
-    raw = old.get(_STAGED + digest)
-    try:
-        record = None if raw is None else StagedRecord.parse(raw)
-    except CorruptStoreError:
-        record = None
-    if raw is None or record is None:
-        return []
-    signer = record.signer_key_id
-    used[signer] = used.get(signer, 0) + record.size
-    return [(_STAGED + digest, raw), (b"x" + record.not_after_ms.to_bytes(8) + digest, b"")]
 
 
 def _is_true(key: bytes, value: bytes) -> bool:
@@ -150,16 +128,6 @@ def _rows(database: plyvel.DB) -> Iterator[tuple[bytes, bytes]]:
         yield from database.iterator(verify_checksums=True)
     except plyvel.Error as error:
         raise CorruptStoreError("the vault cannot be read") from error
-
-
-def _last_key(database: plyvel.DB) -> bytes | None:
-    """Return the last key, come from behind: an iteration ends at damage without a word."""
-    try:
-        for key, _value in database.iterator(verify_checksums=True, reverse=True):
-            return key
-    except plyvel.Error as error:
-        raise CorruptStoreError("the vault cannot be read") from error
-    return None
 
 
 def _open(path: Path) -> plyvel.DB:

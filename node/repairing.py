@@ -23,7 +23,7 @@ from keys.keyring import read_public_key
 from keys.signing import KeyId, Purpose
 from ledger.errors import CorruptStoreError, CorruptWalError, DiskRefusedError
 from ledger.store import ChainStore, StoreMissingError
-from ledger.store_check import check_store
+from ledger.store_check import check_rows, check_store
 from ledger.store_files import FOLDER
 from ledger.vault_salvage import check_vault, salvage
 from ledger.wal import RepairReport, WriteAheadLog, check_log, repair, unused_name
@@ -134,9 +134,11 @@ def _check_chain(config: Config) -> int:
             if store.genesis.network_id != load_genesis(config).network_id:
                 raise CorruptStoreError("the chain store belongs to another network")
             check_store(store)
-            return store.height
+            height = store.height
+        check_rows(folder)
     except StoreMissingError:
         return 0  # the node makes it at its start
+    return height
 
 
 def _check_log(config: Config, height: int) -> None:
