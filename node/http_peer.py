@@ -292,11 +292,11 @@ class PeerListener:
             return web.Response(status=404, text=error.code)
         except NodeError as error:
             return web.Response(status=503, text=error.code)
-        except web.HTTPException:
+        except (web.HTTPException, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - a mistake of ours: no peer learns more
-            kind = type(error).__name__
-            self._log.warning("peer_request_failed", path=request.path, kind=kind, at=where(error))
+            kind, place = type(error).__name__, where(error)
+            self._log.warning("peer_request_failed", path=request.path, kind=kind, place=place)
             return web.Response(status=500)
 
     def mark(self, peer: AgencyId, reason: str) -> None:

@@ -101,3 +101,13 @@ def test_alerts_name_metrics_that_exist():
     named = set(re.findall(r"civreg_[a-z_]+", alerts.group(1)))
     made = {part.name for part in vars(Metrics()).values() if isinstance(part, Metric | Histogram)}
     assert {name.removesuffix("_bucket") for name in named} <= made
+
+
+def test_no_log_line_overwrites_what_every_line_has():
+    for tree in sources():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr in LEVELS and "log" in ast.unparse(node.func.value):
+                given = {word.arg for word in node.keywords}
+                assert given & {"at", "level", "node", "event"} == set(), ast.unparse(node)
