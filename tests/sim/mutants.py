@@ -38,7 +38,6 @@ from node import application
 from node.application import Application
 from node.driver import Driver
 from node.signer import GuardedSigner, Place
-from node.sync import Sync
 from registry.apply import BlockContext, VerifiedEntry, apply
 from registry.errors import RuleError
 from registry.state import State as RegistryState
@@ -274,12 +273,6 @@ def entries_executed_twice() -> Iterator[None]:
             return Outcome(entry_digest=verified.entry.entry_digest, registration_number=number)
 
     with patch.object(application, "apply", wrong):
-        yield
-
-
-@mutant("who is one height behind a single peer waits for others")
-def no_proof_of_one_height() -> Iterator[None]:
-    with patch.object(Sync, "_doubt", lambda *_given: None):
         yield
 
 

@@ -1,7 +1,11 @@
 """Negative controls: beyond what the protocol bears, the simulator must see it break."""
 
+from unittest.mock import patch
+
 import pytest
 
+from consensus.messages import MessageTag
+from node.sync import Sync
 from tests.sim.behaviours import Behaviour, Silence
 from tests.sim.checks import ViolationError
 from tests.sim.liars import Twin
@@ -61,3 +65,20 @@ def test_two_silent_of_four_stop_the_network_and_one_does_not(silent):
     with pytest.raises(ViolationError, match="liveness"):
         simulation.run()
     assert not simulation.checks.decided
+
+
+def let_only_one_decide(simulation):
+    """Validator 3 is silent, and 0 alone gets precommits."""
+    machine = simulation.machines[3]
+    machine.behaviours = [Mute(machine)]
+    tag = int(MessageTag.PRECOMMIT)
+    simulation.network.links.missing |= {("to", 1, tag), ("to", 2, tag)}
+
+
+def test_the_only_node_that_decided_helps_two_others_while_the_fourth_is_silent():
+    simulation = Simulation(1, CALM, let_only_one_decide)
+    assert simulation.run().heights >= 2
+    simulation = Simulation(1, CALM, let_only_one_decide)
+    waiting = patch.object(Sync, "_doubt", lambda *_given: None)
+    with waiting, pytest.raises(ViolationError, match="liveness"):
+        simulation.run()
