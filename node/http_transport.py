@@ -2,8 +2,13 @@
 
 What a peer answers is read up to a limit and within a time; everything that goes wrong is a
 PeerError, so that nobody above knows about HTTP.
+
+A cut in the network says nothing: TCP waits twice as long after each silence, so a connection of
+before a long cut could rest for as long again when all is well. So the kernel is told to give up
+what brings no sign of life for five seconds; the next try begins anew, with short waits.
 """
 
+import socket
 from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -25,6 +30,11 @@ TIMEOUT_MS: Final = {
     Lane.BULK: 20_000,
     Lane.FETCH: 10_000,
 }
+SILENCE_MS: Final = 5_000
+"""After which a connection is lost whose other end acknowledges nothing."""
+PROBE_AFTER_S: Final = 2
+"""Silence after which an end that only waits for an answer asks whether the other one is there."""
+PROBE_EVERY_S: Final = 1
 _CONNECTIONS: Final = {Lane.VOTES: 1, Lane.BLOCKS: 1, Lane.BULK: 1, Lane.FETCH: 4}
 _CHUNK_BYTES: Final = 256 * 1024
 _OK: Final = 200
@@ -125,7 +135,10 @@ class HttpTransport:
                 self._contexts[peer.agency_id] = context
             session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=_CONNECTIONS[lane], ssl=context, keepalive_timeout=60
+                    limit=_CONNECTIONS[lane],
+                    ssl=context,
+                    keepalive_timeout=60,
+                    socket_factory=_open_socket,
                 ),
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_MS[lane] / 1_000),
                 auto_decompress=False,
@@ -133,6 +146,21 @@ class HttpTransport:
             )
             self._sessions[place] = session
         return session
+
+
+def _open_socket(place: aiohttp.AddrInfoType) -> socket.socket:
+    opened = socket.socket(*place[:3])
+    notice_silence(opened)
+    return opened
+
+
+def notice_silence(opened: socket.socket) -> None:
+    """Have the kernel give up a connection that brings no sign of life, where it can (Linux)."""
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER_S)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY_S)
 
 
 async def _read(answer: aiohttp.ClientResponse, bytes_max: int) -> bytes:
