@@ -2,21 +2,24 @@
 
 SEEDS is a seed (`1234`), a range with both ends (`0..9999`) or a list of these (`3,17,100..199`).
 Exit status 0 where every invariant held in every seed, else 1; what failed is printed as the
-command that repeats it. `--trace` prints every event.
+command that repeats it. Ctrl-C still gives the table. `--trace` prints every event.
 """
 
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
 
+from tests.sim.power import PowerLostError
 from tests.sim.simulation import Report, Simulation, simulate
 from tests.sim.town import network_of
 
 PROCESSES = 2
 CHUNK = 20
 PROGRESS_S = 10.0
+EXIT_OK, EXIT_FAILED = 0, 1
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -32,18 +35,19 @@ def run_seed(seed: int) -> Report | tuple[int, str]:
     """Run one seed; what goes wrong comes back as text."""
     try:
         return simulate(seed)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to its seed
+    except (Exception, PowerLostError) as error:  # noqa: BLE001 - it belongs to its seed
         return seed, f"{type(error).__name__}: {error}"
 
 
 def run_all(seeds: list[int]) -> Iterator[Report | tuple[int, str]]:
     """Run seeds in two processes, in no particular order."""
-    for count in (4, 5, 7):
-        network_of(count)  # before the fork: made once
     if len(seeds) < CHUNK:
         yield from map(run_seed, seeds)
         return
-    with get_context("fork").Pool(PROCESSES) as pool:
+    for count in (4, 5, 7):
+        network_of(count)  # before the fork: made once
+    ignore = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that collects
+    with get_context("fork").Pool(PROCESSES, signal.signal, ignore) as pool:
         yield from pool.imap_unordered(run_seed, seeds, CHUNK)
 
 
@@ -95,28 +99,38 @@ def main(arguments: list[str]) -> int:
     if "--trace" in arguments:
         trace(seeds[0])
         return 0
-    started_s = told_s = time.monotonic()
-    reports: list[Report] = []
-    failures: list[tuple[int, str]] = []
-    for done, result in enumerate(run_all(seeds), start=1):
-        if isinstance(result, Report):
-            reports.append(result)
-        else:
-            failures.append(result)
-            sys.stdout.write(f"seed {result[0]}: {result[1]}\n")
-        now_s = time.monotonic()
-        if now_s - told_s > PROGRESS_S:
-            told_s = now_s
-            rate = done / (now_s - started_s)
-            sys.stdout.write(
-                f"{done:,} of {len(seeds):,} seeds, {rate:.0f} a second, {len(failures)} failed\n"
-            )
-            sys.stdout.flush()
+    started_s = time.monotonic()
+    reports, failures, is_whole = collect(seeds)
     if reports:
         sys.stdout.write(summary(reports, time.monotonic() - started_s) + "\n")
     for seed, text in sorted(failures):
         sys.stdout.write(f"failed: {text}\n  make sim SEEDS={seed}\n")
-    return 1 if failures else 0
+    return EXIT_OK if is_whole and not failures else EXIT_FAILED
+
+
+def collect(seeds: list[int]) -> tuple[list[Report], list[tuple[int, str]], bool]:
+    """Run seeds and tell how far it is; return what came, what failed, and whether it is all."""
+    reports: list[Report] = []
+    failures: list[tuple[int, str]] = []
+    started_s = told_s = time.monotonic()
+    try:
+        for done, result in enumerate(run_all(seeds), start=1):
+            if isinstance(result, Report):
+                reports.append(result)
+            else:
+                failures.append(result)
+                sys.stdout.write(f"seed {result[0]}: {result[1]}\n")
+            now_s = time.monotonic()
+            if now_s - told_s > PROGRESS_S:
+                told_s = now_s
+                rate = done / (now_s - started_s)
+                text = f"{done:,} of {len(seeds):,} seeds, {rate:.1f} a second"
+                sys.stdout.write(f"{text}, {len(failures)} failed\n")
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stdout.write("stopped; what was run until then:\n")
+        return reports, failures, False
+    return reports, failures, True
 
 
 if __name__ == "__main__":
