@@ -37,6 +37,7 @@ class Record:
         marks: Not yet faded.
         marks_total: All since the start.
         marked_ms: When the last one was given.
+        faded_ms: Until when marks have faded.
         cut_off_until_ms: Until when nothing is accepted.
         cut_offs: How often in a row.
         reason: Code of the last mark.
@@ -45,6 +46,7 @@ class Record:
     marks: int = 0
     marks_total: int = 0
     marked_ms: int = 0
+    faded_ms: int = 0
     cut_off_until_ms: int = 0
     cut_offs: int = 0
     reason: str = ""
@@ -66,11 +68,12 @@ class Conduct(Generic[K]):
             now_ms: Monotonic time.
             marks: How many: what costs us more counts more.
         """
-        record = self._records.pop(peer, None) or Record(marked_ms=now_ms)
+        record = self._records.pop(peer, None) or Record(marked_ms=now_ms, faded_ms=now_ms)
         self._records[peer] = record
         if len(self._records) > PEERS_MAX:
             del self._records[next(iter(self._records))]
         self._fade(record, now_ms)
+        record.marked_ms = now_ms
         record.marks += marks
         record.marks_total += marks
         record.reason = reason
@@ -104,9 +107,8 @@ class Conduct(Generic[K]):
         return replace(record)
 
     def _fade(self, record: Record, now_ms: int) -> None:
-        passed_ms = now_ms - record.marked_ms
-        faded = passed_ms // FADE_MS
+        faded = (now_ms - record.faded_ms) // FADE_MS
         record.marks = max(0, record.marks - faded)
-        record.marked_ms += faded * FADE_MS
-        if passed_ms >= FORGIVEN_AFTER_MS:
+        record.faded_ms += faded * FADE_MS
+        if now_ms - record.marked_ms >= FORGIVEN_AFTER_MS:
             record.cut_offs = 0

@@ -36,3 +36,14 @@ def test_one_peers_garbage_is_not_held_against_another():
     cut_off(conduct, 0)
     assert conduct.cut_off_ms("q", 0) == 0
     assert conduct.delay_ms("q", 0) == 0
+
+
+def test_an_hour_of_good_conduct_is_forgiven_to_a_peer_that_keeps_asking():
+    conduct: Conduct[str] = Conduct()
+    cut_off(conduct, 0)
+    cut_off(conduct, CUT_OFF_START_MS)
+    later = CUT_OFF_START_MS + FORGIVEN_AFTER_MS
+    for now_ms in range(CUT_OFF_START_MS, later, 60_000):
+        assert conduct.delay_ms("p", now_ms) == 0 or now_ms == CUT_OFF_START_MS
+    cut_off(conduct, later)
+    assert conduct.cut_off_ms("p", later) == CUT_OFF_START_MS
