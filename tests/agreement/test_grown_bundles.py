@@ -9,7 +9,7 @@ import pytest
 
 import verifier
 from keys.errors import BadSignatureError
-from ledger.canonical import decode, encode
+from ledger.canonical import Value, decode, encode
 from ledger.errors import InvalidDataError
 from ledger.ids import AgencyId
 from ledger.quorum import print_quorum_certificate
@@ -21,7 +21,7 @@ from tests.networks import ChainBuilder, Network, seed
 HEIGHTS = 14
 SPARES = [p256_key(f"spare {number}") for number in range(4)]
 _BASE = p256_network()
-NETWORK = Network(_BASE.genesis, _BASE.consensus | {one.public.key_id: one for one in SPARES})
+NETWORK = Network(_BASE.genesis, {**_BASE.consensus, **{one.public.key_id: one for one in SPARES}})
 FOUNDERS = NETWORK.genesis.validator_set.validators
 FIFTH = Validator(AgencyId(seed("agency", "e")[:16]), p256_key("e").public, 1)
 
@@ -72,6 +72,12 @@ def resigned(certified: CertifiedHeader, signers: ValidatorSet) -> CertifiedHead
     return CertifiedHeader(
         header, NETWORK.quorum_certificate(header.digest, header.height, validators=signers)
     )
+
+
+def fields_of_bundle() -> list[Value]:
+    fields = decode(RAW, len(RAW))
+    assert isinstance(fields, tuple)
+    return list(fields)
 
 
 def values_of(change: ValidatorChange):
@@ -142,7 +148,7 @@ def accepts(read, raw) -> bool:
 
 @pytest.mark.parametrize("name", sorted(FORGED))
 def test_a_forged_or_skipped_change_is_refused_by_both(name):
-    fields = list(decode(RAW, len(RAW)))
+    fields = fields_of_bundle()
     fields[CHANGES] = tuple(values_of(change) for change in FORGED[name])
     raw = encode(tuple(fields))
     assert not accepts(parse_trust, raw)
@@ -156,11 +162,12 @@ def test_the_cases_of_forgery_are_many_and_the_unforged_bundle_is_accepted():
 
 
 def test_a_header_by_a_set_that_was_voted_out_is_refused_by_both():
-    old = CertifiedHeader(BUNDLE.newest.header, BUNDLE.newest.quorum_certificate)
+    old = BUNDLE.newest
+    assert old is not None
     forged = replace(old.header, validators=NETWORK.genesis.validator_set.digest)
     founders = NETWORK.genesis.validator_set
     certified = resigned(CertifiedHeader(forged, old.quorum_certificate), founders)
-    fields = list(decode(RAW, len(RAW)))
+    fields = fields_of_bundle()
     fields[NEWEST] = certified.header.raw
     fields[NEWEST + 1] = print_quorum_certificate(certified.quorum_certificate)
     raw = encode(tuple(fields))

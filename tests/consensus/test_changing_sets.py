@@ -36,7 +36,7 @@ class MemberNode(HonestNode):
         super().__init__(world, index)
 
     def set_at(self, height):
-        known = max(getattr(self, "state", None).height + 1, 1) if hasattr(self, "state") else 1
+        known = max(self.state.height + 1, 1) if hasattr(self, "state") else 1
         return self.true_set(min(height, known))
 
     def true_set(self, height):

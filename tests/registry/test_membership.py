@@ -350,6 +350,7 @@ def test_a_removed_agency_ends_with_its_validator_offices_and_keys():
     decide(town, "remove", {"agency": agency("land")}, FOUR)
     assert set(members(town, town.height + 1)) == {"justice", "police", "tax", "bank"}
     row = town.state.read(agency_key(agency("land")), AgencyRow)
+    assert row is not None
     assert (row.weight, row.to_date) == (0, town.day)
     opened = open_ballot(town, "parameter", {"name": "received_days", "value": 3}, "land")
     assert town.refuse(opened) == "registry.key_not_in_force"
@@ -529,6 +530,7 @@ def test_sets_decided_ahead_of_time_are_those_of_changes_done_in_their_order(
     for height in range(town.height + 1, horizon):
         assert members(town, height) == twin[height]
     row = town.state.read(VALIDATORS, ValidatorsRow)
+    assert row is not None
     assert len(row.sets) <= 2 + len(changes)
 
 
@@ -546,6 +548,7 @@ def try_to_decide(town: Town, name: str, weight: int, named: int) -> int | None:
                 raise
             return None
         row = town.state.read(ballot_key(opened.created_record_id), BallotRow)
+        assert row is not None
         if row.in_force_height is not None:
             return row.in_force_height
     return None

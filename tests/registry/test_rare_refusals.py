@@ -10,8 +10,9 @@ from ledger.errors import InvalidGenesisError
 from ledger.parts import ObjectPart
 from registry import catalogue, state
 from registry.authority_rows import AgencyRow, KeyRow, MandateRow, OfficerRow
-from registry.ballots import HISTORY_MAX, validator_set_at
+from registry.ballots import HISTORY_MAX
 from registry.code_tables import code_table, text_pieces
+from registry.committee import validator_set_at
 from registry.content_errors import LinkWrongError
 from registry.errors import CorruptStateError
 from registry.genesis_state import initial_state
