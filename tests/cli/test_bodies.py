@@ -21,8 +21,8 @@ def view_of(heights, wanted):
 
 
 def test_a_node_that_is_behind_is_waited_for_and_one_that_is_not_is_not(monkeypatch):
-    slept = []
-    monkeypatch.setattr(bodies.time, "sleep", slept.append)
+    slept: list[float] = []
+    monkeypatch.setattr("cli.bodies.time.sleep", slept.append)
     bodies._wait_for(view_of([3, 3, 4, 5], 5), "http://node")
     assert len(slept) == 3
     bodies._wait_for(view_of([6], 5), "http://node")
@@ -31,7 +31,7 @@ def test_a_node_that_is_behind_is_waited_for_and_one_that_is_not_is_not(monkeypa
 
 def test_a_node_that_stays_behind_is_given_up(monkeypatch):
     clock = count(0.0, 5.0)
-    monkeypatch.setattr(bodies.time, "sleep", lambda _seconds: None)
-    monkeypatch.setattr(bodies.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("cli.bodies.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("cli.bodies.time.monotonic", lambda: next(clock))
     bodies._wait_for(view_of([1], 5), "http://node")
     assert next(clock) > bodies.BEHIND_SECONDS

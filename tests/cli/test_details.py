@@ -34,7 +34,7 @@ def sentence_of(node):
         return node.value
     if isinstance(node, ast.JoinedStr):
         return "".join(
-            [one.value if isinstance(one, ast.Constant) else "{}" for one in node.values]
+            [str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values]
         )
     return None
 
@@ -122,6 +122,6 @@ def test_a_mistyped_command_line_says_what_is_wrong_in_vietnamese(tmp_path):
     ],
 )  # fmt: skip
 def test_the_detail_is_in_the_language_of_the_person(capsys, error, english, vietnamese):
-    for lang, words in (("en", english), ("vi", vietnamese)):
-        refused(error, Context(lang=lang))
+    for context, words in ((Context(lang="en"), english), (Context(lang="vi"), vietnamese)):
+        refused(error, context)
         assert words in capsys.readouterr().err

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cli.errors import InvalidInputError, NotFoundError
 from cli.import_mapping import load_mapping, parse_mapping, shipped_mappings
 from cli.import_plan import make_act, make_plan
-from cli.import_problems import problems_csv
+from cli.import_problems import RegisterFileError, problems_csv
 from cli.import_rows import read_register
 from cli.languages import LANGUAGES
 from ledger.ids import RecordId
@@ -144,7 +144,7 @@ def test_the_same_number_twice_is_reported(read):
     "header", ["id;day;place;tenure;price", "id,day,place,tenure", "", "id,day,place,tenure,cost"]
 )
 def test_another_header_is_refused_with_its_place(read, header):
-    with pytest.raises(InvalidInputError) as refusal:
+    with pytest.raises(RegisterFileError) as refusal:
         read(header)
     (problem,) = refusal.value.problems
     assert (problem.line, problem.row) == (1, 0)

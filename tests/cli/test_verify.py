@@ -412,8 +412,8 @@ def test_a_person_reads_titles_of_fields_and_names_of_codes(issue, tmp_path):
     ],
 )
 def test_each_kind_of_stated_value_has_its_words(path, value, english, vietnamese):
-    for lang, words in (("en", english), ("vi", vietnamese)):
-        (line,) = field_lines(Context(lang=lang), "land_title", {path: value}, "2026-03-01")
+    for context, words in ((Context(lang="en"), english), (Context(lang="vi"), vietnamese)):
+        (line,) = field_lines(context, "land_title", {path: value}, "2026-03-01")
         assert words in line
 
 
