@@ -1,5 +1,7 @@
 """Evidence in blocks: the next proposer takes it, the store finds it, operators are told."""
 
+from typing import Any
+
 from consensus.evidence import evidence_of
 from consensus.messages import SignedVote, VoteType, vote_message
 from consensus.wire import print_message
@@ -7,6 +9,11 @@ from ledger.ids import print_id
 from node.application import Turn
 from node.committed_evidence import committed_evidence
 from tests.node.town_chain import certificate, consensus_keys, make_application, make_town
+
+
+def told_of(application, before, limit) -> list[Any]:
+    """The pieces of blocks below a height as JSON gives them to a reader."""
+    return list(committed_evidence(application, before, limit))
 
 
 def equivocation(town, height, index):
@@ -36,7 +43,7 @@ def test_the_evidence_of_all_blocks_is_told_the_newest_first_with_names(tmp_path
     extend(application, town)
     third = equivocation(town, 3, 0)
     extend(application, town, third)
-    told = list(committed_evidence(application, 5, 64))
+    told = told_of(application, 5, 64)
     assert [(piece["block"], piece["height"]) for piece in told] == [(4, 3), (2, 1), (2, 1)]
     validators = town.genesis.validator_set
     assert told[0]["agency"] == print_id(validators[0].agency_id)
@@ -45,12 +52,12 @@ def test_the_evidence_of_all_blocks_is_told_the_newest_first_with_names(tmp_path
     assert told[0]["message"] == "precommit"
     assert told[0]["said"] == [(b"1" * 32).hex(), (b"2" * 32).hex()]
     assert bytes.fromhex(told[0]["evidence"]) == print_message(third)
-    assert [piece["block"] for piece in committed_evidence(application, 4, 64)] == [2, 2]
-    assert [piece["block"] for piece in committed_evidence(application, 5, 2)] == [4, 2]
+    assert [piece["block"] for piece in told_of(application, 4, 64)] == [2, 2]
+    assert [piece["block"] for piece in told_of(application, 5, 2)] == [4, 2]
 
 
 def test_a_chain_without_evidence_tells_of_none(tmp_path):
     town = make_town()
     application = make_application(tmp_path, town)
     extend(application, town)
-    assert list(committed_evidence(application, 2, 64)) == []
+    assert told_of(application, 2, 64) == []

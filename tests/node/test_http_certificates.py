@@ -59,9 +59,9 @@ async def test_a_certificate_says_that_a_stolen_key_signed_it_or_its_record(stol
         await put(api, entry)
         path = f"/v1/certificates/{entry.objects[0].fields['certificate_id'].hex()}"
         assert (await api.get(path)).json["signer_compromised"] is False
-        fields = {"key_id": key("justice", stolen).public.key_id, "compromised_since_ms": 0}
+        stolen_id = key("justice", stolen).public.key_id
         govern = [by("agency", "justice", "govern", number) for number in range(2)]
-        made = [ObjectPart("key_end", fields)]
+        made = [ObjectPart("key_end", {"key_id": stolen_id, "compromised_since_ms": 0})]
         await put(api, town.entry("officer/revoke_key", govern, objects=made, office=None))
         said = (await api.get(path)).json
         assert (said["status"], said["signer_compromised"]) == ("valid", True)

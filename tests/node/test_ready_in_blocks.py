@@ -52,11 +52,13 @@ class Chain:
 
     def ready(self, height):
         application = self.application
+        header = application.header_digest(height)
+        assert header is not None
         plan = ReadyPlan(
             network_id=self.town.network_id,
             record_type=record_type(application.state(), "validator", height + 1),
             height=height,
-            header=application.header_digest(height),
+            header=header,
             day=self.town.day,
             now_ms=self.town.time_ms,
         )

@@ -21,6 +21,7 @@ from node.errors import PeerUnreachableError
 from node.gossip import pack_parcels
 from node.http_peer import SLICE_MESSAGES, PeerListener
 from node.http_transport import HttpTransport
+from node.idle_connections import WATCH_EVERY_S
 from node.listening import Gate, address_name
 from node.logs import SilentLog
 from node.peer_entries import BAD_MARKS_MAX, PIECE_ENTRIES, PeerEntries
@@ -60,7 +61,7 @@ class Fortress:
 
 @contextlib.asynccontextmanager
 async def fortress(service=None, gate=None):
-    pins = {FRIEND.public.key_id: FRIEND_ID, LIAR.public.key_id: LIAR_ID}
+    pins: dict[bytes, AgencyId] = {FRIEND.public.key_id: FRIEND_ID, LIAR.public.key_id: LIAR_ID}
     conduct: Conduct[AgencyId] = Conduct()
     clock, service = HandClock(), Service() if service is None else service
     listener = PeerListener(service, pins.get, conduct=conduct, clock=clock, log=SilentLog())
@@ -144,7 +145,7 @@ async def test_a_peer_that_dribbles_its_first_request_is_closed_and_another_one_
         writer.write(b"POST /peer/v1/messages HT")
         await vote_arrives(place)
         place.listener.close_idle(0)
-        place.listener.close_idle(http_peer.WATCH_EVERY_S)
+        place.listener.close_idle(WATCH_EVERY_S)
         assert not reader.at_eof()
         place.listener.close_idle(10_000)
         await closed(reader)
@@ -442,11 +443,13 @@ async def test_an_address_that_opens_connection_after_connection_is_refused_befo
     async with fortress() as place:
         gate = place.listener.gate
         opened = 0
-        while not gate.refused:
+        while True:
             reader, writer = await asyncio.open_connection(*place.place)
             opened += 1
             writer.close()
             await asyncio.sleep(0)
+            if gate.refused:
+                break
         await closed(reader)
         assert opened <= http_peer.ARRIVALS_BURST + 1
         place.clock.monotonic += 1_000
