@@ -25,7 +25,8 @@ from node.peer_entries import is_shameful
 from node.public_entries import BAD_SIGNATURE_TOKENS, cost_of
 from node.submissions import Admitted, Submission
 from tests.node.public_town import open_door, town_at
-from tests.node.test_world import Setting, pooled
+from tests.node.test_world import Setting
+from tests.node.town_chain import pooled
 
 LIAR = 3
 HONEST, VICTIM = 1, 0
@@ -296,8 +297,7 @@ class Town:
 def propose_something(node):
     node.town.create_identity()
     (entry,) = node.town.blocks[0][2]
-    for digest, body in node.town.bodies.items():
-        node.vault.put_body(digest, body)
+    assert node.vault.put_bodies(node.town.bodies) == {}
     node.pool.add(pooled(node.application, entry.raw))
     node.start()
 
