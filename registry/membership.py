@@ -181,8 +181,8 @@ def remove(run: Run, fields: _Fields, from_height: int) -> None:
 def _member(run: Run, fields: _Fields) -> AgencyRow:
     agency = AgencyId(cast("bytes", fields["agency"]))
     row = run.state.read(agency_key(agency), AgencyRow)
-    if row is None or not in_range(run.day, row.from_date, row.to_date):
-        raise ObjectUnknownError("there is no such agency")
+    if row is None or row.to_date is not None or run.day < row.from_date:
+        raise ObjectUnknownError("there is no such agency, or its removal is decided")
     return row
 
 
@@ -224,8 +224,8 @@ def change_key(run: Run, _arguments: tuple[str, ...]) -> None:
     purpose = Purpose(str(item.fields["purpose"]))
     agency, key = agency_of(run), _new_key(run, purpose)
     row = run.state.read(agency_key(agency), AgencyRow)
-    if row is None or not in_range(run.day, row.from_date, row.to_date):
-        raise GovernanceConflictError("the agency is no member")
+    if row is None or row.to_date is not None or run.day < row.from_date:
+        raise GovernanceConflictError("the agency is no member, or its removal is decided")
     by_governors = any(signer.term == "agency" for signer in run.head.signers)
     if purpose is not Purpose.CONSENSUS and not by_governors:
         raise SignerWrongError("a consensus key replaces only itself", term="consensus_key")
