@@ -207,7 +207,10 @@ class TrustBundle:
         held = [change.certified.header.digest for change in self.changes]
         told = [change.certified.header.digest for change in newer.changes]
         common = min(len(held), len(told))
-        if held[:common] != told[:common]:
+        if held[:common] != told[:common] or any(
+            change.certified.header.height <= self.newest_height
+            for change in newer.changes[common:]
+        ):
             raise ForkedTrustError("the newer trust bundle tells another history of validator sets")
         if len(told) < len(held) or newer.newest_height < self.newest_height:
             raise UntrustedError("the other trust bundle is older than the one that is held")

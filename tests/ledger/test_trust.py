@@ -147,6 +147,22 @@ def test_a_bundle_of_another_history_or_network_is_a_fork():
         BUNDLE.extended_by(twin)
 
 
+def test_a_change_at_a_height_that_was_seen_without_one_is_a_fork():
+    """Whoever got hold of old keys cannot slip a set in below what the held bundle has seen."""
+    held = make_trust(CHARTER, (), CHAIN[0], UNTIL_MS)
+    for at in (1, 2):
+        sets = {at: subset(0, 1, 3)}
+        told_chain = [CHAIN[0], *made_chain(sets)[1:]] if at > 1 else made_chain(sets)
+        told = make_trust(
+            CHARTER, [ValidatorChange(told_chain[at - 1], sets[at])], told_chain[7], UNTIL_MS
+        )
+        if at > held.newest_height:
+            assert held.extended_by(told) is told
+        else:
+            with pytest.raises(ForkedTrustError):
+                held.extended_by(told)
+
+
 def test_the_fingerprint_changes_with_the_sets_and_with_nothing_else():
     younger = make_trust(CHARTER, CHANGES, CHAIN[6], UNTIL_MS + 1)
     assert younger.fingerprint == BUNDLE.fingerprint
