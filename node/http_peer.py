@@ -48,7 +48,7 @@ from node.peer_requests import body_bytes, closing, read_body
 from node.peers import BATCH_BYTES_MAX
 from node.public_errors import TooSlowError
 from node.rate_limits import RateLimits
-from node.tls import presented_key
+from node.tls import abort_connection, presented_key
 
 MESSAGES_MAX: Final = 16_384
 """Messages in one POST; the bytes allow fewer of most."""
@@ -212,7 +212,7 @@ class PeerListener:
         self._runner = None
         for transport in open_now:
             if transport is not None:
-                transport.abort()  # a peer that is gone never says goodbye, and TLS waits for it
+                abort_connection(transport)  # a peer that is gone never says goodbye, and TLS waits for it
         await asyncio.sleep(0)
 
     async def _door(self, request: web.Request, handler: _Handler) -> web.StreamResponse:

@@ -15,6 +15,7 @@ from keys.hashing import Digest
 from ledger.errors import InvalidDataError
 from node.http_peer import PEER
 from node.snapshots import CHUNKS_PATH, SNAPSHOTS_PATH, SnapshotShelf, digest_of
+from node.tls import abort_connection
 
 if TYPE_CHECKING:
     from ledger.ids import AgencyId
@@ -48,7 +49,7 @@ def snapshot_routes(shelf: SnapshotShelf) -> Iterable[web.RouteDef]:
                 await answer.write_eof()
         except TimeoutError:
             if request.transport is not None:
-                request.transport.abort()
+                abort_connection(request.transport)
         finally:
             served[peer] -= 1
         return answer
