@@ -212,7 +212,7 @@ class PeerListener:
         self._runner = None
         for transport in open_now:
             if transport is not None:
-                abort_connection(transport)  # a peer that is gone never says goodbye, and TLS waits for it
+                abort_connection(transport)  # one that is gone never says goodbye; TLS waits for it
         await asyncio.sleep(0)
 
     async def _door(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
