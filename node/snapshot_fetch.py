@@ -5,7 +5,8 @@ two or more of them offer is tried first, the newest before others. A manifest i
 genesis on before anything else is asked for, each chunk against the digest that the manifest lists,
 and whoever gives another one is blamed and the next one asked (`node.fetch`). That the chunks lead
 to the certified state shows only when all are here: `refuse` is for whoever finds out that they do
-not, and blames who gave the manifest. A snapshot of which nothing comes for a while is given up.
+not, and blames who gave the manifest; so does a chunk of another size than the manifest lists. A
+snapshot of which nothing comes for a while is given up.
 """
 
 from collections.abc import Callable
@@ -91,6 +92,8 @@ class SnapshotFetch:
         self._manifest: Manifest | None = None
         self._givers: list[AgencyId] = []
         self._missing: list[Digest] = []
+        self._sizes: dict[Digest, int] = {}
+        self._is_false = False
         self._came = 0
         self._fetcher = Fetcher(network, timers, CHUNKS_PATH, CHUNK_BYTES_MAX, self._accept)
         self.on_done: Callable[[Manifest], None] = _ignore
@@ -138,7 +141,7 @@ class SnapshotFetch:
 
     def _next(self) -> None:
         """Try the best snapshot that is left: of two peers or more, new, of many peers."""
-        self._manifest, self._givers = None, []
+        self._manifest, self._givers, self._is_false = None, [], False
         self._fetcher.forget_all()
         usable = [
             (len(peers) > 1, height, len(peers), snapshot_id)
@@ -201,12 +204,21 @@ class SnapshotFetch:
     def _begin(self, manifest: Manifest, raw: bytes, giver: AgencyId) -> None:
         self._manifest, self._givers, self._came = manifest, [giver], 0
         self._log.info("snapshot_begun", height=manifest.content.height, peer=giver)
+        self._drop_others(manifest)
         write_synced(self._folder / MANIFEST_FILE, raw)
+        self._sizes = {one.digest: one.size for one in manifest.content.chunks}
         wanted = dict.fromkeys(one.digest for one in manifest.content.chunks)
         self._missing = [one for one in reversed(wanted) if not self._is_here(one)]
         self._came = len(wanted) - len(self._missing)
         self._want_more()
         self._watch(manifest, self._came)
+
+    def _drop_others(self, manifest: Manifest) -> None:
+        """Drop chunks of former attempts that are of no use: many attempts fill no disk."""
+        useful = {chunk_name(one.digest) for one in manifest.content.chunks}
+        for path in self._folder.glob("*.chunk"):
+            if path.name not in useful:
+                path.unlink(missing_ok=True)
 
     def _is_here(self, digest: Digest) -> bool:
         """Tell whether a chunk came with an attempt before, whole."""
@@ -219,6 +231,10 @@ class SnapshotFetch:
         manifest = self._manifest
         if manifest is None:
             return
+        if self._is_false:
+            self._log.warning("snapshot_wrong_sizes", height=manifest.content.height)
+            self.refuse(SnapshotManifestError.code)
+            return
         if not self._missing and not len(self._fetcher):
             self._manifest = None
             self.on_done(manifest)
@@ -229,6 +245,9 @@ class SnapshotFetch:
     def _accept(self, digest: Digest, raw: bytes) -> None:
         if chunk_digest(raw) != digest:
             raise SnapshotChunkError("a chunk is not the one that was asked for")
+        if self._sizes.get(digest) != len(raw):
+            self._is_false = True  # the manifest is, not the peer that has the chunk
+            return
         write_synced(self._folder / chunk_name(digest), raw)
         self._came += 1
         if self._manifest is not None:

@@ -259,6 +259,28 @@ def test_what_would_fill_the_disk_is_passed_over(tmp_path, town, taken):
     assert list(wanting.folder.iterdir()) == []
 
 
+def test_a_manifest_that_makes_its_chunks_smaller_than_they_are_is_given_up_at_the_first(
+    wanting, taken, tmp_path
+):
+    """Else small numbers in a manifest would fill the disk; who has a true chunk is not blamed."""
+    folder = tmp_path / "false"
+    shutil.copytree(taken, folder)
+    manifest = read_manifest(folder)
+    small = tuple(replace(one, size=1) for one in manifest.content.chunks)
+    false = replace(manifest, content=replace(manifest.content, chunks=small))
+    (folder / MANIFEST_FILE).write_bytes(false.to_bytes())
+    wanting.serve(PEERS[0], folder)
+    wanting.serve(PEERS[1], folder)
+    wanting.serve(PEERS[2], taken)
+    left_over = wanting.folder / chunk_name(Digest(sha256(b"of an attempt before")))
+    left_over.write_bytes(b"of no use any more")
+    wanting.fetch.start()
+    wanting.run()
+    assert [one.content for one in wanting.done] == [manifest.content]
+    assert blamed(wanting) == {PEERS[0]}
+    assert not left_over.exists()
+
+
 def test_what_two_peers_offer_comes_before_what_one_says_is_newer(wanting, taken):
     for peer in PEERS[1:]:
         wanting.serve(peer, taken)
