@@ -1,7 +1,7 @@
 """Entries that can never come: dropped with the block that beat them, never brought back by peers.
 
 Found in namespaces (`tests/chaos`): of two entries for one version of a record the loser stayed in
-the pools until each node had failed four times to propose it, and nodes that gave it up at
+the pools until each node had failed three times to propose it, and nodes that gave it up at
 different times told it each other again, for as long as it was valid.
 """
 
