@@ -70,6 +70,13 @@ def test_the_last_line_of_the_json_is_one_object_with_all_figures(tmp_path):
             assert store.tip.log.size == said["entries"]
 
 
+def number_in_register(record):
+    """The number that a title had in the register it was taken over from."""
+    legacy = record.member["legacy"]
+    assert isinstance(legacy, dict)
+    return legacy["id"]
+
+
 # --- the user's own land file ---------------------------------------------------------------------
 
 
@@ -92,15 +99,15 @@ def test_with_an_own_register_all_titles_come_from_it_and_it_is_those_that_are_s
     assert said["refused"] == REFUSED
     assert said["audit"] == "ok"
     assert "ATLANTIS" in (stage / "import.errors.csv").read_text(encoding="utf-8")
-    legacy = set()
-    kinds = Counter()
+    legacy: set[str] = set()
+    kinds: Counter[str] = Counter()
     with ChainStore.open(stage / "node-0" / "data", read_only=True) as store:
         for height in range(1, store.height + 1):
             for index in range(store.header(height).entries_count):
                 entry = store.entry(height, index)
                 kinds[entry.head.kind] += 1
                 if entry.head.type_name == "land_title" and entry.records:
-                    legacy.add(entry.records[0].member["legacy"]["id"])
+                    legacy.add(number_in_register(entry.records[0]))
     firsts = {row["unique_id"] for row in rows if row["deed_date"] == "2022-03-01"}
     assert legacy == firsts, "every title, sold or not, is one of the file"
     assert kinds["land_title/import_legacy"] == 6

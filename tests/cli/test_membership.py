@@ -71,8 +71,9 @@ class Recipe:
     def apply(self):
         """The agency prepares its folder and its application."""
         address = f"127.0.0.1:{free_port()}"
-        words = ("network", "apply", self.health.home, "--name", "health", "--title", "Y tế")
-        words = (*words, "--unencrypted", "--peer-address", address)
+        names = ("--name", "health", "--title", "Y tế")
+        words = ("network", "apply", self.health.home, *names, "--unencrypted",
+                 "--peer-address", address)  # fmt: skip
         (applied,) = self.desk.ask(*words)
         status, error = self.desk.refused(*words)
         assert (status, error["code"]) == (ExitCode.CONFLICT, "cli.file_exists")
