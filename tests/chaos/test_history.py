@@ -119,7 +119,7 @@ def test_a_whole_record_is_taken_exactly_if_the_naive_twin_takes_every_node(step
 @st.composite
 def true_histories(draw):
     """What clients see of nodes that follow one chain, each as late as it likes."""
-    count = draw(st.integers(1, 12))
+    count = draw(st.integers(1, 8))
     moments = sorted(draw(st.sets(st.integers(0, 1_000), min_size=count, max_size=count)))
     order = [f"w{number}" for number in range(1, count + 1)]
     learned = []  # for each node, when it learns of each write
@@ -140,7 +140,7 @@ def true_histories(draw):
         times = (draw(st.integers(0, 1_000)), 1_000)
         outcome = draw(st.sampled_from([Outcome.FAIL, Outcome.UNKNOWN]))
         history.append(write(f"never {number}", times, 0, outcome))
-    for _ in range(draw(st.integers(0, 20))):
+    for _ in range(draw(st.integers(0, 12))):
         node, moment = draw(st.integers(0, NODES - 1)), draw(st.integers(0, 1_500))
         seen = sum(one <= moment for one in learned[node])
         times = (moment - draw(st.integers(0, 50)), moment + draw(st.integers(0, 50)))
