@@ -6,7 +6,6 @@ from registry.authority_rows import AgencyRow
 from registry.state_key_names import agency_key
 from tests.registry.test_governance import decide, open_ballot, vote
 from tests.registry.test_membership import (
-    CALM,
     FOUR,
     CommitteeTown,
     admit,
@@ -15,6 +14,7 @@ from tests.registry.test_membership import (
     members,
     readiness,
 )
+from tests.registry.town import CALM
 
 
 @pytest.fixture
