@@ -104,11 +104,18 @@ class Owner:
 
     async def work(self, session):
         while not self._rig.is_over:
-            entry = self._rig.make_update(self._name, self._identity)
-            body = submission(entry, bodies=self._rig.town.bodies)
-            while not await self._try(session, body):
-                await asyncio.sleep(MOMENT_S)
-            self.acknowledged.append(entry.entry_digest)
+            await self.update(session)
+
+    async def update(self, session):
+        """Have one update acknowledged, however long it takes."""
+        entry = self._rig.make_update(self._name, self._identity)
+        await self.submit(session, entry)
+        self.acknowledged.append(entry.entry_digest)
+
+    async def submit(self, session, entry):
+        body = submission(entry, bodies=self._rig.town.bodies)
+        while not await self._try(session, body):
+            await asyncio.sleep(MOMENT_S)
 
     async def _try(self, session, body):
         url = self._rig.any_url()
@@ -259,9 +266,7 @@ class Rig:
     async def register(self, session):
         """Register the owners, however often the nodes die meanwhile."""
         for entry in self.first:
-            body = submission(entry, bodies=self.town.bodies)
-            while not await Owner(self, "", None)._try(session, body):
-                await asyncio.sleep(MOMENT_S)
+            await self.owners[0].submit(session, entry)
 
     async def height(self, session, node):
         url = self.url(node)
@@ -278,14 +283,17 @@ class Rig:
         goal = max([await self.height(session, node) for node in count])
         for node in count:
             while await self.height(session, node) < goal:
-                assert self.programs[node].is_running, node
+                program = self.programs[node]
+                assert program is not None
+                assert program.is_running, node
                 await asyncio.sleep(MOMENT_S)
 
     def stop(self):
         """Stop all nodes gracefully."""
-        for program in self.programs:
+        programs = [one for one in self.programs if one is not None]
+        for program in programs:
             program.terminate()
-        assert [program.wait() for program in self.programs] == [0] * len(self.homes)
+        assert [program.wait() for program in programs] == [0] * len(self.homes)
 
     def kill_all(self):
         """End whatever still runs, also after a failure."""
