@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from consensus import journal
 from consensus.events import (
@@ -59,7 +60,8 @@ class Said:
         """Take in the file that `watch_messages` wrote for a node."""
         for letter, content in records(raw):
             if letter == b"S":
-                height, round_number, kind, message = decode(content, len(content))
+                fields: Any = decode(content, len(content))
+                height, round_number, kind, message = fields
                 self.signed.setdefault(validator, set()).add(message)
                 self.add(validator, Place(height, round_number, SignedKind(kind)), message)
             else:
