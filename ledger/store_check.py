@@ -10,6 +10,7 @@ from typing import Final
 from keys.errors import CivregError
 from ledger import state_tree
 from ledger.errors import CorruptStoreError
+from ledger.merkle import Frontier, leaf_hash
 from ledger.outcomes import encoded_outcomes_root
 from ledger.state_keys import key_bytes_hash, stored_value_hash
 from ledger.store import ChainStore
@@ -21,8 +22,6 @@ ROWS: Final = 50_000
 
 def check_store(store: ChainStore) -> None:
     """Check every block with its certificate and outcomes, the log, and all rows of the state.
-
-    Signatures are not verified again: what is looked for is damage, not malice.
 
     Args:
         store: Nobody writes to it meanwhile.
@@ -59,14 +58,21 @@ def check_rows(path: Path) -> None:
 
 def _check_blocks(store: ChainStore) -> None:
     parent = None
+    changes = dict(store.validator_changes())
+    validators = store.genesis.validator_set
+    for height in range(1, store.began.first_height):
+        validators = changes.get(height, validators)
     for height in range(store.began.first_height, store.height + 1):
         header = store.block(height).header
         if header.height != height or (parent is not None and header.parent != parent):
             raise CorruptStoreError(f"block {height} of the chain store is not the one after")
         if header.outcomes_root != encoded_outcomes_root(store.outcomes(height)):
             raise CorruptStoreError(f"the outcomes of block {height} are others")
-        if store.quorum_certificate(height).block_id != header.digest:
+        certificate = store.quorum_certificate(height)
+        if (certificate.height, certificate.block_id) != (height, header.digest):
             raise CorruptStoreError(f"the certificate of block {height} is another one's")
+        certificate.check(store.genesis.network_id, validators)
+        validators = changes.get(height, validators)
         for index, entry in enumerate(store.block(height).entries):
             if store.locate(entry.entry_digest) != (height, index):
                 raise CorruptStoreError(f"entry {index} of block {height} is not found again")
@@ -74,8 +80,13 @@ def _check_blocks(store: ChainStore) -> None:
 
 
 def _check_log(store: ChainStore) -> None:
-    for index in range(store.began.log_size, store.tip.log.size):
-        store.log_leaf(index)
+    size = store.began.log_size
+    levels = [level for level in reversed(range(64)) if size >> level & 1]
+    complete = [store.log_node(level, (size >> level) - 1) for level in levels]
+    leaves = [leaf_hash(store.log_leaf(index)) for index in range(size, store.tip.log.size)]
+    before = Frontier(size, tuple(complete))
+    if before.extend(leaves).root() != store.tip.log.root():
+        raise CorruptStoreError("the leaves of the log are not those of the newest block")
 
 
 def _check_state(store: ChainStore) -> None:

@@ -110,7 +110,28 @@ def test_a_journal_ahead_of_the_chain_refuses_to_start():
         cluster.restart(0)
 
 
-@pytest.mark.parametrize("frames", [[b"X"], [b"E"], [b"Egarbage"], [b""]])
+def test_the_journal_of_another_node_refuses_to_start():
+    cluster = Cluster()
+    cluster.start()
+    cluster.run(2)
+    cluster.stop(0)
+    cluster.disks[0].frames = list(cluster.disks[1].frames)
+    with pytest.raises(CorruptWalError, match="another node"):
+        cluster.restart(0)
+
+
+def test_a_journal_from_before_owners_were_written_is_read():
+    cluster = Cluster()
+    cluster.start()
+    cluster.run(2)
+    cluster.stop(0)
+    disk = cluster.disks[0]
+    disk.frames = [one for one in disk.frames if one[:1] != b"O"]
+    cluster.restart(0)
+    cluster.run(len(disk.chain) + 1)
+
+
+@pytest.mark.parametrize("frames", [[b"X"], [b"E"], [b"Egarbage"], [b""], [b"O", b"O"]])
 def test_a_frame_that_is_none_of_ours_refuses(frames):
     with pytest.raises(CorruptWalError):
         read_frames(frames)

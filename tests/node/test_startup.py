@@ -210,3 +210,17 @@ def test_a_peer_that_answers_nonsense_is_blamed_and_not_counted(raw):
     network.answer_all()
     assert answers == []
     assert [peer for peer, _reason in network.blamed] == sorted(AGENCIES[1:])
+
+
+def test_a_guard_ahead_of_its_log_keeps_us_silent_in_that_height():
+    """What was locked there is forgotten: the log was lost, or a damaged one set aside."""
+    last = Place(7, 0, SignedKind.PRECOMMIT)
+    assert permission(Guard(last, log_height=0), answer(6), answer(6)) == 8
+    assert permission(Guard(last, log_height=6), answer(6), answer(6)) == 8
+    assert permission(Guard(last, log_height=7), answer(6), answer(6)) == 1
+    assert permission(Guard(last, log_height=None), answer(6), answer(6)) == 1
+
+
+def test_after_a_kill_between_the_block_and_the_next_log_the_next_height_may_be_voted_in():
+    last = Place(7, 0, SignedKind.PRECOMMIT)
+    assert permission(Guard(last, log_height=7), answer(7), answer(7)) == 1
