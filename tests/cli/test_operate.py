@@ -89,6 +89,38 @@ def test_a_damaged_log_is_cut_and_kept(made):
     assert said["copy"] is None, "nothing is wrong any more"
 
 
+def test_a_damaged_guard_is_seen_and_replaced_by_one_that_is_known_to_be_made_up(made):
+    node = made.home / "node-0"
+    path = load_config(node).data_folder / "guard"
+    path.with_name("wal").unlink()  # of the test before: no events are in it
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-1])
+    try:
+        assert examined(made, "node repair") == [True]
+        (found,) = made.ask("node", "repair", node, "--dry-run")
+        assert found == {"damaged": [{"part": "guard", "code": "node.guard_damaged"}]}
+        status, error = made.refused("node", "repair", node)
+        assert (status, error["code"]) == (ExitCode.CANCELLED, "cli.cancelled"), "nobody agreed"
+        (said,) = made.ask("node", "repair", node, "--yes")
+        assert said["part"] == "guard"
+        assert path.with_name("guard.damaged-1").read_bytes() == raw[:-1]
+        assert path.with_name("guard-supposed").exists()
+        assert made.ask("node", "repair", node) == [{"damaged": []}]
+    finally:
+        path.write_bytes(raw)
+        path.with_name("guard-supposed").unlink(missing_ok=True)
+
+
+def test_a_running_node_is_not_repaired(made):
+    config = load_config(made.home / "node-0")
+    storage = open_storage(config, load_genesis(config))
+    try:
+        status, error = made.refused("node", "repair", made.home / "node-0", "--yes")
+    finally:
+        storage.close()
+    assert (status, error["code"]) == (ExitCode.CONFLICT, "ledger.store_in_use")
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.binary(max_size=200))
 def test_whatever_calls_itself_a_draft_is_shown_or_refused_with_a_code(made, tmp_path, raw):
