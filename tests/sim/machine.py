@@ -29,7 +29,7 @@ from node.conduct import Conduct
 from node.driver import Driver
 from node.entry_cache import EntryCache
 from node.gossip import ENTRIES_PATH, Gossip, parse_parcel
-from node.journal import read_frames
+from node.journal import log_height, read_frames
 from node.logs import SilentLog
 from node.mempool import Mempool
 from node.peer_entries import is_shameful
@@ -147,7 +147,9 @@ class Process:
 
     def _recall_votes(self) -> None:
         validators = self.application.validators_at(self.application.tip_height + 1)
-        self.world.latest_votes.restore(read_frames(self.storage.wal.frames), validators)
+        events = read_frames(self.storage.wal.frames)
+        self.log_height = log_height(events)
+        self.world.latest_votes.restore(events, validators)
 
     def _add_public_side(self, vault: Any, log: Any) -> None:
         """What `node.public_side` adds for entries."""
@@ -167,7 +169,7 @@ class Process:
 
         def answered(answers: Mapping[AgencyId, PeerAnswer]) -> None:
             verify = own_vote_verifier(own, validators, machine.network.genesis.network_id)
-            guard = Guard(self.signer.last, is_made_up=not self.had_guard)
+            guard = Guard(self.signer.last, not self.had_guard, self.log_height)
             permission = decide_permission(own, guard, answers, validators, verify)
             certified = certified_height(answers, validators)
             machine.simulation.checks.permitted(machine, permission, certified)
