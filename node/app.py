@@ -24,7 +24,7 @@ from consensus.schedule import round_robin
 from consensus.state import Identity
 from keys.errors import CivregError
 from keys.signing import Purpose, SoftwareKey
-from ledger.errors import CorruptStoreError
+from ledger.errors import CorruptStoreError, DiskRefusedError
 from ledger.genesis import Genesis
 from ledger.ids import AgencyId
 from ledger.snapshot_files import SNAPSHOTS_FOLDER
@@ -35,7 +35,7 @@ from node.conduct import Conduct
 from node.config import Config, load_config
 from node.driver import Driver
 from node.entry_cache import EntryCache
-from node.errors import ConfigError, NodeError
+from node.errors import ConfigError, GuardDamagedError, NodeError
 from node.file_limits import raise_file_limit
 from node.http_peer import PeerListener
 from node.http_snapshots import snapshot_routes
@@ -386,8 +386,10 @@ def _check_not_optimized() -> None:
 def _refuse(log: Log, error: CivregError) -> int:
     """Say why the node does not run, each problem on a line of its own; return the exit status."""
     problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+    is_damage = isinstance(error, CorruptStoreError | GuardDamagedError)
+    cure = "civreg node repair" if is_damage and not isinstance(error, DiskRefusedError) else None
     for problem in problems:
-        log.error("refused", code=error.code, detail=problem)
+        log.error("refused", code=error.code, detail=problem, cure=cure)
     if isinstance(error, ConfigError):
         return EXIT_INVALID_INPUT
     return EXIT_CHAIN_BROKEN if isinstance(error, CorruptStoreError) else EXIT_FAILED
