@@ -132,7 +132,9 @@ class Town:
         program, _life, log = self.rig.start(node, "")
         assert await asyncio.to_thread(program.wait) in EXITS
         events = [json.loads(line) for line in log.read_text().splitlines()]
-        return [one["code"] for one in events if one["event"] in {"refused", "failed"}][-1]
+        refused = next(one for one in events if one["event"] == "refused")
+        assert refused["cure"] == "civreg node repair"
+        return refused["code"]
 
     async def votes_again(self, node):
         """Wait until a node has signed in a height that began after its start."""
