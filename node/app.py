@@ -262,7 +262,7 @@ class Node:
         is_voter = own is not None and validators.index_of(own) is not None
         has_signed = self._signer is not None and self._signer.last is not None
         if self._signer is None or own is None or not (is_voter or has_signed):
-            self._begin(Permission(1))
+            self._begin(Permission(1, is_asked=False))
             return
 
         def answered(answers: Mapping[AgencyId, PeerAnswer]) -> None:

@@ -30,7 +30,7 @@ The votes are the latest that the peer has seen of each validator, see `LatestVo
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from consensus.events import VoteReceived
@@ -131,9 +131,12 @@ class Permission:
 
     Attributes:
         from_height: The lowest height.
+        is_asked: Whether peers were asked; not where the set did not know this node at its tip and
+            its guard knew nothing.
     """
 
     from_height: int
+    is_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +197,9 @@ class GuardCheck:
     """Where this validator may vote, after each certificate that it sees.
 
     Whose own signature in a certificate is news to its guard, that one's guard is older than its
-    key: machine or file were restored.
+    key: machine or file were restored. So it is supposed where nobody was asked, because this node
+    was in no set when it started, and it now fetches a block of whose set it was: a certificate
+    may leave its signature out.
 
     Args:
         own: This validator, or None for an observer.
@@ -229,11 +234,14 @@ class GuardCheck:
         if self._own is not None:
             index = self._validators_at(certificate.height).index_of(self._own)
         signed = index is not None and index in [place for place, _ in certificate.signatures]
-        if not signed or (last is not None and last.height >= certificate.height):
+        if last is not None and last.height >= certificate.height:
             return
-        from_height = certificate.height + OLD_GUARD_DISTANCE + 1
+        is_supposed = index is not None and last is None and not self.permission.is_asked
+        if not signed and not is_supposed:
+            return
+        from_height = max(self.permission.from_height, certificate.height + OLD_GUARD_DISTANCE + 1)
         self._log.warning("guard_older", height=certificate.height, votes_from=from_height)
-        self.permission = Permission(max(self.permission.from_height, from_height))
+        self.permission = replace(self.permission, from_height=from_height)
 
 
 def certified_height(answers: Mapping[AgencyId, PeerAnswer], validators: ValidatorSet) -> int:
