@@ -45,12 +45,12 @@ from node.listening import Gate, listen
 from node.logs import Log, where
 from node.peer_limits import WAIT_MS_MAX, PeerLimits
 from node.peer_requests import body_bytes, closing, read_body
-from node.peers import BATCH_BYTES_MAX
+from node.peers import BATCH_BYTES_MAX, BATCH_MESSAGES_MAX
 from node.public_errors import TooSlowError
 from node.rate_limits import RateLimits
 from node.tls import abort_connection, presented_key
 
-MESSAGES_MAX: Final = 16_384
+MESSAGES_MAX: Final = BATCH_MESSAGES_MAX
 """Messages in one POST; the bytes allow fewer of most."""
 BULK_BYTES_MAX: Final = 16 * 1024 * 1024
 FRAME_BYTES: Final = 1_024

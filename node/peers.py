@@ -27,6 +27,10 @@ from node.ports import Question
 COALESCE_MS: Final = 2
 BATCH_BYTES_MAX: Final = 1024 * 1024
 """Bytes of messages that leave as one POST."""
+BATCH_MESSAGES_MAX: Final = 16_384
+"""Messages that leave as one POST; after a long cut thousands of the shortest wait."""
+_MESSAGE_FRAME_BYTES: Final = 5
+"""What the frame of a batch may cost for each message."""
 VOTES_QUEUE_BYTES_MAX: Final = 4 * 1024 * 1024
 BLOCKS_QUEUE_BYTES_MAX: Final = 8 * 1024 * 1024
 BULK_QUEUE_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -127,12 +131,14 @@ class Outbox:
         return parcel
 
     def take_batch(self, bytes_max: int) -> list[bytes]:
-        """Return the oldest bodies, at least one, together at most `bytes_max`."""
+        """Return the oldest bodies, at least one, at most 16,384, framed at most `bytes_max`."""
         batch = [self.take().body]
-        size = len(batch[0])
-        while self._parcels and size + len(self._parcels[0].body) <= bytes_max:
+        left = bytes_max - len(batch[0]) - _MESSAGE_FRAME_BYTES
+        while self._parcels and len(batch) < BATCH_MESSAGES_MAX:
+            left -= len(self._parcels[0].body) + _MESSAGE_FRAME_BYTES
+            if left < 0:
+                break
             batch.append(self.take().body)
-            size += len(batch[-1])
         return batch
 
 
