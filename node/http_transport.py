@@ -53,6 +53,8 @@ class HttpTransport:
         self._tls = tls
         self._contexts: dict[AgencyId, ssl.SSLContext] = {}
         self._sessions: dict[tuple[AgencyId, Lane], aiohttp.ClientSession] = {}
+        self._leaving: set[aiohttp.ClientSession] = set()
+        self._is_closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,22 +69,24 @@ class HttpTransport:
 
     async def forget(self, agencies: Iterable["AgencyId"]) -> None:
         """Close the connections with some peers: keys have changed; new ones begin anew."""
-        closing = []
         for agency in agencies:
             self._contexts.pop(agency, None)
-            closing += [
-                self._sessions.pop((agency, lane))
-                for lane in Lane
-                if (agency, lane) in self._sessions
-            ]
-        for session in closing:
-            await session.close()
+            places = [(agency, lane) for lane in Lane if (agency, lane) in self._sessions]
+            self._leaving.update([self._sessions.pop(place) for place in places])
+        await self._close_leaving()
 
     async def close(self) -> None:
-        """Close every connection."""
-        sessions, self._sessions = list(self._sessions.values()), {}
-        for session in sessions:
+        """Close every connection, for good: who asks later learns that no peer is reached."""
+        self._is_closed = True
+        self._leaving.update(self._sessions.values())
+        self._sessions.clear()
+        await self._close_leaving()
+
+    async def _close_leaving(self) -> None:
+        """Close what nobody uses any more; what a cancelled call has left, too."""
+        for session in tuple(self._leaving):
             await session.close()
+            self._leaving.discard(session)
 
     async def post(
         self, peer: PeerNode, lane: Lane, path: str, body: bytes, bytes_max: int = ANSWER_BYTES_MAX
@@ -128,6 +132,8 @@ class HttpTransport:
     def _session(self, peer: PeerNode, lane: Lane) -> aiohttp.ClientSession:
         place = (peer.agency_id, lane)
         session = self._sessions.get(place)
+        if self._is_closed:
+            raise PeerUnreachableError("this node is stopping")
         if session is None:
             context = self._contexts.get(peer.agency_id)
             if context is None:

@@ -148,6 +148,9 @@ async def test_what_was_not_done_before_a_stop_is_done_after_the_start(tmp_path)
         assert act.verified.entry.head.about == About(citizen.identity, 2)
     finally:
         await side.stop()
+        node.timers.stop()
+        await node.network.stop()
+        await node._transport.close()
         node.threads.shutdown()
         node.storage.close()
 
