@@ -7,9 +7,9 @@ import pytest
 from ledger.parts import ObjectPart
 from registry import catalogue
 from registry.authority import Task, answer
-from registry.committee import validator_set_at
 from registry.civil_calendar import add_days
 from registry.code_tables import record_type, text_pieces
+from registry.committee import validator_set_at
 from registry.parameters import holidays, number
 from registry.schema_reader import text_digest
 from tests.registry.test_acceptance_entries import grant_role, lower_office
