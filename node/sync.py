@@ -117,6 +117,7 @@ class Sync:
         self._goal = 0
         self._probed: set[AgencyId] = set()
         self._doubted: set[AgencyId] = set()
+        self._proof: Held | None = None
         self._is_suspicious = False
         self._is_woken_later = False
         self.is_active = False
@@ -169,11 +170,13 @@ class Sync:
             if raw is None:
                 return
             try:
-                _block, certificate = parse_certified_block(raw)
+                block_raw, certificate = parse_certified_block(raw)
                 self._target.check_certificate(certificate)
             except (InvalidDataError, BadSignatureError):
                 return  # the set may have changed since our tip: nobody's fault
             if certificate.height == claimed:
+                if claimed == self._target.tip_height + 1:  # it may be gone when we ask again
+                    self._proof = Held(peer, block_raw, certificate)
                 self._consider(claimed)
 
         self._network.ask(peer, question_for(claimed), take)
@@ -207,6 +210,9 @@ class Sync:
             self.is_active = True
             self._log.info("sync_started", tip=self._target.tip_height, goal=self._goal)
             self._target.leave_voting()
+            proof, self._proof = self._proof, None
+            if proof is not None:
+                self._plan.hold(proof.certificate.height, proof)
             self._advance()
 
     # --- catching up ------------------------------------------------------------------------------

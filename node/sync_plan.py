@@ -167,9 +167,13 @@ class SyncPlan:
         lane.failures = 0
         lane.size = min(RANGE_MAX, 2 * ask.count) if len(blocks) == ask.count else len(blocks)
         for height, held in enumerate(blocks, ask.first):
-            if height not in self._held:
-                self._held[height] = held
-                self._held_bytes += len(held.block_raw)
+            self.hold(height, held)
+
+    def hold(self, height: int, held: Held) -> None:
+        """Keep a block until its turn; the first one of a height stays."""
+        if height not in self._held:
+            self._held[height] = held
+            self._held_bytes += len(held.block_raw)
 
     def timed_out(self, ask: Ask, now_ms: int) -> None:
         """Give a question that is not answered to somebody else; a late answer is still taken."""

@@ -137,6 +137,19 @@ def test_the_only_peer_that_decided_a_height_proves_it_to_those_who_stay_behind(
     assert world.target.voting == ["left", "returned"]
 
 
+def test_the_only_peer_that_decided_a_height_may_be_gone_once_it_has_proved_it():
+    """Else one crash would keep all others out of voting, waiting for a block that each had."""
+
+    def once_alone(first, _count):
+        world.manners[PEERS[0]] = None
+        return honest(first, 1)
+
+    world = World(manners={PEERS[0]: once_alone} | dict.fromkeys(PEERS[1:], lambda *_range: None))
+    world.say(1, PEERS[:1])
+    world.run_to(1)
+    assert world.target.voting == ["left", "returned"]
+
+
 def test_one_liar_that_claims_one_height_more_is_asked_for_proof_and_not_believed():
     world = World(manners=dict.fromkeys(PEERS, lambda *_range: None))
     for _ in range(10):
