@@ -40,7 +40,7 @@ from node.file_limits import raise_file_limit
 from node.http_peer import PeerListener
 from node.http_snapshots import snapshot_routes
 from node.http_transport import HttpTransport
-from node.journal import log_height, read_frames
+from node.journal import lock_height, read_frames
 from node.logs import JsonLog, Log, where
 from node.loop_ports import LoopNetwork, LoopTimers
 from node.mempool import Mempool
@@ -185,7 +185,7 @@ class Node:
         validators = self.application.validators_at(self.application.tip_height + 1)
         events = read_frames(self.storage.wal.frames)
         self.world.latest_votes.restore(events, validators)
-        self._log_height = None if self._options.end_wait else log_height(events)
+        self._log_height = None if self._options.end_wait else lock_height(events)
 
     def _ports(self) -> Ports:
         return Ports(

@@ -65,6 +65,15 @@ def log_height(read: Sequence[Event | bytes]) -> int:
     return max((one.height for one in read if isinstance(one, StartHeight)), default=0)
 
 
+def lock_height(read: Sequence[Event | bytes]) -> int:
+    """Return the highest height of which a log knows all that we said, 0 if of none.
+
+    A height that was begun in silence was begun anew: what we said and locked before is not in it.
+    """
+    starts = [one for one in read if isinstance(one, StartHeight)]
+    return max((one.height if one.may_vote else one.height - 1 for one in starts), default=0)
+
+
 def read_frames(frames: Sequence[bytes]) -> tuple[Event | bytes, ...]:
     """Read a log back; events in their order, bytes are blocks; the owner is `check_owner`'s.
 

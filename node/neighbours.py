@@ -8,7 +8,7 @@ by its next peer key, that one is shown from then on.
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -25,6 +25,10 @@ from registry.civil_calendar import civil_date
 
 CHANGING: Final = frozenset({"agency", "ballot"})
 """Types of acts after which other nodes may be known otherwise."""
+
+FAREWELL_S: Final = 2.0
+"""For so long messages still reach a node whose key has changed, over connections made before: the
+votes with which it can store the block that says so. It shows the new key from then on."""
 
 
 class Connections(Protocol):
@@ -141,9 +145,9 @@ class Neighbours:
         if self._context is not None and fresh:
             self.tls.pin(self._context, fresh)
         if self._renew():
-            changed = list(old.keys() | new.keys())
-        if changed:
-            self._forget(changed)
+            self._forget(list(old.keys() | new.keys()), 0)
+        elif changed:
+            self._forget(changed, FAREWELL_S)
 
     def _say(self, agency: AgencyId, before: PeerNode | None, after: PeerNode | None) -> None:
         if after is None:
@@ -168,9 +172,14 @@ class Neighbours:
             self.tls.renew(self._context)
         return True
 
-    def _forget(self, agencies: Iterable[AgencyId]) -> None:
-        if self._connections is None:
-            return
-        closing = asyncio.ensure_future(self._connections.forget(tuple(agencies)))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+    def _forget(self, agencies: Sequence[AgencyId], after_s: float) -> None:
+        """Close connections, later those of others: they need the votes that tell them why."""
+        if self._connections is not None:
+            closing = asyncio.ensure_future(_close(self._connections, agencies, after_s))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+
+async def _close(connections: Connections, agencies: Sequence[AgencyId], after_s: float) -> None:
+    await asyncio.sleep(after_s)
+    await connections.forget(agencies)

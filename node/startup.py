@@ -18,7 +18,8 @@ two heights, these could not come while another node is down, and the network wo
 
 The guard remembers what was signed, the log what it was signed upon: a lock. A guard that knows a
 place above the tip of which there is no log any more keeps us silent in that height: the log was
-lost, or a damaged one was set aside.
+lost, a damaged one was set aside, or an earlier start of this height was to be silent and began it
+anew. (Without the last, one peer that lies at the second start would have us vote without a lock.)
 
 A single peer may lie. It can only keep us silent for heights, never make us vote; so a claim about
 the certified height counts when more than a third of the weight makes it, and a vote of ours that
@@ -147,8 +148,8 @@ class Guard:
         last: The last place signed, or None if nothing was.
         is_made_up: Whether there was no guard and the operator said to go on without; it means
             nothing any more once the guard knows a place.
-        log_height: The height that the consensus log is about, 0 if it is empty; None where an
-            operator ended the wait: then it does not count.
+        log_height: The highest height of which the consensus log knows what we said, 0 if of none
+            (`node.journal.lock_height`); None where an operator ended the wait: it does not count.
     """
 
     last: Place | None

@@ -1,12 +1,14 @@
 """The driver against the real consensus core, on invented disks that lose power at any moment."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consensus.events import StartHeight
 from ledger.errors import CorruptWalError
-from node.journal import event_frame, read_frames
+from node.journal import event_frame, lock_height, read_frames
 from tests.node.invented_world import Cluster, Fuse
 
 HEIGHTS = 2
@@ -154,3 +156,14 @@ def test_one_height_costs_few_syncs():
     cluster.start()
     cluster.run(10)
     assert cluster.nodes[0].driver.syncs / 10 <= 15
+
+
+def test_a_log_begun_in_silence_does_not_know_the_locks_of_its_height():
+    """What was signed there before is dropped then; a later start must not speak on that ground."""
+    cluster = Cluster()
+    cluster.start()
+    spoken = replace_height(read_frames(cluster.disks[0].frames)[0], 7)
+    silent = replace(spoken, may_vote=False)
+    assert lock_height(()) == 0
+    assert lock_height(read_frames([event_frame(spoken)])) == 7
+    assert lock_height(read_frames([event_frame(silent)])) == 6

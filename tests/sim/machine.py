@@ -29,7 +29,7 @@ from node.conduct import Conduct
 from node.driver import Driver
 from node.entry_cache import EntryCache
 from node.gossip import ENTRIES_PATH, Gossip, parse_parcel
-from node.journal import log_height, read_frames
+from node.journal import lock_height, read_frames
 from node.logs import SilentLog
 from node.mempool import Mempool
 from node.peer_entries import is_shameful
@@ -148,7 +148,7 @@ class Process:
     def _recall_votes(self) -> None:
         validators = self.application.validators_at(self.application.tip_height + 1)
         events = read_frames(self.storage.wal.frames)
-        self.log_height = log_height(events)
+        self.log_height = lock_height(events)
         self.world.latest_votes.restore(events, validators)
 
     def _add_public_side(self, vault: Any, log: Any) -> None:
