@@ -143,6 +143,7 @@ class Node:
         self._transport = HttpTransport(self.neighbours.tls)
         self.peers = Peers(self.neighbours.directory.nodes, self._transport, self.log)
         self.neighbours.attach(self.peers, self._transport)
+        self._transport.on_answer = self.neighbours.heard
         self.timers = LoopTimers(self.fail)
         self.network = LoopNetwork(
             self.peers, self.conduct, clock=self.clock, log=self.log, on_failure=self.fail

@@ -9,12 +9,13 @@ what brings no sign of life for five seconds; the next try begins anew, with sho
 """
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 
+from ledger.ids import AgencyId
 from node.errors import PeerMisbehavedError, PeerUnreachableError
 from node.peers import ANSWER_BYTES_MAX, Lane, PeerNode
 from node.tls import PeerTls
@@ -22,7 +23,6 @@ from node.tls import PeerTls
 if TYPE_CHECKING:
     import ssl
 
-    from ledger.ids import AgencyId
 
 TIMEOUT_MS: Final = {
     Lane.VOTES: 3_000,
@@ -38,6 +38,7 @@ PROBE_EVERY_S: Final = 1
 _CONNECTIONS: Final = {Lane.VOTES: 1, Lane.BLOCKS: 1, Lane.BULK: 1, Lane.FETCH: 4}
 _CHUNK_BYTES: Final = 256 * 1024
 _OK: Final = 200
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _ERRORS_FROM: Final = 300
 
@@ -47,6 +48,9 @@ class HttpTransport:
 
     Args:
         tls: This node's side of TLS.
+
+    Attributes:
+        on_answer: Told of each answer whose it is, and whether the peer let us in.
     """
 
     def __init__(self, tls: PeerTls) -> None:
@@ -55,6 +59,7 @@ class HttpTransport:
         self._sessions: dict[tuple[AgencyId, Lane], aiohttp.ClientSession] = {}
         self._leaving: set[aiohttp.ClientSession] = set()
         self._is_closed = False
+        self.on_answer: Callable[[AgencyId, bool], None] = _ignore
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,6 +120,7 @@ class HttpTransport:
         session = self._session(peer, lane)
         try:
             async with session.request(verb, f"https://{peer.address}{path}", data=body) as answer:
+                self.on_answer(peer.agency_id, answer.status != _FORBIDDEN)
                 if answer.status == _NOT_FOUND and verb == "GET":
                     return None
                 if answer.status >= _ERRORS_FROM:
@@ -152,6 +158,10 @@ class HttpTransport:
             )
             self._sessions[place] = session
         return session
+
+
+def _ignore(agency: AgencyId, is_let_in: bool) -> None:  # noqa: FBT001 - a callback
+    """Stand in for a callback that nobody has set."""
 
 
 def _open_socket(place: aiohttp.AddrInfoType) -> socket.socket:

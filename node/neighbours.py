@@ -92,6 +92,7 @@ class Neighbours:
         self._connections: Connections | None = None
         self._context: ssl.SSLContext | None = None
         self._closing: set[asyncio.Future[None]] = set()
+        self._refusing: set[AgencyId] = set()
 
     def attach(self, peers: Peers, connections: Connections) -> None:
         """Name who sends, once, and follow the chain from now on."""
@@ -167,10 +168,31 @@ class Neighbours:
             self._log.error("peer_key_missing", key=own_key)
             return False
         self._log.info("peer_key_changed", key=own_key)
+        self._show(key)
+        return True
+
+    def _show(self, key: SoftwareKey) -> None:
         self.tls.use(key)
         if self._context is not None:
             self.tls.renew(self._context)
-        return True
+
+    def heard(self, agency: AgencyId, is_let_in: bool) -> None:  # noqa: FBT001 - a callback
+        """Show the other own key when most peers turn this one away.
+
+        Who was down, or a block behind, when the own key changed cannot learn it from a chain that
+        nobody gives to the old key.
+        """
+        if is_let_in:
+            self._refusing.clear()
+            return
+        self._refusing.add(agency)
+        both = (self._keys.present, self._keys.following)
+        other = next((one for one in both if one and one.public != self.tls.public), None)
+        if other is not None and 2 * len(self._refusing) > len(self.directory.nodes):
+            self._refusing.clear()
+            self._log.warning("peer_key_tried", key=other.public.key_id)
+            self._show(other)
+            self._forget([node.agency_id for node in self.directory.nodes], 0)
 
     def _forget(self, agencies: Sequence[AgencyId], after_s: float) -> None:
         """Close connections, later those of others: they need the votes that tell them why."""
