@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 CHECKED := keys ledger consensus registry node cli verifier tests
 
-.PHONY: help install demo test check sim chaos bench bench-commit bench-audit bench-attack bench-sync errors lock clean
+.PHONY: help install demo test check coverage sim chaos bench bench-commit bench-audit bench-attack bench-sync errors lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,12 +51,15 @@ sim: install ## simulate clusters with faults and liars; SEEDS=1234, 0..9999 or 
 chaos: install ## kill real nodes and cut real networks, at full length; needs root for the networks
 	@$(BIN)/python -m pytest -m chaos -s tests
 
-check: install ## run all that CI runs: linters, types, contracts, every test with coverage
+check: install ## run all that CI runs: linters, types, contracts, every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -m 'not chaos' --cov --cov-report=term
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest -m 'not chaos' --durations=15
+
+coverage: install ## run every test and say which lines and branches none of them reaches
+	$(BIN)/python -m pytest -m 'not chaos' --cov --cov-report=term
 
 bench: bench-commit bench-audit bench-sync ## run all benchmarks
 
