@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from keys.hashing import Digest
@@ -12,6 +12,8 @@ from ledger.fields import INTEGER_MAX, read_array, read_bytes_up_to, read_int
 from ledger.frozen import quick_init
 from ledger.limits import BODY_BYTES_MAX
 
+_SLACK: Final = 1_024
+"""Bodies that are kept by now and stay in the order of times until it is tidied up."""
 KEY_ID_BYTES_MAX: Final = 64
 """Bytes of the key id on whose account a body is staged."""
 _RECORD_BYTES_MAX: Final = 128
@@ -92,6 +94,9 @@ class StagedBodies:
                 self._used[record.signer_key_id] = left
             else:
                 del self._used[record.signer_key_id]
+        if len(self._by_time) > 2 * len(self._records) + _SLACK:
+            self._by_time = [(one.not_after_ms, name) for name, one in self._records.items()]
+            heapify(self._by_time)
 
     def expired(self, now_ms: int) -> tuple[Digest, ...]:
         """Return what is staged and was to be there until before `now_ms`."""

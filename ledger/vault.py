@@ -11,12 +11,11 @@ searches the files. A mark "unfinished" goes into the batch with the delete, so 
 between is made up for when the vault is opened, before anything can be read. The mark "purged"
 stays for ever: the digest is never taken in or given out again.
 
-Every write is synchronous: what follows it is a vote.
+Writes of bodies, wraps and purges are synchronous: what follows them is a vote. What a custodian
+has prepared can be prepared again, so that waits for no disk.
 
-Keys: one letter and the rest. `b` digest: body. `w` digest: wraps. `x` time, digest: a staged body,
-with its signer and size. `c` wraps digest: what a custodian prepared and nobody submitted yet, with
-its time. `p` digest: purged. `u`: digests of unfinished purges. What is staged, and how much by
-whom, is also held in memory, read once at the opening.
+The kinds of rows are in `ledger.vault_files`. What is staged, and how much by whom, is also held in
+memory, read once at the opening.
 
 Source: formats.md, sections 5 and 8; the traps of style.md.
 """
@@ -28,36 +27,32 @@ from typing import Final
 
 import plyvel
 
-from keys.hashing import DIGEST_BYTES, Digest, domain, hash_with
+from keys.hashing import DIGEST_BYTES, Digest, hash_with
 from ledger.errors import (
     CorruptStoreError,
     DiskRefusedError,
     InvalidDataError,
     LedgerError,
     PurgedError,
-    StoreInUseError,
 )
 from ledger.fields import INTEGER_MAX
 from ledger.limits import BODY_BYTES_MAX, STAGED_SIGNER_BYTES_MAX, check_limit
 from ledger.staging import KEY_ID_BYTES_MAX, StagedBodies, StagedBody, StagedRecord
+from ledger.vault_files import (
+    BODY,
+    DOMAINS,
+    PREPARED,
+    PREPARED_END,
+    PURGED,
+    STAGED,
+    UNFINISHED,
+    WRAPS,
+    open_database,
+)
 
 __all__ = ["StagedBody", "Vault"]
 
-_BODY_DOMAIN: Final = domain("body")
-_WRAPS_DOMAIN: Final = domain("wraps")
-
-_BODY: Final = b"b"
-_WRAPS: Final = b"w"
-_STAGED: Final = b"x"
-_PREPARED: Final = b"c"
-_PURGEABLE: Final = (_BODY, _WRAPS, _PREPARED)
-_PURGED: Final = b"p"
-_UNFINISHED: Final = b"u"
-
 _TIME_BYTES: Final = 8
-
-WRITE_BUFFER_BYTES: Final = 32 * 1024 * 1024  # random keys: small buffers rewrite all files often
-BLOOM_BITS: Final = 10  # most questions are about digests that are not here
 
 
 class Vault:
@@ -80,19 +75,7 @@ class Vault:
             StoreInUseError: Another process has the vault open.
             CorruptStoreError: The folder is not a whole LevelDB database, or cannot be used.
         """
-        try:
-            database = plyvel.DB(
-                str(path),
-                create_if_missing=True,
-                paranoid_checks=True,
-                write_buffer_size=WRITE_BUFFER_BYTES,
-                bloom_filter_bits=BLOOM_BITS,
-                compression=None,  # ciphertext does not compress
-            )
-        except plyvel.Error as error:
-            if "IO error: lock" in str(error):
-                raise StoreInUseError("another process has the vault open") from error
-            raise CorruptStoreError("the vault cannot be opened") from error
+        database = open_database(path, create=True)
         vault = cls(database)
         try:
             vault._finish_purges()
@@ -141,7 +124,7 @@ class Vault:
         self._check_new(digest, staged.body)
         assert len(signer) <= KEY_ID_BYTES_MAX
         assert 0 <= staged.not_after_ms <= INTEGER_MAX
-        key = _BODY + digest
+        key = BODY + digest
         if key in changes or self._get(key) is not None:
             return None
         total = used.get(signer, self.staged_bytes(signer)) + len(staged.body)
@@ -168,7 +151,7 @@ class Vault:
             for digest, body in bodies.items():
                 try:
                     self._check_new(digest, body)
-                    changes[_BODY + digest] = body
+                    changes[BODY + digest] = body
                 except (InvalidDataError, PurgedError) as error:
                     refused[digest] = error
             self._unstage([one for one in bodies if one not in refused], changes)
@@ -181,7 +164,7 @@ class Vault:
             PurgedError: It was purged.
             CorruptStoreError: What is here does not have this digest.
         """
-        return self._read(_BODY, digest, _BODY_DOMAIN)
+        return self._read(BODY, digest, DOMAINS[BODY])
 
     def keep_bodies(self, digests: Iterable[Digest]) -> tuple[Digest, ...]:
         """Turn staged bodies into kept ones: their entries are in a block, or about to be.
@@ -202,7 +185,7 @@ class Vault:
             digest
             for digest in wanted
             if digest not in staged
-            and self._get(_BODY + digest) is None
+            and self._get(BODY + digest) is None
             and not self.is_purged(digest)
         )
 
@@ -213,7 +196,7 @@ class Vault:
             PurgedError: It was purged.
         """
         self._check_not_purged(digest)
-        return self._get(_BODY + digest) is not None
+        return self._get(BODY + digest) is not None
 
     def drop_expired(self, now_ms: int) -> tuple[Digest, ...]:
         """Delete staged bodies whose time has passed.
@@ -229,7 +212,7 @@ class Vault:
         """
         with self._changing:
             expired = self._staged.expired(now_ms)
-            self._unstage(expired, {_BODY + digest: None for digest in expired})
+            self._unstage(expired, {BODY + digest: None for digest in expired})
         return expired
 
     def staged_bytes(self, signer_key_id: bytes) -> int:
@@ -250,11 +233,11 @@ class Vault:
             DiskRefusedError: The disk did not take it.
         """
         check_limit("WRAPS_BYTES_MAX", len(wraps), BODY_BYTES_MAX)
-        if hash_with(_WRAPS_DOMAIN, wraps) != wraps_digest:
+        if hash_with(DOMAINS[WRAPS], wraps) != wraps_digest:
             raise InvalidDataError("the wraps do not have the digest that the entry names")
         with self._changing:
             self._check_not_purged(wraps_digest)
-            self._write({_WRAPS + wraps_digest: wraps})
+            self._write({WRAPS + wraps_digest: wraps})
 
     def wraps(self, wraps_digest: Digest) -> bytes | None:
         """Return wraps; None if they are not here.
@@ -263,10 +246,12 @@ class Vault:
             PurgedError: They were purged.
             CorruptStoreError: What is here does not have this digest.
         """
-        return self._read(_WRAPS, wraps_digest, _WRAPS_DOMAIN)
+        return self._read(WRAPS, wraps_digest, DOMAINS[WRAPS])
 
     def purge(self, digests: Iterable[Digest]) -> None:
         """Erase bodies and wraps for good; no byte of them is left in the folder afterwards.
+
+        What was prepared goes with them where it holds the same bytes.
 
         Args:
             digests: Of bodies or of wraps. One that was never here is marked all the same, so that
@@ -276,14 +261,16 @@ class Vault:
             DiskRefusedError: The disk did not take it; opening the vault again finishes the purge.
         """
         wanted = tuple(dict.fromkeys(digests))
+        rows = [kind + digest for digest in wanted for kind in (BODY, WRAPS)]
         with self._changing:
-            changes: dict[bytes, bytes | None] = {}
-            for digest in wanted:
-                self._compact(digest)
-                for kind in _PURGEABLE:
-                    changes[kind + digest] = None
-                changes[_PURGED + digest] = b""
-            changes[_UNFINISHED] = b"".join((self._get(_UNFINISHED) or b"", *wanted))
+            gone = [content for row in rows if (content := self._get(row))]
+            changes: dict[bytes, bytes | None] = dict.fromkeys(rows)
+            for name, content in self.all_prepared():
+                if any(one in content for one in gone):
+                    changes[PREPARED + name] = None
+            changes.update({PURGED + digest: b"" for digest in wanted})
+            changes[UNFINISHED] = b"".join((self._get(UNFINISHED) or b"", *wanted))
+            self._compact(wanted)
             self._unstage(wanted, changes)
             self._finish_purges()
 
@@ -291,23 +278,23 @@ class Vault:
         """Keep what a custodian prepared; not synced, because it can be prepared again.
 
         Args:
-            wraps_digest: Its name, which purging knows too.
+            wraps_digest: Its name.
             content: Ciphertext only; its form is the custodian's.
 
         Raises:
             DiskRefusedError: The disk did not take it.
         """
         with self._changing:
-            self._write({_PREPARED + wraps_digest: content}, sync=False)
+            self._write({PREPARED + wraps_digest: content}, sync=False)
 
     def prepared(self, wraps_digest: Digest) -> bytes | None:
         """Return what was prepared, or None."""
-        return self._get(_PREPARED + wraps_digest)
+        return self._get(PREPARED + wraps_digest)
 
     def all_prepared(self) -> Iterator[tuple[Digest, bytes]]:
         """Yield everything that is prepared, by digest."""
-        for key, content in self._database.iterator(prefix=_PREPARED):
-            yield Digest(key[len(_PREPARED) :]), content
+        for key, content in self._database.iterator(prefix=PREPARED):
+            yield Digest(key[len(PREPARED) :]), content
 
     def drop_prepared(self, wraps_digests: Iterable[Digest]) -> None:
         """Forget what is in the chain now, or no longer wanted; unknown ones are no fault.
@@ -316,11 +303,11 @@ class Vault:
             DiskRefusedError: The disk did not take it.
         """
         with self._changing:
-            self._write({_PREPARED + one: None for one in wraps_digests}, sync=False)
+            self._write({PREPARED + one: None for one in wraps_digests}, sync=False)
 
     def is_purged(self, digest: Digest) -> bool:
         """Tell whether a digest was purged."""
-        return self._get(_PURGED + digest) is not None
+        return self._get(PURGED + digest) is not None
 
     def close(self) -> None:
         """Close the database; closing twice does nothing."""
@@ -328,7 +315,7 @@ class Vault:
 
     def _check_new(self, digest: Digest, body: bytes) -> None:
         check_limit("BODY_BYTES_MAX", len(body), BODY_BYTES_MAX)
-        if hash_with(_BODY_DOMAIN, body) != digest:
+        if hash_with(DOMAINS[BODY], body) != digest:
             raise InvalidDataError("the body does not have the digest that the entry names")
         self._check_not_purged(digest)
 
@@ -367,20 +354,23 @@ class Vault:
         """Read what is staged, and how much by whom."""
         # plyvel's iterator ends early at a damaged file without a word. For what is staged or
         # prepared that only delays its end; so nothing else in this file uses one.
-        for key, raw in self._database.iterator(prefix=_STAGED):
+        for key, raw in self._database.iterator(prefix=STAGED):
             self._staged.add(Digest(key[-DIGEST_BYTES:]), StagedRecord.parse(raw))
 
     def _finish_purges(self) -> None:
-        unfinished = self._get(_UNFINISHED)
+        unfinished = self._get(UNFINISHED)
         if unfinished is not None:
-            for at in range(0, len(unfinished), DIGEST_BYTES):
-                self._compact(Digest(unfinished[at : at + DIGEST_BYTES]))
-            self._write({_UNFINISHED: None})
+            places = range(0, len(unfinished), DIGEST_BYTES)
+            self._compact([Digest(unfinished[at : at + DIGEST_BYTES]) for at in places])
+            self._write({UNFINISHED: None})
 
-    def _compact(self, digest: Digest) -> None:
-        for kind in _PURGEABLE:
-            key = kind + digest
-            self._database.compact_range(start=key, stop=key + b"\x00")
+    def _compact(self, digests: Iterable[Digest]) -> None:
+        """Leave nothing of deleted rows in LevelDB's files; what was prepared held copies."""
+        for digest in digests:
+            for kind in (BODY, WRAPS):
+                key = kind + digest
+                self._database.compact_range(start=key, stop=key + b"\x00")
+        self._database.compact_range(start=PREPARED, stop=PREPARED_END)
 
     def _write(self, changes: dict[bytes, bytes | None], *, sync: bool = True) -> None:
         if not changes:
@@ -397,4 +387,4 @@ class Vault:
 
 
 def _staged_key(not_after_ms: int, digest: Digest) -> bytes:
-    return _STAGED + not_after_ms.to_bytes(_TIME_BYTES) + digest
+    return STAGED + not_after_ms.to_bytes(_TIME_BYTES) + digest

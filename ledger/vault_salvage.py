@@ -18,14 +18,13 @@ from typing import Final
 
 import plyvel
 
-from keys.hashing import DIGEST_BYTES, domain, hash_with
-from ledger.errors import CorruptStoreError, DiskRefusedError, StoreInUseError
+from keys.hashing import DIGEST_BYTES, hash_with
+from ledger.errors import CorruptStoreError, DiskRefusedError
 from ledger.store_files import check_readable
+from ledger.vault_files import DOMAINS, PREPARED, PURGED, UNFINISHED, open_database
 from ledger.wal import unused_name
 
-_DOMAINS: Final = {b"b": domain("body"), b"w": domain("wraps")}
-_PURGED: Final = b"p"
-_MARKS: Final = frozenset({_PURGED, b"u", b"c"})
+_MARKS: Final = frozenset({PURGED, UNFINISHED, PREPARED})
 _BATCH_ROWS: Final = 256
 _COPY: Final = ".copy"
 _NEW: Final = ".new"
@@ -55,7 +54,7 @@ def check_vault(path: Path) -> None:
     """
     if not path.exists():
         return
-    database = _open(path)
+    database = open_database(path, create=False)
     try:
         check_readable(database)
         for key, value in _rows(database):
@@ -91,17 +90,18 @@ def salvage(path: Path) -> SalvageReport:
 def _take_over(copy: Path, new: Path) -> tuple[int, int]:
     """Write the true rows of a mended copy into a new database; count those, and the others."""
     try:
-        plyvel.repair_db(str(copy))
+        # Without the checks LevelDB looks at no checksum and takes a flipped row for whole.
+        plyvel.repair_db(str(copy), paranoid_checks=True, compression=None)
     except plyvel.Error as error:
         raise CorruptStoreError("LevelDB cannot mend the vault") from error
-    old, target = _open(copy), plyvel.DB(str(new), create_if_missing=True)
+    old, target = open_database(copy, create=False), open_database(new, create=True)
     kept = dropped = 0
     try:
         rows: list[tuple[bytes, bytes]] = []
         for key, value in _rows(old):
             if key[:1] in _MARKS:
                 rows.append((key, value))
-            elif key[:1] in _DOMAINS and old.get(_PURGED + key[1:]) is None:
+            elif key[:1] in DOMAINS and old.get(PURGED + key[1:]) is None:
                 is_true = _is_true(key, value)
                 rows += [(key, value)] if is_true else []
                 kept, dropped = kept + is_true, dropped + (not is_true)
@@ -119,7 +119,7 @@ def _take_over(copy: Path, new: Path) -> tuple[int, int]:
 
 def _is_true(key: bytes, value: bytes) -> bool:
     """Tell whether a row is what its key says; rows without a digest always are."""
-    prefix = _DOMAINS.get(key[:1])
+    prefix = DOMAINS.get(key[:1])
     return prefix is None or (len(key) == 1 + DIGEST_BYTES and hash_with(prefix, value) == key[1:])
 
 
@@ -128,15 +128,6 @@ def _rows(database: plyvel.DB) -> Iterator[tuple[bytes, bytes]]:
         yield from database.iterator(verify_checksums=True)
     except plyvel.Error as error:
         raise CorruptStoreError("the vault cannot be read") from error
-
-
-def _open(path: Path) -> plyvel.DB:
-    try:
-        return plyvel.DB(str(path), create_if_missing=False, paranoid_checks=True)
-    except plyvel.Error as error:
-        if "IO error: lock" in str(error):
-            raise StoreInUseError("another process has the vault open") from error
-        raise CorruptStoreError("the vault cannot be opened") from error
 
 
 def _write(target: plyvel.DB, rows: list[tuple[bytes, bytes]]) -> None:

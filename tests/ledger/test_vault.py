@@ -1,13 +1,16 @@
 """The vault: bodies come back or are gone for good."""
 
+import os
 import random
 import resource
 from concurrent.futures import ThreadPoolExecutor
 
 import plyvel
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from keys.hashing import domain, hash_with
+from keys.hashing import Digest, domain, hash_with
 from ledger.errors import (
     CorruptStoreError,
     DiskRefusedError,
@@ -17,6 +20,7 @@ from ledger.errors import (
     StoreInUseError,
 )
 from ledger.limits import BODY_BYTES_MAX, STAGED_SIGNER_BYTES_MAX
+from ledger.staging import StagedBodies, StagedRecord
 from ledger.vault import StagedBody, Vault
 
 SIGNER = b"s" * 16
@@ -225,6 +229,48 @@ def test_after_a_purge_no_byte_is_to_be_found_in_the_folder(folder, seed):
     vault.close()
     assert not any(found_in(folder, body) for body in purged)
     assert any(found_in(folder, body) for body in living.values()), "the search is blind"
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_a_purge_takes_copies_along_that_a_custodian_had_prepared(folder, dropped):
+    vault = Vault.open(folder)
+    body, other = os.urandom(3_000), os.urandom(3_000)
+    digest = stage(vault, body)
+    for name, one in ((b"p", body), (b"o", other)):
+        vault.put_prepared(Digest(name * 32), b"head" + one + b"tail")
+    if dropped:
+        vault.drop_prepared([Digest(b"p" * 32)])
+    assert found_in(folder, body)
+    vault.purge([digest])
+    assert not found_in(folder, body)
+    assert [name for name, _content in vault.all_prepared()] == [b"o" * 32]
+    vault.close()
+    assert not found_in(folder, body)
+
+
+def test_bodies_that_are_kept_leave_no_trace_in_the_order_of_times():
+    """Entries may be valid for a month: what is kept by then must not add up in memory."""
+    staged = StagedBodies()
+    for number in range(10_000):
+        digest = digest_of(number.to_bytes(4))
+        staged.add(digest, StagedRecord(SIGNER, 1_000 + number, 1))
+        staged.remove([digest])
+    assert len(staged._by_time) <= 1_024 + 1
+    assert staged.used(SIGNER) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=60), st.integers(0, 31))
+def test_what_is_expired_is_what_a_look_at_all_of_it_finds(times, now_ms):
+    staged, naive = StagedBodies(), {}
+    for number, (time_ms, is_kept) in enumerate(times):
+        digest = digest_of(number.to_bytes(4))
+        staged.add(digest, StagedRecord(SIGNER, time_ms, 1))
+        naive[digest] = time_ms
+        if is_kept:
+            staged.remove([digest])
+            del naive[digest]
+    for _ in range(2):  # asking changes nothing: the disk may refuse to forget
+        assert set(staged.expired(now_ms)) == {one for one in naive if naive[one] < now_ms}
 
 
 def test_a_purge_that_a_crash_cut_short_is_finished_at_opening(folder):

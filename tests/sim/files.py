@@ -331,7 +331,7 @@ def invented_disks() -> Iterator[None]:
             stack.enter_context(patch.object(module, "os", invented_os))
         no_locks = SimpleNamespace(flock=lambda _file, _how: None, LOCK_EX=2, LOCK_NB=4)
         stack.enter_context(patch.object(ledger.wal, "fcntl", no_locks))
-        for store in (ledger.store, ledger.store_files, ledger.vault):
+        for store in (ledger.store, ledger.store_files, ledger.vault, ledger.vault_files):
             stack.enter_context(patch.object(store, "plyvel", InventedPlyvel))
         try:
             yield
