@@ -6,7 +6,7 @@ and a certified header that names the set.
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,10 +14,10 @@ import click
 
 from cli.chain_copies import ChainCopy, open_copy
 from cli.commands import Group
+from cli.document_checks import check_lines, check_values
 from cli.errors import NotFoundError
 from cli.evidence_words import facts_of, lines_of
 from cli.exit_codes import ExitCode
-from cli.languages import error_text
 from cli.output import Context, accepted
 from cli.verdicts import Judgement, Word, judgement_of
 from cli.verify import TRUST_FILE, read_bounded
@@ -38,7 +38,6 @@ from consensus.accusations import (
 from consensus.block_evidence import EVIDENCE_HEIGHTS
 from consensus.evidence import Evidence
 from consensus.wire import parse_message
-from keys.errors import CivregError
 from keys.hashing import domain, hash_with
 from ledger.blocks import parse_block
 from ledger.conflicts import HeaderConflict, find_conflict
@@ -130,12 +129,14 @@ def verify(context: Context, file: Path, trust: Path | None) -> int:
         "exit": int(judgement.exit_code),
         **shown,
         "trust_fingerprint": bundle.fingerprint,
-        "checks": [_check_value(context, *check) for check in judgement.checks],
+        "checks": check_values(context, judgement.checks),
     }
     lines = [context.say(f"verify.word.{judgement.word.name.lower()}")]
     if shown:
         lines += lines_of(context, shown)
-    accepted(result, context, lines=[*lines, *_check_lines(context, judgement.checks)])
+    accepted(
+        result, context, lines=[*lines, *check_lines(context, "evidence.check", judgement.checks)]
+    )
     return int(judgement.exit_code)
 
 
@@ -318,31 +319,4 @@ def _row(context: Context, shown: Mapping[str, object]) -> list[str]:
     lines = [context.say("evidence.in_block", height=shown["block"]), *lines_of(context, shown)]
     if "file" in shown:
         lines.append(context.say("evidence.file", file=shown["file"]))
-    return lines
-
-
-def _check_value(context: Context, name: str, error: CivregError | None) -> dict[str, object]:
-    if error is None:
-        return {"name": name, "passed": True}
-    words = error_text(context.lang, error.code, error.details)
-    return {
-        "name": name,
-        "passed": False,
-        "code": error.code,
-        "sentence": words.sentence,
-        "hint": words.hint,
-        "message": str(error),
-    }
-
-
-def _check_lines(context: Context, checks: Sequence[tuple[str, CivregError | None]]) -> list[str]:
-    lines = [context.say("verify.checks")]
-    for name, error in checks:
-        title = context.say(f"evidence.check.{name}")
-        if error is None:
-            lines.append(context.say("verify.passed", title=title))
-            continue
-        words = error_text(context.lang, error.code, error.details)
-        said = context.say("verify.failed", title=title, sentence=words.sentence, code=error.code)
-        lines += [said, f"  {words.hint}"]
     return lines

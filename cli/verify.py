@@ -15,6 +15,7 @@ from typing import Final
 import click
 
 from cli.commands import Command
+from cli.document_checks import check_lines, check_values
 from cli.document_status import (
     Currency,
     certificate_path,
@@ -25,8 +26,7 @@ from cli.document_status import (
     proof_path,
 )
 from cli.errors import InvalidInputError, NoSuchFileError
-from cli.exit_codes import ExitCode, exit_code_of
-from cli.languages import error_text
+from cli.exit_codes import ExitCode
 from cli.output import Context, accepted
 from cli.verdicts import (
     EXIT_OF_WORD,
@@ -210,24 +210,14 @@ def _print(
         "word": word,
         "exit": int(status),
         **shown,
-        "checks": [_check_value(context, name, error) for name, error in checks],
+        "checks": check_values(context, checks),
     }
-    accepted(result, context, lines=[*_lines(context, word, shown), *_check_lines(context, checks)])
+    accepted(
+        result,
+        context,
+        lines=[*_lines(context, word, shown), *check_lines(context, "verify.check", checks)],
+    )
     return int(status)
-
-
-def _check_value(context: Context, name: str, error: CivregError | None) -> dict[str, object]:
-    if error is None:
-        return {"name": name, "passed": True}
-    words = error_text(context.lang, error.code, error.details)
-    return {
-        "name": name,
-        "passed": False,
-        "code": error.code,
-        "exit": int(exit_code_of(error.code)),
-        "sentence": words.sentence,
-        "message": str(error),
-    }
 
 
 def _lines(context: Context, word: Word, shown: Mapping[str, object]) -> list[str]:
@@ -297,17 +287,3 @@ def _certificate_words(
         ("verify.form", context.say(f"verify.form.{form}") if form in known else form),
         ("verify.language", language),
     ]
-
-
-def _check_lines(context: Context, checks: Sequence[tuple[str, CivregError | None]]) -> list[str]:
-    lines = [context.say("verify.checks")]
-    for name, error in checks:
-        title = context.say(f"verify.check.{name}")
-        if error is None:
-            lines.append(context.say("verify.passed", title=title))
-        else:
-            words = error_text(context.lang, error.code, error.details)
-            lines.append(
-                context.say("verify.failed", title=title, sentence=words.sentence, code=error.code)
-            )
-    return lines

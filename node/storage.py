@@ -11,7 +11,7 @@ The stores hold locks of their own, so two processes never share a home.
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -82,21 +82,7 @@ def load_keys(config: Config) -> Mapping[Purpose, SoftwareKey]:
         ConfigError: The passphrase file is unreadable or readable by others, or a key that every
             node needs is missing; all problems are named.
     """
-    problems: list[str] = []
-    passphrase = _read_passphrase(config, problems)
-    found: dict[Purpose, SoftwareKey] = {}
-    for purpose in Purpose:
-        path = config.keys_folder / f"{purpose}.pem"
-        if path.exists():
-            try:
-                found[purpose] = load_key_file(path, passphrase)
-            except CivregError as error:
-                problems.append(f"keys/{path.name}: {error}")
-    if Purpose.PEER not in found:
-        problems.append("keys/peer.pem: missing; without it no other node lets this one in")
-    if problems:
-        raise ConfigError(tuple(problems))
-    return found
+    return _open_keys(config, Purpose, ".pem", needed=Purpose.PEER)
 
 
 def load_next_keys(config: Config) -> Mapping[Purpose, SoftwareKey]:
@@ -105,16 +91,24 @@ def load_next_keys(config: Config) -> Mapping[Purpose, SoftwareKey]:
     Raises:
         ConfigError: One cannot be opened; all problems are named.
     """
+    return _open_keys(config, ROTATED, ".next.pem")
+
+
+def _open_keys(
+    config: Config, purposes: Iterable[Purpose], ending: str, *, needed: Purpose | None = None
+) -> Mapping[Purpose, SoftwareKey]:
     problems: list[str] = []
     passphrase = _read_passphrase(config, problems)
     found: dict[Purpose, SoftwareKey] = {}
-    for purpose in ROTATED:
-        path = config.keys_folder / f"{purpose}.next.pem"
+    for purpose in purposes:
+        path = config.keys_folder / f"{purpose}{ending}"
         if path.exists():
             try:
                 found[purpose] = load_key_file(path, passphrase)
             except CivregError as error:
                 problems.append(f"keys/{path.name}: {error}")
+    if needed is not None and needed not in found:
+        problems.append(f"keys/{needed}.pem: missing; without it no other node lets this one in")
     if problems:
         raise ConfigError(tuple(problems))
     return found

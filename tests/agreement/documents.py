@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import msgpack
 
+import verifier
 from keys.curves import P256_ORDER
 from keys.hashing import Digest
 from keys.signing import Algorithm, SoftwareKey
@@ -36,6 +37,7 @@ from tests.networks import (
     key,
     seed,
     small_entry,
+    small_network,
 )
 
 NOW_MS = GENESIS_MS + 10_000_000
@@ -274,3 +276,16 @@ def certified_entry(network: Network, stated: dict[str, str], **fields):
 def only_objects(receipt: Receipt) -> Receipt:
     """The receipt as its holder shows it: neither head nor context."""
     return hide_parts(receipt, range(1, len(receipt.shown) - 1))
+
+
+def bundles_of(world):
+    """Trust bundles that know a document or not, each as the ledger's and as the verifier's."""
+    return {
+        name: (bundle, verifier.read_trust(bundle.to_bytes()))
+        for name, bundle in (
+            ("old", world.trust),
+            ("young", world.young_trust),
+            ("genesis", genesis_bundle(world.network)),
+            ("other network", genesis_bundle(small_network())),
+        )
+    }

@@ -26,6 +26,7 @@ from tests.agreement.documents import (
     NOW_MS,
     VALID_UNTIL_MS,
     anchored,
+    bundles_of,
     certified_entry,
     damaged,
     exchanged,
@@ -56,16 +57,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def bundles(world):
-    """Each bundle as the ledger's and as the verifier's."""
-    return {
-        name: (bundle, verifier.read_trust(bundle.to_bytes()))
-        for name, bundle in (
-            ("old", world.trust),
-            ("young", world.young_trust),
-            ("genesis", genesis_bundle(world.network)),
-            ("other network", genesis_bundle(small_network())),
-        )
-    }
+    return bundles_of(world)
 
 
 def ask_both(raw, pair, now_ms=NOW_MS):

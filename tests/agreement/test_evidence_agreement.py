@@ -23,14 +23,14 @@ from tests.agreement.accusations import conflicts, equivocations, signed_header,
 from tests.agreement.documents import (
     NOW_MS,
     VALID_UNTIL_MS,
+    bundles_of,
     certified,
     damaged,
     exchanged,
-    genesis_bundle,
     reencoded,
     small_world,
 )
-from tests.networks import seed, small_network
+from tests.networks import seed
 
 MESSAGES = ("prevotes", "precommits of the new set", "by the header before", "proposals")
 HEADERS = ("equivocation", "amnesia", "made up")
@@ -51,15 +51,7 @@ def files(world):
 
 @pytest.fixture(scope="module")
 def bundles(world):
-    return {
-        name: (bundle, verifier.read_trust(bundle.to_bytes()))
-        for name, bundle in (
-            ("old", world.trust),
-            ("young", world.young_trust),
-            ("genesis", genesis_bundle(world.network)),
-            ("other network", genesis_bundle(small_network())),
-        )
-    }
+    return bundles_of(world)
 
 
 def ask_both(raw, pair, now_ms=NOW_MS):

@@ -32,11 +32,18 @@ def test_what_was_committed_to_matches_and_anything_else_does_not(purpose, basis
     assert not reason.matches({"digest": None})
 
 
-@pytest.mark.parametrize("name", ["entry", "purpose", "legal_basis", "salt"])
-@pytest.mark.parametrize("value", [None, 7, {}, "zz", ["a", 1]])
+WRONG: list[object] = [None, 7, {}, ["a", 1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[(name, value) for name in ("entry", "purpose", "legal_basis", "salt") for value in WRONG],
+        ("legal_basis", "zz"),
+        ("salt", "zz"),
+    ],
+)
 def test_a_line_with_a_wrong_value_is_refused_with_its_number(name, value):
-    if name in {"entry", "purpose"} and isinstance(value, str):
-        pytest.skip("any text may stand there")
     raw = json.dumps(LINE) + "\n\n" + json.dumps({**LINE, name: value})
     with pytest.raises(InvalidInputError, match="line 3"):
         read_reasons(raw.encode(), "file")
