@@ -148,6 +148,7 @@ _BY_CODE: Final = MappingProxyType(
         "registry.form_invalid": ExitCode.INVALID_INPUT,
         "registry.committee": ExitCode.CONFLICT,
         "registry.governance_conflict": ExitCode.CONFLICT,
+        "registry.key_changed_too_often": ExitCode.CONFLICT,
         "registry.not_ready": ExitCode.CONFLICT,
         "registry.invalid_number": ExitCode.INVALID_INPUT,
         "registry.key_not_in_force": ExitCode.NOT_AUTHORISED,

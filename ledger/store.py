@@ -219,10 +219,22 @@ class ChainStore:
         """Return the encoded outcomes of a block, parallel to its entries; as `block_raw`."""
         return layout.parse_outcomes(self._of_height(layout.OUTCOMES, height, "outcomes"))
 
-    def validator_changes(self) -> Iterator[tuple[int, ValidatorSet]]:
-        """Yield heights whose headers change the set, with the next height's set, ascending."""
-        for key, raw in self._rows.iterator(prefix=layout.CHANGE):
+    def validator_changes(self, above: int = 0) -> Iterator[tuple[int, ValidatorSet]]:
+        """Yield heights whose headers change the set, with the next height's set, ascending.
+
+        Args:
+            above: Only heights above this one.
+        """
+        start, stop = layout.height_key(layout.CHANGE, above + 1), layout.CHANGES_END
+        for key, raw in self._rows.iterator(start=start, stop=stop):
             yield layout.height_of(key), parse_validator_set(raw)
+
+    def validators_at(self, height: int) -> ValidatorSet:
+        """Return the set of a stored height or the one after, from 1."""
+        start, stop = layout.CHANGE, layout.height_key(layout.CHANGE, height)
+        for _key, raw in self._rows.iterator(start=start, stop=stop, reverse=True):
+            return parse_validator_set(raw)
+        return self.genesis.validator_set
 
     def evidence_heights(self) -> Iterator[int]:
         """Yield the heights whose blocks hold evidence, descending."""

@@ -33,8 +33,10 @@ class Rows(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """Return a row, or None."""
 
-    def iterator(self, *, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield rows in order."""
+    def iterator(
+        self, *, prefix: bytes = ..., start: bytes = ..., stop: bytes = ..., reverse: bool = ...
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Yield rows, in order or backwards: of a prefix, or from `start` to before `stop`."""
 
     def close(self) -> None:
         """Release it."""

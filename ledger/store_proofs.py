@@ -26,7 +26,8 @@ from ledger.trust import (
     CertifiedHeader,
     TrustBundle,
     ValidatorChange,
-    make_trust,
+    grow_trust,
+    trust_genesis,
 )
 
 PAGE_DEPTHS: Final = 64
@@ -175,24 +176,31 @@ def prove_state(store: ChainStore, key: StateKey, height: int | None = None) -> 
     return ProvedState(at, stored, state_tree.prove(read_page, hash_of_key))
 
 
-def trust_bundle(store: ChainStore, valid_until_ms: int) -> TrustBundle:
+def trust_bundle(
+    store: ChainStore, valid_until_ms: int, held: TrustBundle | None = None
+) -> TrustBundle:
     """Return the trust bundle up to the newest header.
 
     Args:
         store: The chain.
         valid_until_ms: Chosen by whoever hands it out.
+        held: What was returned for a lower height of the same store: what it has is not verified
+            again.
 
     Raises:
         CorruptStoreError: Something that must be there is not.
         InvalidDataError: The chain of validator sets does not hold.
     """
+    if held is None:
+        held = trust_genesis(store.genesis, valid_until_ms)
+    above = held.changes[-1].certified.header.height if held.changes else 0
     changes = [
         ValidatorChange(certified_header(store, height), validators)
-        for height, validators in store.validator_changes()
+        for height, validators in store.validator_changes(above)
         if height <= store.height
     ]
     newest = certified_header(store, store.height) if store.height else None
-    return make_trust(store.genesis.charter, changes, newest, valid_until_ms)
+    return grow_trust(held, changes, newest, valid_until_ms)
 
 
 def headers(store: ChainStore, first: int, last: int) -> Iterator[Header]:

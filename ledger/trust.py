@@ -11,7 +11,7 @@ Source: docs/formats.md, section 12.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from keys.hashing import Digest, domain, hash_with
@@ -238,11 +238,35 @@ def make_trust(
         UntrustedError: A link of the chain does not hold.
         InvalidQuorumError: A quorum certificate does not.
     """
-    bundle = TrustBundle(
-        charter=charter, changes=tuple(changes), newest=newest, valid_until_ms=valid_until_ms
+    begun = TrustBundle(charter=charter, changes=(), newest=None, valid_until_ms=valid_until_ms)
+    return grow_trust(begun, changes, newest, valid_until_ms)
+
+
+def grow_trust(
+    held: TrustBundle,
+    changes: Sequence[ValidatorChange],
+    newest: CertifiedHeader | None,
+    valid_until_ms: int,
+) -> TrustBundle:
+    """Make a bundle of a verified one and what came after it; only that is verified.
+
+    Args:
+        held: What `make_trust`, `parse_trust` or this function returned.
+        changes: Above those of `held`, ascending by height.
+        newest: At or above the last change and the newest header of `held`, or None.
+        valid_until_ms: Chosen by the maker.
+
+    Raises:
+        UntrustedError: A link of the chain does not hold.
+        InvalidQuorumError: A quorum certificate does not.
+    """
+    bundle = replace(
+        held, changes=(*held.changes, *changes), newest=newest, valid_until_ms=valid_until_ms
     )
-    height, validators = 0, charter.validators
-    for change in bundle.changes:
+    height, validators = 0, held.charter.validators
+    if held.changes:
+        height, validators = held.changes[-1].certified.header.height, held.changes[-1].validators
+    for change in changes:
         header = change.certified.header
         if header.height <= height:
             raise UntrustedError("the changes of the validator set do not ascend by height")

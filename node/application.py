@@ -160,12 +160,7 @@ class Application:
             return self._store.tip.validators
         if height > self.tip_height:  # The state after the tip decides two heights, not more.
             return validator_set_at(self._state, self.tip_height + 2)
-        found = self._store.genesis.validator_set
-        for changed_at, validators in self._store.validator_changes():
-            if changed_at >= height:
-                break
-            found = validators
-        return found
+        return self._store.validators_at(height)
 
     def header_digest(self, height: int) -> Digest | None:
         """Return the digest of a stored header; None outside the chain."""

@@ -8,6 +8,7 @@ from typing import Final
 from ledger.canonical import Value, encode
 from ledger.ids import print_id
 from ledger.store_proofs import trust_bundle
+from ledger.trust import TrustBundle
 from node.application import Application
 from node.call_values import json_reply, msgpack_reply, number_of, query_number
 from node.clock import Clock
@@ -45,7 +46,8 @@ class ChainRoutes:
     metrics: Metrics
     clock: Clock
     details: Callable[[], dict[str, Json]]
-    _trust: tuple[int, bytes] | None = field(default=None, init=False)
+    _trust: TrustBundle | None = field(default=None, init=False)
+    _trust_reply: tuple[int, bytes] | None = field(default=None, init=False)
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handlers by the names of their routes."""
@@ -94,11 +96,11 @@ class ChainRoutes:
     async def trust(self, call: Call) -> Reply:  # noqa: ARG002
         """Return the trust bundle of the newest block, made once for each."""
         height = self.application.tip_height
-        if self._trust is None or self._trust[0] != height:
+        if self._trust_reply is None or self._trust_reply[0] != height:
             valid_until_ms = self.clock.now_ms() + TRUST_VALID_MS
-            bundle = trust_bundle(self.application.store, valid_until_ms)
-            self._trust = (height, bundle.to_bytes())
-        return msgpack_reply(self._trust[1])
+            self._trust = trust_bundle(self.application.store, valid_until_ms, self._trust)
+            self._trust_reply = (height, self._trust.to_bytes())
+        return msgpack_reply(self._trust_reply[1])
 
     async def status(self, call: Call) -> Reply:  # noqa: ARG002
         """Say where the chain is and in one word how the node does."""

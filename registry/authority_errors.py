@@ -213,6 +213,15 @@ class NotReadyError(AuthorityRefusedError):
     code = "registry.not_ready"
 
 
+class KeyChangedTooOftenError(AuthorityRefusedError):
+    """A key of a node was changed as often as it may be for now.
+
+    Details: purpose, count, days, from_date (when the next change is possible).
+    """
+
+    code = "registry.key_changed_too_often"
+
+
 class AgencyNeededError(AuthorityRefusedError):
     """The agency cannot be removed: tags of a namespace are made by its service."""
 

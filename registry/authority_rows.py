@@ -79,6 +79,17 @@ class AgencyRow(FlatRow):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyChangesRow(FlatRow):
+    """When an agency changed a key of its node, as far as that still counts.
+
+    Attributes:
+        dates: Ascending; one twice for two changes on a day.
+    """
+
+    dates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MandateRow(FlatRow):
     """What ballots let an agency do; `*` stands for all.
 

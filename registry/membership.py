@@ -43,6 +43,7 @@ from registry.effects import Effect, fits_purpose
 from registry.errors import FieldValueError, ObjectUnknownError
 from registry.genesis_state import Founding, write_key, write_member
 from registry.governance import agency_of
+from registry.key_changes import count_key_change
 from registry.rows import NamespaceRow, NamespacesRow, RecordRow
 from registry.running import Run
 from registry.state_key_names import (
@@ -229,6 +230,7 @@ def change_key(run: Run, _arguments: tuple[str, ...]) -> None:
     by_governors = any(signer.term == "agency" for signer in run.head.signers)
     if purpose is not Purpose.CONSENSUS and not by_governors:
         raise SignerWrongError("a consensus key replaces only itself", term="consensus_key")
+    count_key_change(run, agency, purpose)
     old = row.keys.get(purpose)
     ended = None if old is None else run.state.read(key_key(old), KeyRow)
     if old is not None and ended is not None:

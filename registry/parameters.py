@@ -41,6 +41,8 @@ NUMBERS: Final[Mapping[str, Bounds]] = MappingProxyType(
         "founding_officer_days": Bounds(90, 0, 366_000),
         "governance_wait_days": Bounds(1, 0, 366),
         "import_wait_days": Bounds(60, 0, 3_660),
+        "key_change_days": Bounds(90, 1, 3_660),
+        "key_changes": Bounds(3, 1, 100),
         "key_provisional_days": Bounds(15, 0, 366),
         "officer_number_claim": Bounds(1, 0, 1),
         "proposed_days": Bounds(60, 1, 3_660),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from keys.hashing import Digest
-from keys.signing import KeyId
+from keys.signing import KeyId, Purpose
 from ledger.ids import ActId, AgencyId, ObjectId, OfficeId, RecordId
 from ledger.state_keys import StateKey
 
@@ -25,6 +25,11 @@ def key_key(key_id: KeyId) -> StateKey:
 def agency_key(agency_id: AgencyId) -> StateKey:
     """An agency: AgencyRow."""
     return ("agency", agency_id)
+
+
+def key_changes_key(agency_id: AgencyId, purpose: Purpose) -> StateKey:
+    """The last changes of a key of an agency's node: KeyChangesRow."""
+    return ("key_changes", agency_id, purpose.value)
 
 
 def mandate_key(agency_id: AgencyId, number: int) -> StateKey:

@@ -172,6 +172,24 @@ def test_a_changed_validator_set_is_in_the_trust_bundle(chain):
     assert [len(trust.validators_at(height)) for height in (1, 2, 3, 4)] == [4, 4, 3, 3]
 
 
+def test_sets_by_height_and_a_grown_bundle_are_those_of_all_changes(chain):
+    whole = chain.network.genesis.validator_set
+    sets = [whole, ValidatorSet(whole.validators[1:]), ValidatorSet(whole.validators[:3])]
+    held = None
+    for height in range(1, 10):
+        following = sets[height // 2 % 3]
+        chain.commit({("x",): height}, next_validators=following)
+        held = store_proofs.trust_bundle(chain.store, NOW_MS, held)
+        assert held == store_proofs.trust_bundle(chain.store, NOW_MS)
+        for one in range(1, height + 2):
+            assert chain.store.validators_at(one) == held.validators_at(one)
+    changed = [height for height, _set in chain.store.validator_changes()]
+    assert len(changed) > 3
+    for above in range(10):
+        later = [height for height, _set in chain.store.validator_changes(above)]
+        assert later == [height for height in changed if height > above]
+
+
 def test_a_view_does_not_see_later_commits(chain):
     chain.commit({("x",): 1})
     with chain.store.view() as frozen:

@@ -14,6 +14,7 @@ from ledger.trust import (
     CertifiedHeader,
     ForkedTrustError,
     ValidatorChange,
+    grow_trust,
     make_trust,
     parse_trust,
     trust_genesis,
@@ -194,3 +195,23 @@ def test_another_document_is_no_bundle():
     assert isinstance(value, tuple)
     with pytest.raises(UntrustedError):
         parse_trust(encode((value[0], "receipt", *value[2:])))
+
+
+@pytest.mark.parametrize("first", range(len(CHANGES) + 1))
+@pytest.mark.parametrize("second", range(len(CHANGES) + 1))
+def test_a_bundle_that_grows_in_steps_is_the_one_made_at_once(first, second):
+    steps = sorted((first, second, len(CHANGES)))
+    bundle, done = make_trust(CHARTER, (), None, 0), 0
+    for upto in steps:
+        newest = CHANGES[upto - 1].certified if upto else None
+        bundle = grow_trust(bundle, CHANGES[done:upto], newest, 0)
+        done = upto
+    assert grow_trust(bundle, (), CHAIN[7], UNTIL_MS) == BUNDLE
+
+
+def test_what_is_added_to_a_bundle_is_verified_from_its_last_set_on():
+    held = make_trust(CHARTER, CHANGES[:1], CHANGES[0].certified, UNTIL_MS)
+    with pytest.raises(UntrustedError):
+        grow_trust(held, CHANGES[:1], CHAIN[7], UNTIL_MS)
+    with pytest.raises(UntrustedError):
+        grow_trust(held, CHANGES[2:], CHAIN[7], UNTIL_MS)

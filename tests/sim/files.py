@@ -49,14 +49,20 @@ class Rows:
         return self.rows.get(bytes(key))
 
     def iterator(
-        self, *, start: bytes = b"", stop: bytes | None = None, prefix: bytes = b""
+        self,
+        *,
+        start: bytes = b"",
+        stop: bytes | None = None,
+        prefix: bytes = b"",
+        reverse: bool = False,
     ) -> Iterator[tuple[bytes, bytes]]:
         if self._keys is None:
             self._keys = sorted(self.rows)
-        low = max(start, prefix)
-        for at in range(bisect_left(self._keys, low), len(self._keys)):
+        first = bisect_left(self._keys, max(start, prefix))
+        end = len(self._keys) if stop is None else bisect_left(self._keys, stop)
+        for at in reversed(range(first, end)) if reverse else range(first, end):
             key = self._keys[at]
-            if not key.startswith(prefix) or (stop is not None and key >= stop):
+            if not key.startswith(prefix):
                 return
             yield key, self.rows[key]
 
