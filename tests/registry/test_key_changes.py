@@ -63,7 +63,8 @@ def test_each_agency_and_each_purpose_counts_for_itself(town):
 )
 def test_no_window_holds_more_changes_than_the_network_allows(most, days, waits):
     town = CommitteeTown({**CALM, "key_changes": most, "key_change_days": days})
-    done, now = [], 0
+    done: list[int] = []
+    now = 0
     for number, wait in enumerate(waits):
         town.wait(wait)
         now += wait
@@ -72,4 +73,5 @@ def test_no_window_holds_more_changes_than_the_network_allows(most, days, waits)
         if len(recent) < most:
             done.append(now)
     row = town.state.read(key_changes_key(agency("land"), Purpose.CONSENSUS), KeyChangesRow)
+    assert row is not None
     assert len(row.dates) <= most
