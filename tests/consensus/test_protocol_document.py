@@ -20,3 +20,13 @@ def test_every_test_and_function_that_the_protocol_document_names_exists(project
         if not hasattr(importlib.import_module(f"consensus.{module}"), name)
     ]
     assert missing == []
+
+
+def test_each_invariant_and_each_pitfall_has_a_test_of_its_own(project_root):
+    text = (project_root / "docs/protocol.md").read_text("utf-8")
+    for title, least in (("Invariants", 20), ("Pitfalls that stopped other networks", 16)):
+        section = text.split(f"## {title}\n")[1].split("\n## ")[0]
+        rows = re.findall(r"^\| (?!---)(.+) \|$", section, re.MULTILINE)
+        assert rows[0].split(" | ")[1].startswith("Test"), rows[0]
+        assert len(rows) > least
+        assert [row for row in rows[1:] if "`test" not in row] == []
