@@ -230,7 +230,7 @@ def change_key(run: Run, _arguments: tuple[str, ...]) -> None:
     by_governors = any(signer.term == "agency" for signer in run.head.signers)
     if purpose is not Purpose.CONSENSUS and not by_governors:
         raise SignerWrongError("a consensus key replaces only itself", term="consensus_key")
-    count_key_change(run, agency, purpose)
+    count_key_change(run, agency, purpose, by_governors=by_governors)
     old = row.keys.get(purpose)
     ended = None if old is None else run.state.read(key_key(old), KeyRow)
     if old is not None and ended is not None:

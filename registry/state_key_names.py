@@ -27,9 +27,9 @@ def agency_key(agency_id: AgencyId) -> StateKey:
     return ("agency", agency_id)
 
 
-def key_changes_key(agency_id: AgencyId, purpose: Purpose) -> StateKey:
-    """The last changes of a key of an agency's node: KeyChangesRow."""
-    return ("key_changes", agency_id, purpose.value)
+def key_changes_key(agency_id: AgencyId, purpose: Purpose, *, by_governors: bool) -> StateKey:
+    """The last changes of a key of an agency's node, by governors or itself: KeyChangesRow."""
+    return ("key_changes", agency_id, purpose.value, "agency" if by_governors else "itself")
 
 
 def mandate_key(agency_id: AgencyId, number: int) -> StateKey:

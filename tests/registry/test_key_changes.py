@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from keys.signing import Purpose
 from registry.authority_rows import KeyChangesRow
+from registry.committee import last_set
 from registry.errors import RuleError
 from registry.state_key_names import key_changes_key
 from tests.registry.test_membership import CommitteeTown, agency, change_key
-from tests.registry.town import CALM
+from tests.registry.town import CALM, by, key
 
 LIMIT = "registry.key_changed_too_often"
 
@@ -55,6 +56,23 @@ def test_each_agency_and_each_purpose_counts_for_itself(town):
     assert change(town, 3, purpose="peer") is None
 
 
+def by_itself(town, old, new):
+    hands = [by("consensus_key", "land", "consensus", old), by("new_key", "land", "consensus", new)]
+    return change_key(town, "land", "consensus", new, hands=hands)
+
+
+def test_the_thief_of_a_key_cannot_use_up_the_changes_of_the_governors(town):
+    town.accept(change_key(town, "land", "consensus", "stolen"))
+    town.accept(by_itself(town, "stolen", "of the thief"))
+    assert town.refuse(by_itself(town, "of the thief", "his next")) == LIMIT
+    assert [change(town, number) for number in range(3)] == [None, None, LIMIT]
+    index = last_set(town.state).index_of(agency("land"))
+    assert index is not None
+    assert last_set(town.state)[index].key == key("land", "consensus", "key 1").public
+    town.wait(90)
+    town.accept(by_itself(town, "key 1", "at last"))
+
+
 @settings(max_examples=25)
 @given(
     most=st.integers(1, 3),
@@ -72,6 +90,8 @@ def test_no_window_holds_more_changes_than_the_network_allows(most, days, waits)
         assert change(town, number) == (LIMIT if len(recent) >= most else None)
         if len(recent) < most:
             done.append(now)
-    row = town.state.read(key_changes_key(agency("land"), Purpose.CONSENSUS), KeyChangesRow)
+    row = town.state.read(
+        key_changes_key(agency("land"), Purpose.CONSENSUS, by_governors=True), KeyChangesRow
+    )
     assert row is not None
     assert len(row.dates) <= most
