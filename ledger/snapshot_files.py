@@ -150,16 +150,24 @@ def restore_snapshot(
     data_folder: Path,
     genesis: Genesis,
     tell: Callable[[int, int], None] = lambda _done, _all: None,
+    manifest: Manifest | None = None,
 ) -> Manifest:
     """Put the store of a snapshot into a data folder that has none; verified first, then at once.
 
     A restoring that was interrupted is begun again and finds nothing of the former one.
+
+    Whoever has judged a manifest (its trust, its height) hands that one over: the file may be
+    another by now.
 
     Args:
         folder: The snapshot.
         data_folder: Of a stopped node.
         genesis: Of the node.
         tell: Told how many chunks are done, and of how many.
+        manifest: Of the snapshot, if it was read before; None: it is read from the folder.
+
+    Returns:
+        The manifest by which the store was made.
 
     Raises:
         SnapshotPlaceError: There is a chain store.
@@ -169,7 +177,7 @@ def restore_snapshot(
     """
     if (data_folder / FOLDER).exists():
         raise SnapshotPlaceError("there is a chain store already")
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder) if manifest is None else manifest
     beside = data_folder / RESTORING_FOLDER
     shutil.rmtree(beside, ignore_errors=True)
     restoration = Restoration(beside, genesis, manifest)

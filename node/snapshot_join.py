@@ -62,7 +62,7 @@ def restore_folder(
         trust.extended_by(manifest.trust)
     check_not_older(config, manifest.content.height)
     config.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return restore_snapshot(folder, config.data_folder, genesis, tell)
+    return restore_snapshot(folder, config.data_folder, genesis, tell, manifest)
 
 
 def lowest_height(config: Config) -> int:
@@ -158,11 +158,14 @@ class _Joining:
             if isinstance(result, BaseException):
                 raise result
             try:
-                return await asyncio.to_thread(
-                    restore_snapshot, self._fetched, self._config.data_folder, self._genesis
-                )
+                return await asyncio.to_thread(self._restore, result)
             except InvalidDataError as error:
                 fetch.refuse(error.code)
+
+    def _restore(self, manifest: Manifest) -> Manifest:
+        """Restore what was judged while it was fetched, whatever stands in the folder now."""
+        data_folder, genesis = self._config.data_folder, self._genesis
+        return restore_snapshot(self._fetched, data_folder, genesis, manifest=manifest)
 
     async def stop(self) -> None:
         self._timers.stop()
