@@ -14,7 +14,7 @@ import gc
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -28,6 +28,7 @@ from ledger.errors import CorruptStoreError, DiskRefusedError
 from ledger.genesis import Genesis
 from ledger.ids import AgencyId
 from ledger.snapshot_files import SNAPSHOTS_FOLDER
+from ledger.validators import ValidatorSet
 from node.application import Application
 from node.body_backlog import MARK_FILE, BodyBacklog
 from node.clock import SystemClock
@@ -40,6 +41,7 @@ from node.file_limits import raise_file_limit
 from node.http_peer import PeerListener
 from node.http_snapshots import snapshot_routes
 from node.http_transport import HttpTransport
+from node.interrogation import Answers, Interrogation
 from node.journal import lock_height, read_frames
 from node.logs import JsonLog, Log, where
 from node.loop_ports import LoopNetwork, LoopTimers
@@ -48,14 +50,7 @@ from node.neighbours import Neighbours, peer_keys
 from node.peers import Peers
 from node.service import NodeService
 from node.snapshots import SnapshotShelf
-from node.startup import (
-    Guard,
-    Interrogation,
-    PeerAnswer,
-    Permission,
-    decide_permission,
-    own_vote_verifier,
-)
+from node.startup import Guard, Permission, decide_permission, own_vote_verifier
 from node.storage import (
     Storage,
     is_guard_made_up,
@@ -136,7 +131,7 @@ class Node:
         self.clock = SystemClock()
         self.log: Log = JsonLog(config.name, config.log_level)
         self.threads = ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify")
-        self.conduct: Conduct[AgencyId] = Conduct(config.garbage_max)
+        self.conduct = Conduct[AgencyId](config.garbage_max)
         self.application = Application(storage.store, EntryCache())
         self.next_keys = next_keys = load_next_keys(config)
         self.neighbours = Neighbours(self.application, config, peer_keys(keys, next_keys), self.log)
@@ -183,9 +178,8 @@ class Node:
 
     def _recall_votes(self) -> None:
         """Know the votes in the log again, before a peer that restarts as well asks for its own."""
-        validators = self.application.validators_at(self.application.tip_height + 1)
         events = read_frames(self.storage.wal.frames)
-        self.world.latest_votes.restore(events, validators)
+        self.world.latest_votes.restore(events)
         self._log_height = None if self._options.end_wait else lock_height(events)
 
     def _ports(self) -> Ports:
@@ -258,28 +252,38 @@ class Node:
 
     def _ask_peers(self) -> None:
         """Ask what this key signed before, if it may sign; then begin."""
-        own = self.config.agency
-        validators = self.application.validators_at(self.application.tip_height + 1)
-        is_voter = own is not None and validators.index_of(own) is not None
-        has_signed = self._signer is not None and self._signer.last is not None
-        if self._signer is None or own is None or not (is_voter or has_signed):
+        own, signer = self.config.agency, self._signer
+        is_voter = own is not None and self._voters().index_of(own) is not None
+        if signer is None or own is None or not (is_voter or signer.last is not None):
             self._begin(Permission(1, is_asked=False))
             return
+        first = Guard(signer.last, not self._had_guard, self._log_height)
 
-        def answered(answers: Mapping[AgencyId, PeerAnswer]) -> None:
-            assert self._signer is not None, "only a signer asks"
-            network_id, keys = self.genesis.network_id, self._signer.publics
-            verify = own_vote_verifier(own, validators, network_id, keys)
-            guard = Guard(self._signer.last, not self._had_guard, self._log_height)
-            self._begin(decide_permission(own, guard, answers, validators, verify))
+        def judge(answers: Answers, guard: Guard) -> Permission:
+            voters = self._voters()
+            verify = own_vote_verifier(own, voters, self.genesis.network_id, signer.publics)
+            return decide_permission(own, guard, answers, voters, verify)
 
         self.interrogation = Interrogation(
-            own, validators, network=self.network, timers=self.timers, log=self.log, done=answered
+            own,
+            self._voters,
+            network=self.network,
+            timers=self.timers,
+            log=self.log,
+            done=lambda answers: self._begin(judge(answers, first)),
         )
+        self.interrogation.on_more = lambda answers: self.world.guard_check.learn(
+            judge(answers, replace(first, last=signer.last, log_height=None))
+        )
+        self.world.sync.may_return = self.interrogation.may_return
         if self._options.end_wait:
             self.interrogation.end()
         else:
             self.interrogation.start()
+
+    def _voters(self) -> ValidatorSet:
+        """Return who decides the height after the tip."""
+        return self.application.validators_at(self.application.tip_height + 1)
 
     def _begin(self, permission: Permission) -> None:
         self.log.info("begins", from_height=permission.from_height)

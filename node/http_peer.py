@@ -106,7 +106,7 @@ class PeerService(Protocol):
     def sealed_bodies(self, peer: AgencyId, question: bytes) -> bytes:
         """Return many sealed bodies, see `node.bodies`."""
 
-    def status(self) -> bytes:
+    def status(self, peer: AgencyId) -> bytes:
         """Return what a starting peer wants to know, see `node.startup`."""
 
 
@@ -339,8 +339,8 @@ class PeerListener:
         question = await read_body(request, QUESTION_BYTES_MAX)
         return _answer(self._service.sealed_bodies(request[PEER], question))
 
-    async def _status(self, request: web.Request) -> web.Response:  # noqa: ARG002
-        return _answer(self._service.status())
+    async def _status(self, request: web.Request) -> web.Response:
+        return _answer(self._service.status(request[PEER]))
 
 
 def parse_batch(raw: bytes) -> tuple[bytes, ...]:

@@ -170,7 +170,11 @@ class Intake:
             case SignedPolkaProof():
                 return PolkaProofReceived(open_polka_proof(message, validators, network_id))
             case SignedRoundProof():
-                return RoundProofReceived(open_round_proof(message, validators, network_id))
+                proof = open_round_proof(message, validators, network_id)
+                for vote in proof.votes:
+                    agency = validators[vote.validator].agency_id
+                    self._world.latest_votes.saw(agency, vote.signed)
+                return RoundProofReceived(proof)
             case _:
                 return None
 

@@ -79,9 +79,9 @@ class NodeService:
         application = self._world.application
         return application.validators_at(application.tip_height + 1).index_of(peer) is not None
 
-    def status(self) -> bytes:
+    def status(self, peer: AgencyId) -> bytes:
         """Return what a starting peer wants to know, see `node.startup`."""
-        return self._world.latest_votes.answer(self._world.tip_height)
+        return self._world.latest_votes.answer(self._world.tip_height, peer)
 
 
 async def _not_yet(peer: AgencyId, raw: bytes) -> None:  # noqa: ARG001

@@ -27,15 +27,16 @@ was seen is shown with its signature, which we check.
 
     answer = canonical([1, tip height, [[agency_id bin 16, vote value] ...]])
 
-The votes are the latest that the peer has seen of each validator, see `LatestVotes`.
+The votes are the latest that the peer has seen of each validator, see `LatestVotes`. Who is asked,
+and when enough have answered, is decided in `node.interrogation`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from consensus.events import VoteReceived
-from consensus.messages import SignedVote, VoteType, vote_message
+from consensus.events import RoundProofReceived, StartHeight, VoteReceived
+from consensus.messages import SignedVote, Vote, VoteType, vote_message
 from keys.errors import BadSignatureError, CivregError
 from keys.signing import PublicKey
 from keys.signing import verify as verify_signature
@@ -47,13 +48,12 @@ from ledger.quorum import QuorumCertificate
 from ledger.validators import ValidatorSet
 from node.errors import PeerMisbehavedError
 from node.logs import Log
-from node.ports import Network, Question, Timers
+from node.ports import Question
 from node.signer import Place, SignedKind
 
 STATUS_PATH: Final = "/peer/v1/status"
 STATUS_BYTES_MAX: Final = 8 * MESSAGE_BYTES_MAX
 STATUS: Final = Question(STATUS_PATH, STATUS_BYTES_MAX)
-ASK_AGAIN_MS: Final = 500
 OLD_GUARD_DISTANCE: Final = 2
 """Heights after the highest certified one in which a node with an older guard stays silent."""
 _VERSION: Final = 1
@@ -73,7 +73,11 @@ class PeerAnswer:
 
 
 class LatestVotes:
-    """The latest vote seen of each validator, by height, round and type; for those who restart."""
+    """The latest vote seen of each validator, by height, round and type; for those who restart.
+
+    It remembers every agency that ever was in a set whose votes came here: as many as ballots have
+    admitted. An answer holds as many as a set may have: that of whoever asks, and the newest.
+    """
 
     def __init__(self) -> None:
         self._votes: dict[AgencyId, SignedVote] = {}
@@ -84,22 +88,52 @@ class LatestVotes:
         if known is None or place_of(vote) > place_of(known):
             self._votes[agency] = vote
 
-    def restore(self, events: Iterable[object], validators: ValidatorSet) -> None:
+    def restore(self, events: Iterable[object]) -> None:
         """Remember the votes of a log, so that a restart of ours makes no peer forget its own.
+
+        Each counts for who it is in the set under which it was opened: that of the log's height, or
+        another one of a later height, which the log may not know; then it is passed over.
 
         Args:
             events: Of the consensus log, after a crash.
-            validators: The set of the log's height.
         """
+        sets: dict[bytes, ValidatorSet] = {}
         for event in events:
-            if isinstance(event, VoteReceived) and event.vote.validator < len(validators):
-                self.saw(validators[event.vote.validator].agency_id, event.vote.signed)
+            if isinstance(event, StartHeight):
+                sets[event.validators.digest] = event.validators
+            for vote in _votes_of(event):
+                validators = sets.get(vote.validators_digest)
+                if validators is not None and vote.validator < len(validators):
+                    self.saw(validators[vote.validator].agency_id, vote.signed)
 
-    def answer(self, tip_height: int) -> bytes:
-        """Return what `GET /peer/v1/status` gives."""
-        latest = sorted(self._votes.items())[:VALIDATORS_MAX]
-        votes = tuple((agency, vote.to_value()) for agency, vote in latest)
+    def answer(self, tip_height: int, asker: AgencyId | None = None) -> bytes:
+        """Return what `GET /peer/v1/status` gives.
+
+        Args:
+            tip_height: The highest height that is stored with a certificate.
+            asker: Whose own vote must be in it, however old; None: nobody's.
+        """
+        newest = sorted(
+            self._votes.items(),
+            key=lambda one: (one[0] == asker, place_of(one[1]), one[0]),
+            reverse=True,
+        )
+        chosen = sorted(newest[:VALIDATORS_MAX], key=lambda one: one[0])
+        votes = tuple((agency, vote.to_value()) for agency, vote in chosen)
         return encode((_VERSION, tip_height, votes))
+
+
+def _votes_of(event: object) -> Iterable[Vote]:
+    """Return the votes that an event of a log brings."""
+    match event:
+        case VoteReceived(vote=vote):
+            return (vote,)
+        case RoundProofReceived(proof=proof):
+            return proof.votes
+        case StartHeight(kept=kept):
+            return tuple(one for one in kept if isinstance(one, Vote))
+        case _:
+            return ()
 
 
 def parse_answer(raw: bytes) -> PeerAnswer:
@@ -225,6 +259,11 @@ class GuardCheck:
         self._log = log
         self.permission = Permission(1)
 
+    def learn(self, permission: Permission) -> None:
+        """Take in what later answers say: it can only forbid more."""
+        from_height = max(self.permission.from_height, permission.from_height)
+        self.permission = replace(permission, from_height=from_height)
+
     def may_vote(self, height: int) -> bool:
         """Tell whether votes in a height are permitted."""
         return height >= self.permission.from_height
@@ -257,81 +296,6 @@ def certified_height(answers: Mapping[AgencyId, PeerAnswer], validators: Validat
             if validators.is_skip(weight):
                 return answer_height
     return 0
-
-
-class Interrogation:
-    """Asks until more than two thirds of the weight have answered, then says so once.
-
-    Args:
-        own: This validator.
-        validators: The present set.
-        network: The other nodes.
-        timers: For asking again.
-        log: Takes notes while it waits.
-        done: Called once with all answers.
-    """
-
-    def __init__(
-        self,
-        own: AgencyId,
-        validators: ValidatorSet,
-        *,
-        network: Network,
-        timers: Timers,
-        log: Log,
-        done: Callable[[Mapping[AgencyId, PeerAnswer]], None],
-    ) -> None:
-        self._own = own
-        self._validators = validators
-        self._network = network
-        self._timers = timers
-        self._log = log
-        self._done = done
-        self._answers: dict[AgencyId, PeerAnswer] = {}
-        self.is_over = False
-
-    def start(self) -> None:
-        """Ask; a network whose other validators weigh a third or less does not wait."""
-        self._finish_if_enough()
-        self._ask()
-
-    def end(self) -> None:
-        """Stop waiting, because the operator says so."""
-        if not self.is_over:
-            self._log.warning("interrogation_ended", answers=len(self._answers))
-            self.is_over = True
-            self._done(self._answers)
-
-    def _ask(self) -> None:
-        if self.is_over:
-            return
-        for peer in self._network.peers:
-            if peer not in self._answers and self._validators.index_of(peer) is not None:
-                self._network.ask(peer, STATUS, self._taker(peer))
-        self._timers.after(ASK_AGAIN_MS, self._ask)
-
-    def _taker(self, peer: AgencyId) -> Callable[[bytes | None], None]:
-        def take(raw: bytes | None) -> None:
-            if raw is None or self.is_over:
-                return
-            try:
-                self._answers[peer] = parse_answer(raw)
-            except CivregError as error:
-                self._network.blame(peer, error.code)
-            else:
-                self._finish_if_enough()
-
-        return take
-
-    def _finish_if_enough(self) -> None:
-        weight = 0
-        for agency in (self._own, *self._answers):
-            index = self._validators.index_of(agency)
-            weight += 0 if index is None else self._validators[index].weight
-        if not self.is_over and self._validators.is_quorum(weight):
-            self._log.info("interrogation_done", answers=len(self._answers))
-            self.is_over = True
-            self._done(self._answers)
 
 
 def own_vote_verifier(

@@ -18,6 +18,7 @@ for the paths of `node.sync_wire`; `sync_wire.answer_range` is the answer of an 
 `NodeService.certified_blocks` gives.
 """
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from consensus.messages import Status
@@ -102,6 +103,8 @@ class Sync:
 
     Attributes:
         is_active: Whether this node catches up now, and so does not vote.
+        may_return: Asked before it goes back to voting: whether it may, or will call a function
+            once when it may (`node.interrogation`).
     """
 
     def __init__(
@@ -120,6 +123,8 @@ class Sync:
         self._proof: Held | None = None
         self._is_suspicious = False
         self._is_woken_later = False
+        self._is_held = False
+        self.may_return: Callable[[Callable[[], None]], bool] = _at_once
         self.is_active = False
 
     @property
@@ -219,7 +224,7 @@ class Sync:
 
     def _advance(self) -> None:
         """Apply what continues the tip, ask for what is missing; end at the goal."""
-        if not self.is_active:
+        if not self.is_active or self._is_held:
             return
         has_more = self._apply_some()
         if self._target.tip_height >= self._goal:
@@ -303,8 +308,21 @@ class Sync:
         self._log.warning("sync_refused", peer=peer, height=height, code=code)
 
     def _finish(self) -> None:
+        if not self.may_return(self._let_go):
+            self._is_held = True
+            return
         self.is_active = False
         self._plan.clear()
         self._log.info("sync_done", tip=self._target.tip_height)
         self._target.return_to_voting()
         self._consider(self._honest_height())
+
+    def _let_go(self) -> None:
+        """Return to voting, or catch up with what has come meanwhile."""
+        self._is_held = False
+        self._advance()
+
+
+def _at_once(_then: Callable[[], None]) -> bool:
+    """Let a node return that nobody has to be asked about."""
+    return True

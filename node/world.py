@@ -108,7 +108,7 @@ class NodeWorld:
         )
         self.sync = Sync(self, ports.network, ports.timers, ports.clock, ports.log)
         self.intake = Intake(self, driver, ports)
-        self._guard_check = GuardCheck(
+        self.guard_check = GuardCheck(
             driver.own, driver.last_signed, application.validators_at, ports.log
         )
         self.on_evidence: Callable[[ReportEvidence], None] = _ignore
@@ -135,9 +135,9 @@ class NodeWorld:
             permission: From `node.startup`.
             frames: What the journal held.
         """
-        self._guard_check.permission = permission
+        self.guard_check.permission = permission
         for height in range(max(1, self.tip_height - OWN_CERTIFICATES), self.tip_height + 1):
-            self._guard_check.mind(self._application.store.quorum_certificate(height))
+            self.guard_check.mind(self._application.store.quorum_certificate(height))
         self._is_voting = True
         self._driver.start(self._next_start(), frames)
         self._wake_if_work()
@@ -254,7 +254,7 @@ class NodeWorld:
     def apply_certified(self, block_raw: bytes, certificate: QuorumCertificate) -> None:
         """Verify, execute and store the block after the tip; see `sync.SyncTarget`."""
         block = open_certified(self._application, block_raw, certificate)
-        self._guard_check.mind(certificate)
+        self.guard_check.mind(certificate)
         self._application.commit(block, certificate)
 
     def leave_voting(self) -> None:
@@ -353,7 +353,7 @@ class NodeWorld:
             parameters=self._application.parameters_at(height),
             previous_time_ms=self._application.tip_time_ms,
             now_ms=self._ports.clock.now_ms(),
-            may_vote=self._guard_check.may_vote(height),
+            may_vote=self.guard_check.may_vote(height),
         )
 
     def _wake_and_turn(self) -> None:

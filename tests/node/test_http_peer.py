@@ -80,8 +80,8 @@ class Service:
     def sealed_bodies(self, peer, question):
         return answer_question(question, lambda digest: digest + peer)
 
-    def status(self):
-        return b"status"
+    def status(self, peer):
+        return b"status of %s" % peer
 
 
 @contextlib.asynccontextmanager

@@ -1,12 +1,15 @@
 """A snapshot of a folder is judged and restored by one and the same manifest."""
 
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.snapshot_files import MANIFEST_FILE, read_manifest, write_snapshot
 from ledger.store import ChainStore
 from ledger.store_proofs import trust_bundle
+from ledger.trust import TrustBundle
 from node.config import load_config
 from node.snapshot_join import restore_folder
 from tests.node.grown_chain import grow_chain
@@ -20,10 +23,10 @@ BIG_MS = 10**14
 class Swapping:
     """Trust that, once it has been asked for its judgement, puts another manifest in the place."""
 
-    def __init__(self, folder, other):
+    def __init__(self, folder: Path, other: Path):
         self._folder, self._other = folder, other
 
-    def extended_by(self, _bundle):
+    def extended_by(self, _bundle: TrustBundle) -> None:
         shutil.copy(self._other / MANIFEST_FILE, self._folder / MANIFEST_FILE)
 
 
@@ -49,7 +52,8 @@ def test_a_manifest_that_is_exchanged_after_it_was_judged_is_not_the_one_restore
 ):
     town, folder, older, _trust = snapshots
     config = load_config(make_town_homes(tmp_path / "homes", town)[0])
-    manifest = restore_folder(config, folder, lambda _done, _all: None, Swapping(folder, older))
+    swapping: Any = Swapping(folder, older)
+    manifest = restore_folder(config, folder, lambda _done, _all: None, swapping)
     assert read_manifest(folder).content.height == OLDER, "it was exchanged in between"
     assert manifest.content.height == HEIGHTS
     with ChainStore.open(config.data_folder) as store:

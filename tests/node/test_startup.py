@@ -1,26 +1,29 @@
 """What peers say decides where a restarted validator may vote."""
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.events import VoteReceived
+from consensus.events import RoundProofReceived, StartHeight, VoteReceived
 from consensus.messages import SignedVote, VoteType, open_vote, vote_message
+from consensus.parameters import LAN
+from consensus.proofs import SignedRoundProof, open_round_proof
 from keys.signing import SoftwareKey
-from ledger.canonical import encode
 from ledger.errors import InvalidDataError
+from ledger.fields import INTEGER_MAX
 from ledger.ids import AgencyId
+from ledger.limits import VALIDATORS_MAX
 from ledger.quorum import QuorumCertificate, precommit_message
+from ledger.validators import ValidatorSet
 from node.errors import PeerMisbehavedError
 from node.logs import SilentLog
 from node.signer import Place, SignedKind
 from node.startup import (
-    STATUS_PATH,
+    STATUS_BYTES_MAX,
     Guard,
     GuardCheck,
-    Interrogation,
     LatestVotes,
     PeerAnswer,
     Permission,
@@ -29,7 +32,6 @@ from node.startup import (
     parse_answer,
     place_of,
 )
-from tests.node.invented_ports import InventedNetwork, InventedTimers
 from tests.node.invented_world import AGENCIES, KEYS, NETWORK, VALIDATORS
 
 OWN = AGENCIES[0]
@@ -114,8 +116,71 @@ def test_an_own_signature_that_is_news_to_the_guard_shows_that_it_was_restored(
 def test_the_votes_of_a_log_are_remembered_for_those_who_ask():
     latest = LatestVotes()
     votes = [open_vote(vote(3, 0, kind), VALIDATORS, NETWORK) for kind in VoteType]
-    latest.restore([b"block", *map(VoteReceived, votes)], VALIDATORS)
+    latest.restore([start_of(3), b"block", *map(VoteReceived, votes)])
     assert parse_answer(latest.answer(2)).votes == {OWN: votes[-1].signed}
+
+
+def start_of(height, kept=(), validators=VALIDATORS):
+    return StartHeight(
+        height=height,
+        validators=validators,
+        parameters=LAN,
+        previous_time_ms=1_000,
+        now_ms=2_000,
+        kept=tuple(kept),
+    )
+
+
+def test_votes_that_came_too_early_or_in_a_round_proof_are_remembered_as_well():
+    early = open_vote(vote(3, index=1), VALIDATORS, NETWORK)
+    latest = LatestVotes()
+    latest.restore([start_of(3, [early])])
+    assert parse_answer(latest.answer(2)).votes == {AGENCIES[1]: early.signed}
+    votes = tuple(vote(3, 2, index=index) for index in (0, 2, 3))
+    proof = open_round_proof(SignedRoundProof(3, 2, votes), VALIDATORS, NETWORK)
+    latest.restore([start_of(3), RoundProofReceived(proof)])
+    assert parse_answer(latest.answer(2)).votes == {
+        AGENCIES[1]: early.signed,
+        **{AGENCIES[index]: vote for index, vote in zip((0, 2, 3), votes, strict=True)},
+    }
+
+
+def test_a_vote_opened_under_another_set_than_the_logs_is_told_as_nobody_elses():
+    """Its index is that of another set: the log's set would make it the vote of a stranger."""
+    reversed_set = ValidatorSet(
+        tuple(replace(VALIDATORS[index], key=KEYS[3 - index].public) for index in range(4))
+    )
+    foreign = open_vote(vote(4, index=0, key=KEYS[3]), reversed_set, NETWORK)
+    latest = LatestVotes()
+    latest.restore([start_of(3), VoteReceived(foreign)])
+    assert parse_answer(latest.answer(2)).votes == {}
+    latest.restore([start_of(4, validators=reversed_set), VoteReceived(foreign)])
+    assert parse_answer(latest.answer(2)).votes == {AGENCIES[0]: foreign.signed}
+
+
+@pytest.mark.parametrize("members", [1, 63, 64, 65, 200])
+def test_whoever_asks_hears_of_its_own_vote_however_many_agencies_there_ever_were(members):
+    """A set has 64 members at most, a register of many years more agencies than that."""
+    agencies = [AgencyId(number.to_bytes(16, "big")) for number in range(members)]
+    latest = LatestVotes()
+    for place, agency in enumerate(agencies):
+        latest.saw(agency, SignedVote(VoteType.PREVOTE, place + 1, 0, None, 0, bytes(64)))
+    for place, agency in enumerate(agencies):
+        read = parse_answer(latest.answer(members, agency))
+        assert read.votes[agency].height == place + 1
+        assert len(read.votes) == min(members, VALIDATORS_MAX)
+    newest = agencies[-VALIDATORS_MAX:]
+    assert sorted(parse_answer(latest.answer(members)).votes) == newest
+
+
+def test_an_answer_of_64_long_votes_fits_into_what_is_read():
+    latest = LatestVotes()
+    for number in range(VALIDATORS_MAX):
+        agency = AgencyId(number.to_bytes(16, "big"))
+        latest.saw(
+            agency, SignedVote(VoteType.PRECOMMIT, INTEGER_MAX, 2**32, bytes(32), 63, bytes(64))
+        )
+    assert len(latest.answer(INTEGER_MAX)) < STATUS_BYTES_MAX // 8
 
 
 def test_one_liar_cannot_invent_a_certified_height_or_a_vote_of_ours():
@@ -158,58 +223,6 @@ def test_no_bytes_of_a_peer_raise_anything_else(raw):
     except InvalidDataError:
         return
     assert raw.startswith(b"\x93")
-
-
-def start(network, validators=VALIDATORS):
-    timers = InventedTimers()
-    answers: list[Any] = []
-    interrogation = Interrogation(
-        OWN, validators, network=network, timers=timers, log=SilentLog(), done=answers.append
-    )
-    interrogation.start()
-    return interrogation, timers, answers
-
-
-def test_more_than_two_thirds_are_waited_for_and_then_it_ends_once():
-    network = InventedNetwork(AGENCIES[1:])
-    for peer in AGENCIES[1:]:
-        network.served[peer, STATUS_PATH] = LatestVotes().answer(4)
-    del network.served[AGENCIES[1], STATUS_PATH]
-    del network.served[AGENCIES[2], STATUS_PATH]
-    _interrogation, timers, answers = start(network)
-    network.answer_all()
-    assert answers == []
-    network.served[AGENCIES[2], STATUS_PATH] = LatestVotes().answer(4)
-    timers.fire_all()
-    network.answer_all()
-    assert len(answers) == 1
-    timers.fire_all()
-    network.answer_all()
-    assert len(answers) == 1
-
-
-def test_a_single_validator_does_not_wait_for_anybody():
-    alone = type(VALIDATORS)(VALIDATORS.validators[:1])
-    _interrogation, _timers, answers = start(InventedNetwork([]), alone)
-    assert answers == [{}]
-
-
-def test_an_operator_can_end_the_wait():
-    interrogation, _timers, answers = start(InventedNetwork(AGENCIES[1:]))
-    interrogation.end()
-    interrogation.end()
-    assert answers == [{}]
-
-
-@pytest.mark.parametrize("raw", [b"", encode([1, 2]), encode([2, 0, []])])
-def test_a_peer_that_answers_nonsense_is_blamed_and_not_counted(raw):
-    network = InventedNetwork(AGENCIES[1:])
-    for peer in AGENCIES[1:]:
-        network.served[peer, STATUS_PATH] = raw
-    _interrogation, _timers, answers = start(network)
-    network.answer_all()
-    assert answers == []
-    assert [peer for peer, _reason in network.blamed] == sorted(AGENCIES[1:])
 
 
 def test_a_guard_ahead_of_its_log_keeps_us_silent_in_that_height():

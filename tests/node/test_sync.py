@@ -1,6 +1,7 @@
 """Catching up from several peers of which some lie, on an invented network, clock and chain."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -120,6 +121,27 @@ def test_two_heights_behind_by_more_than_a_third_leaves_syncs_and_returns():
     world.run_to(30)
     assert world.target.voting == ["left", "returned"]
     assert world.target.chain == [block(height) for height in range(1, 31)]
+
+
+def test_it_stays_silent_at_the_tip_until_it_may_return_and_takes_in_what_came_meanwhile():
+    world = World()
+    gates: list[Any] = []
+
+    def may_return(then):
+        gates.append(then)
+        return len(gates) > 1
+
+    world.sync.may_return = may_return
+    world.say(5)
+    world.run_until(lambda: gates)
+    world.run(world.time_ms + 10 * QUESTION_MS)
+    assert (world.target.tip_height, world.target.voting) == (5, ["left"])
+    world.say(9)
+    world.run(world.time_ms + 10 * QUESTION_MS)
+    assert (world.target.tip_height, len(gates), world.sync.is_active) == (5, 1, True)
+    gates[0]()
+    world.run_to(9)
+    assert world.target.voting == ["left", "returned"]
 
 
 def test_one_peer_alone_can_prove_it_with_a_certificate():

@@ -137,7 +137,7 @@ def test_votes_of_the_others_decide_and_the_block_is_stored_and_served(setting):
     assert setting.driver.height == 2
     assert setting.service.certified_block(1) is not None
     assert setting.service.block_bytes(block_id) is not None
-    answer = parse_answer(setting.service.status())
+    answer = parse_answer(setting.service.status(setting.members[0]))
     assert answer.tip_height == 1
     assert set(answer.votes) == {setting.members[0], setting.members[2]}
 

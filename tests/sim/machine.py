@@ -5,7 +5,7 @@ admission, sync, exchange of blocks, bodies, retelling, questions at the start. 
 asyncio, TLS, HTTP and everything that faces the public.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,6 +19,7 @@ from keys.hashing import Digest
 from keys.signing import Purpose
 from ledger.errors import CorruptWalError, DiskRefusedError, InvalidDataError
 from ledger.ids import AgencyId
+from ledger.validators import ValidatorSet
 from ledger.wal import repair
 from node.admission import Admission
 from node.application import Application
@@ -29,6 +30,7 @@ from node.conduct import Conduct
 from node.driver import Driver
 from node.entry_cache import EntryCache
 from node.gossip import ENTRIES_PATH, Gossip, parse_parcel
+from node.interrogation import Answers, Interrogation
 from node.journal import lock_height, read_frames
 from node.logs import SilentLog
 from node.mempool import Mempool
@@ -39,8 +41,7 @@ from node.signer import create_guard
 from node.startup import (
     STATUS_PATH,
     Guard,
-    Interrogation,
-    PeerAnswer,
+    Permission,
     certified_height,
     decide_permission,
     own_vote_verifier,
@@ -146,10 +147,9 @@ class Process:
         self.begun = False
 
     def _recall_votes(self) -> None:
-        validators = self.application.validators_at(self.application.tip_height + 1)
         events = read_frames(self.storage.wal.frames)
         self.log_height = lock_height(events)
-        self.world.latest_votes.restore(events, validators)
+        self.world.latest_votes.restore(events)
 
     def _add_public_side(self, vault: Any, log: Any) -> None:
         """What `node.public_side` adds for entries."""
@@ -165,26 +165,35 @@ class Process:
     def ask_peers(self) -> None:
         """Ask what this key signed before; then begin."""
         machine, own = self.machine, self.machine.agency
-        validators = self.application.validators_at(self.application.tip_height + 1)
+        network_id = machine.network.genesis.network_id
 
-        def answered(answers: Mapping[AgencyId, PeerAnswer]) -> None:
-            verify = own_vote_verifier(own, validators, machine.network.genesis.network_id)
-            guard = Guard(self.signer.last, not self.had_guard, self.log_height)
-            permission = decide_permission(own, guard, answers, validators, verify)
-            certified = certified_height(answers, validators)
+        def voters() -> ValidatorSet:
+            return self.application.validators_at(self.application.tip_height + 1)
+
+        def judge(answers: Answers, log_height: int | None) -> Permission:
+            verify = own_vote_verifier(own, voters(), network_id)
+            guard = Guard(self.signer.last, not self.had_guard, log_height)
+            return decide_permission(own, guard, answers, voters(), verify)
+
+        def answered(answers: Answers) -> None:
+            permission = judge(answers, self.log_height)
+            certified = certified_height(answers, voters())
             machine.simulation.checks.permitted(machine, permission, certified)
             self.world.start(permission, tuple(self.storage.wal.frames))
             self.begun = True
             self._backlog.start()
 
-        Interrogation(
+        interrogation = Interrogation(
             own,
-            validators,
+            voters,
             network=self.network,
             timers=self.timers,
             log=machine.log,
             done=answered,
-        ).start()
+        )
+        interrogation.on_more = lambda answers: self.world.guard_check.learn(judge(answers, None))
+        self.world.sync.may_return = interrogation.may_return
+        interrogation.start()
 
     def submit(self, submissions: list[Submission]) -> None:
         """What `node.admission_queue` does with a batch, without worker threads."""
@@ -228,7 +237,7 @@ class Process:
             self.take_entries(peer, body)
             return b""
         assert path == STATUS_PATH, f"nobody asks for {path}"
-        return self.service.status()
+        return self.service.status(peer)
 
 
 class Machine:
