@@ -32,7 +32,8 @@ The driver, one task that owns the state, owes it this.
    StartHeight for the height after them, too; those heights are not decided here.
 9. A message is opened under the set of its height: the present set for height h, the set of h + 1
    for h + 1; for h + 2, which may not be known yet, the same. When a height begins, kept messages
-   that were opened under another set than its own are dropped; rebroadcast brings them again.
+   that were opened under another set than its own are dropped; rebroadcast brings them again. The
+   first that is opened under the right one drops those of the wrong one before that.
 10. Start after a crash: feed the log's events to `begin` and `step` and throw all effects away;
     then carry out `resume(state)` once. The state is the one before the crash (but for messages of
     later heights that were kept before the log was cut; rebroadcast brings them). What was cast
@@ -139,12 +140,16 @@ def resume(state: State) -> tuple[Effect, ...]:
     return outstanding(state)
 
 
-def is_known(state: State, message: SignedMessage | QuorumCertificate) -> bool:
+def is_known(
+    state: State, message: SignedMessage | QuorumCertificate, validators_digest: bytes = b""
+) -> bool:
     """Tell whether a message would change nothing, before any signature of it is verified.
 
     Args:
         state: The present one.
         message: From the wire. STATUS and EVIDENCE are never known here.
+        validators_digest: Of the set under which it would be opened. What was kept of a later
+            height under another set does not make it known: validator 2 may be somebody else now.
 
     Returns:
         True for duplicates, messages of past or far heights, and what there is no room for. False
@@ -152,36 +157,39 @@ def is_known(state: State, message: SignedMessage | QuorumCertificate) -> bool:
     """
     match message:
         case SignedVote():
-            return _is_vote_known(state, message)
+            return _is_vote_known(state, message, validators_digest)
         case SignedProposal():
             if message.height != state.height:
-                kept = future.DatedProposal(Proposal(message, b""), 0)
+                kept = future.DatedProposal(Proposal(message, validators_digest), 0)
                 return future.refuses(state.future, state.height, kept)
             return refuses_proposal(state, message)
         case SignedPolkaProof():
-            return _is_quorum_known(state, message, VoteType.PREVOTE)
+            return _is_quorum_known(state, message, VoteType.PREVOTE, validators_digest)
         case QuorumCertificate():
-            return _is_quorum_known(state, message, VoteType.PRECOMMIT)
+            return _is_quorum_known(state, message, VoteType.PRECOMMIT, validators_digest)
         case SignedRoundProof():
-            return all(_is_vote_known(state, vote) for vote in message.votes)
+            return all(_is_vote_known(state, vote, validators_digest) for vote in message.votes)
         case _:
             return False
 
 
-def _is_vote_known(state: State, vote: SignedVote) -> bool:
+def _is_vote_known(state: State, vote: SignedVote, validators_digest: bytes) -> bool:
     if vote.height != state.height:
-        return future.refuses(state.future, state.height, Vote(vote, b""))
+        return future.refuses(state.future, state.height, Vote(vote, validators_digest))
     if vote.validator >= len(state.start.validators):
         return False
     return state.tally.knows(vote, max(state.round, 0))
 
 
 def _is_quorum_known(
-    state: State, proof: SignedPolkaProof | QuorumCertificate, vote_type: VoteType
+    state: State,
+    proof: SignedPolkaProof | QuorumCertificate,
+    vote_type: VoteType,
+    validators_digest: bytes,
 ) -> bool:
     if proof.height != state.height:
         place = (proof.height, proof.round, proof.block_id)
-        kept = Quorum(vote_type, *place, proof.signatures, b"")
+        kept = Quorum(vote_type, *place, proof.signatures, validators_digest)
         return future.refuses(state.future, state.height, kept)
     return state.tally.has_quorum_for(proof.round, vote_type, proof.block_id)
 

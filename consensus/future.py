@@ -2,8 +2,10 @@
 
 For each height and validator: four votes of each type (the first three that came and the one of the
 highest round), two proposals. For each height eight quorums, of the highest rounds. All were
-verified under the set that the driver expects for their height; when the height begins, those
-verified under another set than its real one are dropped.
+verified under the set that the driver expects for their height, which for the farther one may turn
+out to be another. Whoever was verified later was verified by who knew more: such a message takes
+the place of all that were verified under another set, and finds none of their room taken. When the
+height begins, those verified under another set than its real one are dropped.
 
 Source: the design's consensus.md (Future votes) and architecture.md, section 6.
 """
@@ -62,7 +64,7 @@ def keep(future: FutureMessages, height: int, message: Kept) -> FutureMessages:
     if refuses(future, height, message):
         return future
     message_height = _height_of(message)
-    kept = future.of(message_height)
+    kept = _of_its_set(future, message)
     rivals = _rivals(future, message)
     if len(rivals) >= _rivals_max(message):
         pick = min if isinstance(message, Quorum) else max
@@ -72,12 +74,14 @@ def keep(future: FutureMessages, height: int, message: Kept) -> FutureMessages:
 
 
 def refuses(future: FutureMessages, height: int, message: Kept) -> bool:
-    """Tell whether a message would not be kept: too far, already known, or no room for it."""
-    message_height = _height_of(message)
-    if not height < message_height <= height + FUTURE_HEIGHTS_MAX:
+    """Tell whether a message would not be kept: too far, already known, or no room for it.
+
+    One of which nobody has said under which set it is to be verified is compared with all.
+    """
+    if not height < _height_of(message) <= height + FUTURE_HEIGHTS_MAX:
         return True
     content = _content(message)
-    if any(_content(one) == content for one in future.of(message_height)):
+    if any(_content(one) == content for one in _of_its_set(future, message)):
         return True
     rivals = _rivals(future, message)
     if len(rivals) < _rivals_max(message):
@@ -128,9 +132,15 @@ def _rivals_max(message: Kept) -> int:
             return FUTURE_QUORUMS_MAX
 
 
+def _of_its_set(future: FutureMessages, message: Kept) -> tuple[Kept, ...]:
+    """Return what is kept of a message's height under its set; all of it if it names none."""
+    kept, digest = future.of(_height_of(message)), _digest_of(message)
+    return kept if not digest else tuple(one for one in kept if _digest_of(one) == digest)
+
+
 def _rivals(future: FutureMessages, message: Kept) -> tuple[Kept, ...]:
     """Return the kept messages of its height that compete with a message for the same room."""
-    kept = future.of(_height_of(message))
+    kept = _of_its_set(future, message)
     match message:
         case Vote():
             return tuple(

@@ -122,6 +122,7 @@ class Application:
         self._entries = entries
         self._state = State(store.state_reader())
         self._executions: dict[Digest, tuple[Block, Execution]] = {}
+        self._following: tuple[int, ValidatorSet] | None = None
         self.recent_evidence = RecentEvidence(store.height, store.block)
         self.on_committed: list[Callable[[Committed], None]] = []
 
@@ -159,7 +160,10 @@ class Application:
         if height == self.tip_height + 1:
             return self._store.tip.validators
         if height > self.tip_height:  # The state after the tip decides two heights, not more.
-            return validator_set_at(self._state, self.tip_height + 2)
+            if self._following is None or self._following[0] != self.tip_height:
+                found = validator_set_at(self._state, self.tip_height + 2)
+                self._following = (self.tip_height, found)
+            return self._following[1]
         return self._store.validators_at(height)
 
     def header_digest(self, height: int) -> Digest | None:
@@ -259,6 +263,7 @@ class Application:
         )
         self._state.absorb(execution.state)
         self._state.settle()
+        self._following = None
         self._executions.clear()
         self.recent_evidence.committed(block)
         committed = Committed(block, execution.outcomes)

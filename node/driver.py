@@ -199,9 +199,9 @@ class Driver:
         """Give an input; `block` is the bytes of the block that it names, to be kept on disk."""
         self._inputs.append((event, block))
 
-    def is_known(self, message: SignedMessage) -> bool:
-        """Tell whether a message from the wire would change nothing, so need not be verified."""
-        return self._state is None or is_known(self._state, message)
+    def is_known(self, message: SignedMessage, validators_digest: bytes = b"") -> bool:
+        """Tell whether a message from the wire would change nothing; see `engine.is_known`."""
+        return self._state is None or is_known(self._state, message, validators_digest)
 
     def turn(self) -> None:
         """Work until no input is left: log all, sync once, then give them to the core."""

@@ -126,16 +126,17 @@ class Intake:
             return None
         if not next_height <= message.height < next_height + FUTURE_HEIGHTS_MAX + 1:
             return None
-        if self._world.sync.is_active or self._driver.is_known(message):
+        validators = self._world.validators_at(message.height)
+        if self._world.sync.is_active or self._driver.is_known(message, validators.digest):
             return None
-        signer = self._far_signer(message)
+        signer = self._far_signer(message, validators)
         if signer is not None and self._far.wait_ms(signer, now_ms):
             return None
         is_later = message.height > next_height
         if is_later and self._unexplained.wait_ms(peer.hex(), now_ms):
             return None
         try:
-            event = self._verified(message, self._world.validators_at(message.height))
+            event = self._verified(message, validators)
         except (InvalidDataError, BadSignatureError):
             if is_later:
                 self._unexplained.spend(peer.hex(), 1, now_ms)
@@ -145,8 +146,11 @@ class Intake:
             self._far.spend(signer, 1, now_ms)
         return event
 
-    def _far_signer(self, message: SignedMessage) -> str | None:
-        """Return who is to have signed a vote or proposal that lies far ahead; None for others."""
+    def _far_signer(self, message: SignedMessage, validators: ValidatorSet) -> str | None:
+        """Return who is to have signed a vote or proposal that lies far ahead; None for others.
+
+        By agency: an index is somebody else's after the set has changed.
+        """
         state = self._driver.state
         if isinstance(message, SignedVote):
             index = message.validator
@@ -155,7 +159,8 @@ class Intake:
         else:
             return None
         is_far = state is None or message.height > state.height or message.round > state.round + 1
-        return str(index) if is_far else None
+        is_member = index < len(validators)  # who is none is refused when it is opened
+        return validators[index].agency_id.hex() if is_far and is_member else None
 
     def _verified(self, message: SignedMessage, validators: ValidatorSet) -> Event | None:
         network_id = self._world.application.network_id

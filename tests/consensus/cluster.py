@@ -223,9 +223,9 @@ class HonestNode:
 
     def _message(self, raw: bytes) -> None:
         message = parse_message(raw)
-        if engine.is_known(self.state, message):
-            return
         context = (self.set_at(message.height), NETWORK_ID)
+        if engine.is_known(self.state, message, context[0].digest):
+            return
         match message:
             case SignedVote():
                 self._give(VoteReceived(open_vote(message, *context)))

@@ -32,6 +32,7 @@ from consensus.proofs import (
     check_justifies,
 )
 from ledger.quorum import QuorumCertificate
+from ledger.validators import ValidatorSet
 from tests.consensus.committee import (
     FOUR,
     NO_SIGNATURE,
@@ -42,6 +43,7 @@ from tests.consensus.committee import (
     B,
     Node,
     committee,
+    key,
     proposal,
     quorum,
     start,
@@ -260,6 +262,41 @@ def test_messages_kept_under_another_validator_set_are_dropped():
     assert engine.kept_messages(node.state, 2, other) == ()
     node.give(start(2, validators=other, kept=node.state.future.of(2)))
     assert node.state.phase is Phase.WAIT
+
+
+OTHER = ValidatorSet((FOUR[0], replace(FOUR[1], key=key(101).public), FOUR[2], FOUR[3]))
+"""The second validator is somebody else, or votes with another key."""
+
+
+def other_vote(vote_type, block, round_number=0):
+    """A vote of the second validator of the other set."""
+    return vote(1, vote_type, block, round_number, height=3, validators=OTHER)
+
+
+def test_a_vote_opened_under_the_right_set_is_not_taken_for_one_that_a_former_member_signed():
+    """Two heights ahead the set was a guess; a liar who leaves must not silence who comes."""
+    node = Node.of(0)
+    node.give(VoteReceived(vote(1, PREVOTE, A, height=3)))
+    genuine = other_vote(PREVOTE, A)
+    assert engine.is_known(node.state, genuine.signed, FOUR.digest)
+    assert engine.is_known(node.state, genuine.signed), "nobody said under which set"
+    assert not engine.is_known(node.state, genuine.signed, OTHER.digest)
+    node.give(VoteReceived(genuine))
+    assert engine.kept_messages(node.state, 3, OTHER) == (genuine,)
+    assert engine.kept_messages(node.state, 3, FOUR) == (), "what was guessed is gone"
+
+
+def test_who_leaves_takes_no_room_of_who_comes_in_its_place():
+    node = Node.of(0)
+    for number in range(9):
+        for block in (A, B):
+            node.give(VoteReceived(vote(1, PREVOTE, block, number, height=3)))
+    assert engine.is_known(node.state, other_vote(PREVOTE, A).signed, FOUR.digest), "no room"
+    for number in range(3):
+        genuine = other_vote(PREVOTE, A, number)
+        assert not engine.is_known(node.state, genuine.signed, OTHER.digest)
+        node.give(VoteReceived(genuine))
+    assert [one.round for one in engine.kept_messages(node.state, 3, OTHER)] == [0, 1, 2]
 
 
 def test_what_is_kept_of_a_future_height_is_bounded_for_each_validator():
