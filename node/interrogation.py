@@ -56,6 +56,7 @@ class Interrogation:
         self._done = done
         self._answers: dict[AgencyId, PeerAnswer] = {}
         self._is_ended = False
+        self._has_begun = False
         self.on_more: Callable[[Answers], None] = _ignore
         self.is_over = False
 
@@ -73,24 +74,30 @@ class Interrogation:
     def may_return(self, then: Callable[[], None]) -> bool:
         """Tell whether this node may go back to voting; else ask on and call `then` once.
 
-        It may while it is waited for anyway, where the present set does not know it, and where
-        those who have answered weigh enough in that set.
+        It may as long as it has not begun at all, where the present set does not know it, and where
+        those who have answered weigh enough in that set. Asked again, the last `then` counts.
 
         Args:
             then: Called when enough have answered, after `on_more`.
         """
+        if not self._has_begun:
+            return True
         is_member = self._validators().index_of(self._own) is not None
-        if not self.is_over or not is_member or self._is_enough():
+        if not is_member or self._is_enough():
+            if not self.is_over:
+                self.is_over = True
+                self.on_more(self._answers)
             return True
 
         def done(answers: Answers) -> None:
             self.on_more(answers)
             then()
 
-        self._log.info("interrogation_again", answers=len(self._answers))
         self._done = done
-        self.is_over = False
-        self._ask()
+        if self.is_over:
+            self._log.info("interrogation_again", answers=len(self._answers))
+            self.is_over = False
+            self._ask()
         return False
 
     def _ask(self) -> None:
@@ -131,7 +138,7 @@ class Interrogation:
             self._finish()
 
     def _finish(self) -> None:
-        self.is_over = True
+        self.is_over = self._has_begun = True
         self._done(self._answers)
 
 

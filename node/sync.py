@@ -1,9 +1,11 @@
 """A node that is behind leaves voting, fetches certified blocks, and comes back by itself.
 
 Behind is who is two heights or more below what more than a third of the weight says it has stored
-(one of them is honest), or below a quorum certificate that verifies. One height behind is normal
-for a moment; whoever stays there for `PATIENCE_MS` catches up the same way, also when a single
-peer, which may be the only one that saw enough precommits, proves it with a certificate.
+(one of them is honest), or below a quorum certificate that verifies; where too few of those whom
+our set names are left to say it, a new one proves with the certificates before the change of the
+set that these heights are there (`node.sync_search`). One height behind is normal for a moment;
+whoever stays there for `PATIENCE_MS` catches up the same way, also when a single peer, which may be
+the only one that saw enough precommits, proves it with a certificate.
 
 Ranges of blocks are asked of several peers at once (`node.sync_plan` says which of whom), checked
 as they come, and applied strictly in order: certificate under the set of its height, links,
@@ -33,6 +35,7 @@ from node.errors import InvalidProposalError
 from node.logs import Log
 from node.ports import Network, Timers
 from node.sync_plan import Ask, Held, Source, SyncPlan
+from node.sync_search import ProofSearch
 from node.sync_wire import parse_certified_block, parse_range, question_for, question_for_range
 
 BEHIND_MIN: Final = 2
@@ -133,6 +136,11 @@ class Sync:
         return self._goal
 
     @property
+    def _is_fetching(self) -> bool:
+        """Whether this node catches up and does not merely wait for its leave to vote."""
+        return self.is_active and not self._is_held
+
+    @property
     def is_caught_up(self) -> bool:
         """Whether more than a third of the weight says where it is, and this node is there."""
         reached = self._honest_height()
@@ -165,26 +173,41 @@ class Sync:
             self._probe(peer, height + 1)
 
     def _probe(self, peer: AgencyId, claimed: int) -> None:
-        """Let a single peer prove with one certificate that we are behind."""
-        if self.is_active or peer in self._probed:
+        """Let a single peer prove with a certificate that we are behind.
+
+        That of the height it claims does not hold where the set has changed in between: then it may
+        prove the highest one up to the change, found by halving, after the block that comes next.
+        """
+        if self._is_fetching or peer in self._probed:
             return
         self._probed.add(peer)
+        self._seek(peer, ProofSearch(self._target.tip_height, claimed))
+
+    def _seek(self, peer: AgencyId, search: ProofSearch) -> None:
+        height = search.height
+        if height is None or self._is_fetching:
+            self._timers.after(PROBE_EVERY_MS, lambda: self._probed.discard(peer))
+            self._consider(search.proved)
+            return
 
         def take(raw: bytes | None) -> None:
-            self._timers.after(PROBE_EVERY_MS, lambda: self._probed.discard(peer))
-            if raw is None:
-                return
-            try:
-                block_raw, certificate = parse_certified_block(raw)
-                self._target.check_certificate(certificate)
-            except (InvalidDataError, BadSignatureError):
-                return  # the set may have changed since our tip: nobody's fault
-            if certificate.height == claimed:
-                if claimed == self._target.tip_height + 1:  # it may be gone when we ask again
-                    self._proof = Held(peer, block_raw, certificate)
-                self._consider(claimed)
+            search.answered(holds=None if raw is None else self._holds(peer, height, raw))
+            self._seek(peer, search)
 
-        self._network.ask(peer, question_for(claimed), take)
+        self._network.ask(peer, question_for(height), take)
+
+    def _holds(self, peer: AgencyId, height: int, raw: bytes) -> bool:
+        """Tell whether a certificate of a height came that verifies; nobody is to blame if not."""
+        try:
+            block_raw, certificate = parse_certified_block(raw)
+            self._target.check_certificate(certificate)
+        except (InvalidDataError, BadSignatureError):
+            return False  # the set may have changed since our tip
+        if certificate.height != height:
+            return False
+        if height == self._target.tip_height + 1:  # it may be gone when we ask again
+            self._proof = Held(peer, block_raw, certificate)
+        return True
 
     def _honest_height(self) -> int:
         validators = self._target.validators_at(self._target.tip_height + 1)
@@ -211,7 +234,9 @@ class Sync:
 
     def _activate(self, reached: int) -> None:
         self._goal = max(self._goal, reached)
-        if not self.is_active:
+        if self._is_held:
+            self._let_go()
+        elif not self.is_active:
             self.is_active = True
             self._log.info("sync_started", tip=self._target.tip_height, goal=self._goal)
             self._target.leave_voting()
@@ -318,7 +343,7 @@ class Sync:
         self._consider(self._honest_height())
 
     def _let_go(self) -> None:
-        """Return to voting, or catch up with what has come meanwhile."""
+        """Catch up with what has come meanwhile, then return to voting if it may."""
         self._is_held = False
         self._advance()
 

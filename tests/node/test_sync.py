@@ -123,13 +123,14 @@ def test_two_heights_behind_by_more_than_a_third_leaves_syncs_and_returns():
     assert world.target.chain == [block(height) for height in range(1, 31)]
 
 
-def test_it_stays_silent_at_the_tip_until_it_may_return_and_takes_in_what_came_meanwhile():
+def test_it_stays_silent_until_it_may_return_and_takes_in_what_comes_meanwhile():
     world = World()
     gates: list[Any] = []
+    is_open: list[bool] = []
 
     def may_return(then):
         gates.append(then)
-        return len(gates) > 1
+        return bool(is_open)
 
     world.sync.may_return = may_return
     world.say(5)
@@ -138,10 +139,13 @@ def test_it_stays_silent_at_the_tip_until_it_may_return_and_takes_in_what_came_m
     assert (world.target.tip_height, world.target.voting) == (5, ["left"])
     world.say(9)
     world.run(world.time_ms + 10 * QUESTION_MS)
-    assert (world.target.tip_height, len(gates), world.sync.is_active) == (5, 1, True)
-    gates[0]()
-    world.run_to(9)
+    assert (world.target.tip_height, world.target.voting) == (9, ["left"])
+    assert world.sync.is_active
+    is_open.append(True)
+    gates[-1]()
     assert world.target.voting == ["left", "returned"]
+    gates[0]()
+    assert world.target.voting == ["left", "returned"], "a late leave means nothing"
 
 
 def test_one_peer_alone_can_prove_it_with_a_certificate():
