@@ -21,6 +21,9 @@ VOTES_LATE: Final = 10
 LAGGING_HEIGHTS: Final = 5
 SILENT_MS: Final = 15_000
 """A peer of which nothing was heard for so long is named."""
+DAY_MS: Final = 86_400_000
+REPLACED_MS: Final = DAY_MS
+"""A newest block so old, and nobody who answers: perhaps others make the blocks now."""
 _AWAITED: Final = {
     Awaited.ENTRIES: ("hồ sơ", "entries"),
     Awaited.PROPOSAL: ("đề xuất", "the proposal"),
@@ -55,6 +58,36 @@ def check_peers(reachable: int, needed: int, total: int, gone: Sequence[str]) ->
         cure=(
             "Kiểm tra mạng và tường lửa tới các nút đó; hỏi người vận hành của họ.",
             "Check network and firewall towards them; ask their operators.",
+        ),
+    )
+
+
+def check_known(known: int, answering: int, age_ms: int) -> Finding | None:
+    """Announce that nobody whom this node knows answers, long after its newest block.
+
+    Args:
+        known: The other nodes that its state or settings name.
+        answering: How many of them take what is sent.
+        age_ms: Of the newest block here.
+    """
+    if not known or answering or age_ms < REPLACED_MS:
+        return None
+    days = age_ms // DAY_MS
+    return Finding(
+        code="nobody_known",
+        level=Level.BAD,
+        cause=(
+            f"Không nút nào trong {known} nút mà nút này biết trả lời, và khối mới nhất ở đây đã "
+            f"{days} ngày: có thể họ đã được thay hoặc chuyển địa chỉ.",
+            f"None of the {known} nodes that this one knows answers, and its newest block is "
+            f"{days} days old: they may have been replaced or have moved.",
+        ),
+        cure=(
+            "Hỏi các cơ quan đang chạy mạng: ghi địa chỉ mới vào [peers] của config.toml, hoặc "
+            "khôi phục từ một bản chụp của họ (docs/operations.md, Nobody that a node knows).",
+            "Ask the agencies that run the network now: name present addresses in [peers] of "
+            "config.toml, or restore a snapshot of theirs (docs/operations.md, Nobody that a node "
+            "knows).",
         ),
     )
 

@@ -33,6 +33,7 @@ from node.network_findings import (
     check_behind,
     check_conduct,
     check_equivocation,
+    check_known,
     check_lagging,
     check_peer_clock,
     check_peers,
@@ -168,7 +169,9 @@ class Overview:
         validators = [row for row in rows if row.index is not None]
         yield self._check_reach([row for row in validators if row.failures])
         yield check_silent([row.name for row in validators if self._is_silent(row)])
-        tip = self._node.application.tip_height
+        application = self._node.application
+        tip, age_ms = application.tip_height, self._node.clock.now_ms() - application.tip_time_ms
+        yield check_known(len(rows), sum(not row.failures for row in rows), age_ms)
         lagging = [
             (row.name, row.height)
             for row in rows

@@ -23,12 +23,14 @@ from node.machine_findings import (
 )
 from node.metrics import LABELED_MAX, Histogram, Metric, Metrics
 from node.network_findings import (
+    REPLACED_MS,
     STUCK_BAD_MS,
     STUCK_ROUNDS,
     STUCK_WARN_MS,
     check_behind,
     check_conduct,
     check_equivocation,
+    check_known,
     check_lagging,
     check_peer_clock,
     check_peers,
@@ -84,6 +86,10 @@ def a_round(number=0, height_ms=0, waits_for=Awaited.PREVOTES):
         (check_peers(4, 3, 4, ()), Level.OK),
         (check_peers(3, 3, 4, ("land",)), Level.WARN),
         (check_peers(2, 3, 4, ("land", "bank")), Level.BAD),
+        (check_known(3, 0, REPLACED_MS), Level.BAD),
+        (check_known(3, 0, REPLACED_MS - 1), Level.OK),
+        (check_known(3, 1, REPLACED_MS), Level.OK),
+        (check_known(0, 0, REPLACED_MS), Level.OK),
         (check_silent(()), Level.OK),
         (check_silent(("land",)), Level.WARN),
         (check_progress(2_999, 1_000, 0), Level.OK),
