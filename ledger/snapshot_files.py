@@ -154,20 +154,15 @@ def restore_snapshot(
 ) -> Manifest:
     """Put the store of a snapshot into a data folder that has none; verified first, then at once.
 
-    A restoring that was interrupted is begun again and finds nothing of the former one.
-
-    Whoever has judged a manifest (its trust, its height) hands that one over: the file may be
-    another by now.
+    A restoring that was interrupted is begun again and finds nothing of the former one. Whoever has
+    judged a manifest hands that one over: the file may be another by now.
 
     Args:
         folder: The snapshot.
         data_folder: Of a stopped node.
         genesis: Of the node.
         tell: Told how many chunks are done, and of how many.
-        manifest: Of the snapshot, if it was read before; None: it is read from the folder.
-
-    Returns:
-        The manifest by which the store was made.
+        manifest: Of the snapshot, if it was judged before; None: that of the folder.
 
     Raises:
         SnapshotPlaceError: There is a chain store.

@@ -19,6 +19,8 @@ TOKENS_PER_SECOND: Final = 2_000
 TOKENS_BURST: Final = 20_000
 BYTES_PER_TOKEN: Final = 8_192
 """Of what is asked and answered."""
+BYTES_PER_SECOND: Final = TOKENS_PER_SECOND * BYTES_PER_TOKEN
+"""Which one peer may read and send in bulk for long; ten seconds of it at once after a rest."""
 COSTS: Final = {
     "/peer/v1/block": 60,
     "/peer/v1/entries": 20,

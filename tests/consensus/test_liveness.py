@@ -296,7 +296,8 @@ def test_who_leaves_takes_no_room_of_who_comes_in_its_place():
         genuine = other_vote(PREVOTE, A, number)
         assert not engine.is_known(node.state, genuine.signed, OTHER.digest)
         node.give(VoteReceived(genuine))
-    assert [one.round for one in engine.kept_messages(node.state, 3, OTHER)] == [0, 1, 2]
+    kept = engine.kept_messages(node.state, 3, OTHER)
+    assert [one.round for one in kept if isinstance(one, Vote)] == [0, 1, 2]
 
 
 def test_what_is_kept_of_a_future_height_is_bounded_for_each_validator():
