@@ -12,14 +12,21 @@ import re
 import shutil
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 FOLDER = Path("/run/netns")
 DEVICE = Path("/dev/net/tun")
 PREFIX = "civreg-"
+NETWORK = "10.77.0"
 _NUMBERS = itertools.count()
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def address(node: int) -> str:
+    """Return the address of a node, whatever connects it."""
+    return f"{NETWORK}.{node + 1}"
 
 
 def why_not() -> str | None:
@@ -28,21 +35,54 @@ def why_not() -> str | None:
         return "network namespaces need root"
     if shutil.which("ip") is None:
         return "there is no command `ip`: install iproute2"
-    if not DEVICE.exists():
-        return f"there is no {DEVICE}: the kernel has no TUN devices, or this container hides them"
-    name = f"{PREFIX}{os.getpid()}-probe"
     try:
-        run_ip("netns", "add", name)
+        with probing():
+            pass
     except subprocess.CalledProcessError as error:
         return f"no network namespace can be made: {error.stderr.strip()}"
+    return why_no_netem() and why_no_switch()
+
+
+def why_no_switch() -> str | None:
+    """Return why packets cannot be carried by `tests.chaos.switch` here, or None if they can."""
+    if not DEVICE.exists():
+        return f"there is no {DEVICE}: the kernel has no TUN devices, or this container hides them"
     try:
-        with inside(name):
+        with probing() as name, inside(name):
             run_ip("tuntap", "add", "dev", "probe", "mode", "tun")
     except (OSError, subprocess.CalledProcessError) as error:
         return f"no TUN device can be made: {getattr(error, 'stderr', None) or error}"
+    return None
+
+
+def why_no_netem(run: Callable[..., object] | None = None) -> str | None:
+    """Return why packets cannot be carried by `tests.chaos.netem` here, or None if they can.
+
+    Args:
+        run: Carries out a command; None: in a namespace made for the purpose.
+    """
+    if run is None:
+        if shutil.which("tc") is None:
+            return "there is no command `tc`"
+        with probing() as name:
+            return why_no_netem(lambda command, *words: _run(command, "-n", name, *words))
+    try:
+        run("ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
+        run("tc", "qdisc", "add", "dev", "probe0", "root", "netem", "delay", "1ms", "loss", "1%")
+    except subprocess.CalledProcessError as error:
+        return f"no veth pair with netem can be made: {error.stderr.strip()}"
+    return None
+
+
+@contextlib.contextmanager
+def probing():
+    """Make a namespace to try things in."""
+    name = f"{PREFIX}{os.getpid()}-probe"
+    run_ip("netns", "add", name)
+    try:
+        yield name
     finally:
         run_ip("netns", "delete", name)
-    return None
 
 
 def run_ip(*words: str) -> str:
@@ -51,8 +91,11 @@ def run_ip(*words: str) -> str:
     Raises:
         subprocess.CalledProcessError: It failed; `stderr` says why.
     """
-    done = subprocess.run(["ip", *words], capture_output=True, check=True, text=True, timeout=30)
-    return done.stdout
+    return _run("ip", *words)
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, check=True, text=True, timeout=30).stdout
 
 
 @contextlib.contextmanager

@@ -52,6 +52,7 @@ class Told:
 
     Attributes:
         name: Of the scenario.
+        fabric: What carried the packets.
         weather_s: How long the weather was bad.
         blocks: That were made meanwhile.
         writes: That were acknowledged meanwhile.
@@ -62,6 +63,7 @@ class Told:
     """
 
     name: str
+    fabric: str
     weather_s: float
     blocks: int
     writes: int
@@ -73,10 +75,10 @@ class Told:
     def __str__(self) -> str:
         packets = ", ".join(f"{count:,} {what}" for what, count in self.packets.items())
         return (
-            f"{self.name}: {self.weather_s:.1f} s of it, {self.blocks} blocks, {self.writes} writes"
-            f" acknowledged, packets {packets}; afterwards the next block after"
-            f" {self.first_block_s:.2f} s, all nodes at the tip after {self.all_follow_s:.2f} s,"
-            f" each acknowledged a write after {self.all_write_s:.2f} s"
+            f"{self.name} ({self.fabric}): {self.weather_s:.1f} s of it, {self.blocks} blocks,"
+            f" {self.writes} writes acknowledged, packets {packets}; afterwards the next block"
+            f" after {self.first_block_s:.2f} s, all nodes at the tip after"
+            f" {self.all_follow_s:.2f} s, each acknowledged a write after {self.all_write_s:.2f} s"
         )
 
 
@@ -126,6 +128,7 @@ async def go_through(scenario: Scenario, validators: Validators, clients: Client
     first_s, follow_s, write_s = await _recover(validators, clients, height, ended_ns)
     return Told(
         name=scenario.name,
+        fabric=wires.fabric,
         weather_s=ended_s - began_s,
         blocks=height - before,
         writes=writes,

@@ -2,7 +2,7 @@
 
 Each namespace has a TUN device whose other end is here, so the kernels of the nodes see real
 packets vanish and come late: TCP sends again, waits, gives up. This is what `tc netem` does, which
-not every kernel has; and each way of each link is ruled alone.
+not every kernel has (`tests.chaos.netem`, where it has it); each way of each link is ruled alone.
 
     python -m tests.chaos.switch SEED NAMESPACE...
 
@@ -23,10 +23,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.chaos.namespaces import DEVICE, inside, run_ip
+from tests.chaos.namespaces import DEVICE, address, inside, run_ip
 from tests.chaos.weather import Link, Way
 
-NETWORK = "10.77.0"
 INTERFACE = "wire"
 PACKET_BYTES_MAX = 1_500
 _TUNSETIFF = 0x400454CA
@@ -34,11 +33,6 @@ _IFF_TUN_NO_PI = 0x0001 | 0x1000
 _IPV4 = 4
 _TARGET = slice(16, 20)
 _STDIN = 0
-
-
-def address(node: int) -> str:
-    """Return the address of a node."""
-    return f"{NETWORK}.{node + 1}"
 
 
 def open_wire(namespace: str, node: int) -> int:

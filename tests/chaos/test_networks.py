@@ -51,6 +51,7 @@ async def network(folder, history=0):
     if history:
         give_history(folder / "history", town, [homes[node] for node in first], history)
     with wired(NODES, number) as wires:
+        LOG.warning("packets are carried by %s", wires.fabric)
         async with asyncio.timeout(PATIENCE_S), Validators(wires, homes) as validators:
             clients = Clients(town, validators, random.Random(number), owners)
             await validators.start(*first)
@@ -119,7 +120,8 @@ async def catch_up(folder, heights):
         clients.is_ending = True
     assert validators.events(NEW) >= {"voting_left", "sync_started", "sync_done"}
     return (
-        f"a new node {heights:,} blocks behind, 50 ms delay on all links: answers after"
+        f"a new node {heights:,} blocks behind, 50 ms delay on all links"
+        f" ({validators.wires.fabric}): answers after"
         f" {started_s - began_s:.1f} s, at the tip after {reached_s - began_s:.1f} s"
         f" ({heights / (reached_s - started_s):,.0f} blocks/s), votes after"
         f" {voting_s - began_s:.1f} s"

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.namespaces import FOLDER, PREFIX, namespaces, run_ip, socket_inside, why_not
-from tests.chaos.switch import address
+from tests.chaos.namespaces import (
+    FOLDER,
+    PREFIX,
+    address,
+    namespaces,
+    run_ip,
+    socket_inside,
+    why_not,
+)
 from tests.chaos.weather import Link, alone, everywhere, one_way_cuts, split, ways
 from tests.chaos.wires import wired
 

@@ -16,8 +16,7 @@ import aiohttp
 
 from ledger.store import ChainStore
 from node.config import CONFIG_FILE, Address, load_config, render_config
-from tests.chaos.namespaces import inside
-from tests.chaos.switch import address
+from tests.chaos.namespaces import address, inside
 from tests.chaos.wires import Wires
 from tests.node.processes import WHOLE
 

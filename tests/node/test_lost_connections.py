@@ -22,8 +22,7 @@ from node.http_transport import (
 )
 from node.peers import Lane, PeerNode
 from node.tls import PeerTls
-from tests.chaos.namespaces import socket_inside, why_not
-from tests.chaos.switch import address
+from tests.chaos.namespaces import address, socket_inside, why_not
 from tests.chaos.weather import alone
 from tests.chaos.wires import wired
 from tests.node.test_http_peer import FRIEND, SERVER, SERVER_ID
