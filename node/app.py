@@ -10,7 +10,6 @@ says so; it never goes on guessing.
 """
 
 import asyncio
-import gc
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -41,8 +40,9 @@ from node.file_limits import raise_file_limit
 from node.http_peer import PeerListener
 from node.http_snapshots import snapshot_routes
 from node.http_transport import HttpTransport
+from node.interpreter import check_not_optimized, collect_seldom
 from node.interrogation import Answers, Interrogation
-from node.journal import lock_height, read_frames
+from node.journal import lock_height, read_own
 from node.logs import JsonLog, Log, where
 from node.loop_ports import LoopNetwork, LoopTimers
 from node.mempool import Mempool
@@ -177,8 +177,13 @@ class Node:
         )
 
     def _recall_votes(self) -> None:
-        """Know the votes in the log again, before a peer that restarts as well asks for its own."""
-        events = read_frames(self.storage.wal.frames)
+        """Know the votes in the log again, before a peer that restarts as well asks for its own.
+
+        A log that the chain does not bear is refused here, before a block from a peer could make
+        the two fit by chance.
+        """
+        frames, tip_height = self.storage.wal.frames, self.application.tip_height
+        events = read_own(frames, self.config.agency, tip_height)
         self.world.latest_votes.restore(events)
         self._log_height = None if self._options.end_wait else lock_height(events)
 
@@ -362,30 +367,13 @@ def run_node(home: Path, options: Options | None = None, extend: Extend | None =
     log = JsonLog(home.name)
     failure: CivregError | None = None
     try:
-        _check_not_optimized()
-        _collect_seldom()
+        check_not_optimized()
+        collect_seldom()
         raise_file_limit(log)
         asyncio.run(run_home(home, options or Options(), extend))
     except CivregError as error:
         failure = error
     return EXIT_OK if failure is None else _refuse(log, failure)
-
-
-def _collect_seldom() -> None:
-    """Look for garbage in cycles seldom: entries and rows are many, live long and form none.
-
-    With the interpreter's own thresholds a tenth of the time goes into walking over them, and now
-    and then a walk over all of them would hold up a round.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 1_000)
-
-
-def _check_not_optimized() -> None:
-    """Refuse to run where assertions are switched off: they state what must never happen."""
-    if not __debug__:
-        raise NodeError("a node does not run under python -O")
 
 
 def _refuse(log: Log, error: CivregError) -> int:

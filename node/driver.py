@@ -48,18 +48,16 @@ from consensus.messages import (
 )
 from consensus.state import Identity, State
 from consensus.wire import SignedMessage, print_message
-from ledger.errors import CorruptWalError
 from ledger.ids import AgencyId
 from node.clock import Clock
 from node.errors import ContradictionError
 from node.journal import (
     Journal,
     block_frame,
-    check_owner,
     event_frame,
     log_height,
     owner_frame,
-    read_frames,
+    read_own,
 )
 from node.logs import Log
 from node.signer import GuardedSigner, Place, SignedKind
@@ -165,17 +163,8 @@ class Driver:
         Raises:
             CorruptWalError: A frame does not read, or the log is ahead of the chain or not ours.
         """
-        check_owner(frames, self._identity.agency_id)
-        events = read_frames(frames)
-        height = log_height(events)
-        if height > start.height:
-            raise CorruptWalError(
-                f"the consensus log is at height {height}, the chain at {start.height - 1}: "
-                "one of the two was restored from a backup",
-                log_height=height,
-                chain_height=start.height - 1,
-            )
-        is_past = height < start.height
+        events = read_own(frames, self._identity.agency_id, start.height - 1)
+        is_past = log_height(events) < start.height
         if is_past or not start.may_vote:  # where we may not speak, what we said does not matter
             self.begin(start)
         else:

@@ -65,6 +65,32 @@ def log_height(read: Sequence[Event | bytes]) -> int:
     return max((one.height for one in read if isinstance(one, StartHeight)), default=0)
 
 
+def read_own(
+    frames: Sequence[bytes], agency: bytes | None, chain_height: int
+) -> tuple[Event | bytes, ...]:
+    """Read back the log of a node, as `read_frames` does; refuse one that its chain does not bear.
+
+    Args:
+        frames: Of the log.
+        agency: Whose node it is; None for an observer.
+        chain_height: Of the newest stored block.
+
+    Raises:
+        CorruptWalError: It is another node's, is ahead of the chain, or does not read.
+    """
+    check_owner(frames, agency)
+    events = read_frames(frames)
+    height = log_height(events)
+    if height > chain_height + 1:
+        raise CorruptWalError(
+            f"the consensus log is at height {height}, the chain at {chain_height}: "
+            "one of the two was restored from a backup",
+            log_height=height,
+            chain_height=chain_height,
+        )
+    return events
+
+
 def lock_height(read: Sequence[Event | bytes]) -> int:
     """Return the highest height of which a log knows all that we said, 0 if of none.
 

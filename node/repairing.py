@@ -21,7 +21,7 @@ from typing import Final
 from keys.errors import CivregError
 from keys.keyring import read_public_key
 from keys.signing import KeyId, Purpose
-from ledger.errors import CorruptStoreError, CorruptWalError, DiskRefusedError
+from ledger.errors import CorruptStoreError, DiskRefusedError
 from ledger.store import ChainStore, StoreMissingError
 from ledger.store_check import check_rows, check_store
 from ledger.store_files import FOLDER
@@ -30,7 +30,7 @@ from ledger.wal import RepairReport, WriteAheadLog, check_log, repair, unused_na
 from node.body_backlog import MARK_FILE
 from node.config import Config
 from node.errors import GuardDamagedError
-from node.journal import check_owner, log_height, read_frames
+from node.journal import read_own
 from node.signer import GuardFile, check_guard, create_guard, last_signed_height, sync_folder
 from node.storage import GUARD_FILE, SUPPOSED_FILE, VAULT_FOLDER, WAL_FILE, load_genesis
 
@@ -145,10 +145,7 @@ def _check_log(config: Config, height: int) -> None:
     path = config.data_folder / WAL_FILE
     if not path.exists():
         return
-    frames = check_log(path)
-    check_owner(frames, config.agency)
-    if log_height(read_frames(frames)) > height + 1:
-        raise CorruptWalError("the consensus log is ahead of the chain", chain_height=height)
+    read_own(check_log(path), config.agency, height)
 
 
 def _check_guard(config: Config) -> None:
