@@ -46,7 +46,7 @@ class Behaviour:
         self.machine = machine
         self.simulation = machine.simulation
         self.dice = machine.simulation.dice
-        others = [one for one in machine.network.members if one != machine.agency]
+        others = [one for one in machine.simulation.agencies if one != machine.agency]
         self.peers: list[AgencyId] = others
         self.half = set(self.dice.sample(others, len(others) // 2))
 
@@ -84,9 +84,10 @@ class Behaviour:
     def own(self, raw: bytes) -> SignedVote | SignedProposal | None:
         """Return a message if it is a vote or proposal of our own."""
         message: Any = parse_message(raw)
-        if isinstance(message, SignedVote) and message.validator == self.machine.index:
+        index = self.machine.index_at(getattr(message, "height", 0))
+        if isinstance(message, SignedVote) and message.validator == index:
             return message
-        if isinstance(message, SignedProposal) and message.proposer == self.machine.index:
+        if isinstance(message, SignedProposal) and message.proposer == index:
             return message
         return None
 
@@ -94,7 +95,8 @@ class Behaviour:
         """Sign a vote, whatever the guard would say."""
         message = self.message_of(kind, height, number, block_id)
         signature = self.machine.key_at(height).sign(message)
-        signed = SignedVote(kind, height, number, block_id, self.machine.index, signature)
+        index = self.machine.index_at(height) or 0  # who is no member claims to be the first
+        signed = SignedVote(kind, height, number, block_id, index, signature)
         return print_message(signed)
 
     def message_of(self, kind: VoteType, height: int, number: int, block_id: bytes | None) -> bytes:
@@ -109,7 +111,7 @@ class Behaviour:
 
     def proposal(self, place: tuple[int, int], block_id: bytes, pol: int, time_ms: int) -> bytes:
         """Sign a proposal, whatever the guard would say."""
-        given = (*place, block_id, pol, time_ms, self.machine.index)
+        given = (*place, block_id, pol, time_ms, self.machine.index_at(place[0]) or 0)
         message = proposal_message(
             self.machine.network.genesis.network_id, SignedProposal(*given, b"")
         )

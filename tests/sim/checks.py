@@ -11,10 +11,11 @@ from consensus.events import ReportEvidence
 from consensus.messages import SignedProposal, SignedVote, VoteType
 from consensus.state import State
 from consensus.wire import parse_message
-from keys.signing import PublicKey
-from ledger.blocks import Header
+from ledger import state_tree
+from ledger import store_layout as layout
 from ledger.ids import AgencyId
-from ledger.quorum import QuorumCertificate, precommit_message
+from ledger.state_keys import key_bytes_hash, stored_value_hash
+from ledger.store_files import FOLDER
 from node.application import Committed
 from node.block_exchange import HELD_MAX
 from node.evidence_pool import WAITING_MAX
@@ -22,11 +23,14 @@ from node.intake import SEEN_MAX
 from node.journal import read_frames
 from node.startup import Permission
 from node.storage import GUARD_FILE, WAL_FILE
-from tests.sim.town import PARAMETERS, SKEW_MS_MAX, Network, invented_signature
+from tests.sim.set_checks import SetChecks
+from tests.sim.town import PARAMETERS, SKEW_MS_MAX, Network
 from tests.sim.witness import Witness
 
 if TYPE_CHECKING:
-    from tests.sim.machine import Machine, Process
+    from ledger.blocks import Header
+    from tests.sim.machine import Machine
+    from tests.sim.process import Process
     from tests.sim.simulation import Simulation
 
 ROUNDS_REMEMBERED_MAX = 200
@@ -43,8 +47,9 @@ class Checks:
     def __init__(self, simulation: "Simulation", network: Network) -> None:
         self._simulation = simulation
         self.network = network
-        self.witness = Witness(network)
-        self.signed = self.witness.signed
+        self.sets = SetChecks(self, simulation, network)
+        self.committees = self.sets.committees
+        self.witness = Witness(network, self.committees.at)
         self.decided: dict[int, Header] = {}
         self.entries: set[bytes] = set()
         self.wire: dict[tuple[int, Any, int, int], Any] = {}
@@ -52,7 +57,6 @@ class Checks:
         self.tips: dict[int, int] = {}
         self.timely: set[tuple[int, int, bytes]] = set()
         self.invalid: set[bytes] = set()
-        self.rotated_from: int | None = None
         self.amnesia = 0
         self.done: Counter[str] = Counter()
 
@@ -102,13 +106,16 @@ class Checks:
         """Look at a message before it leaves."""
         if not machine.is_honest:
             return
-        message = parse_message(raw)
-        if isinstance(message, SignedVote) and message.validator == machine.index:
-            place: Any = (machine.index, message.type, message.height, message.round)
+        message: Any = parse_message(raw)
+        index = machine.index_at(getattr(message, "height", 0))
+        if isinstance(message, SignedVote) and message.validator == machine.index_at(
+            message.height
+        ):
+            place: Any = (machine.member, message.type, message.height, message.round)
             if self._says_first(machine, place, message.block_id, message.signature):
                 self._vote(machine, message)
-        elif isinstance(message, SignedProposal) and message.proposer == machine.index:
-            place = (machine.index, "proposal", message.height, message.round)
+        elif isinstance(message, SignedProposal) and message.proposer == index:
+            place = (machine.member, "proposal", message.height, message.round)
             content = (message.block_id, message.pol_round, message.time_ms)
             self._says_first(machine, place, content, message.signature)
 
@@ -146,7 +153,7 @@ class Checks:
 
     def _prevote(self, machine: "Machine", vote: SignedVote, block_id: bytes, where: str) -> None:
         proposal = self.witness.proposals[vote.height, vote.round].get(block_id)
-        proposer = (vote.height + vote.round) % len(self.network.members)
+        proposer = self._proposer(vote.height, vote.round)
         self.require(
             proposal is not None and proposal[2] == proposer, "prevote without proposal", where
         )
@@ -194,20 +201,21 @@ class Checks:
             return
         known = self.decided.get(height)
         if known is None:
-            self._check_first(machine, committed)
+            self._check_first(committed)
             self.decided[height] = header
+            self.sets.follow(committed)
         else:
             same = known.digest == header.digest
             self.require(same, "agreement", f"two blocks at height {height}")
         if process is not None:
             store = process.application.store
             certificate = store.quorum_certificate(height)
-            self._check_certificate(certificate, header)
+            self.sets.check_certificate(certificate, header)
             root = store.state_root
             self.require(root == header.state_root, "state root", f"height {height}")
             self.tips[machine.slot] = height
 
-    def _check_first(self, machine: "Machine", committed: Committed) -> None:
+    def _check_first(self, committed: Committed) -> None:
         header = committed.block.header
         height, block_id = header.height, header.digest
         where = f"height {height}"
@@ -218,10 +226,13 @@ class Checks:
         before_ms = self.network.genesis.template.time_ms if before is None else before.time_ms
         self.require(header.time_ms > before_ms, "time goes back", where)
         self.require(block_id not in self.invalid, "validity", where)
-        proposer = (height + header.round) % len(self.network.members)
+        committee = self.committees.at(height)
+        self.require(header.validators == committee.digest, "set of a header", where)
+        proposer = committee.proposer(height, header.round)
         self.require(header.proposer == proposer, "proposer", where)
         proposed = self.witness.proposed.get(block_id, set())
-        self.require(proposer in proposed, "decided without proposal", where)
+        is_proposed = self._proposer(height, header.round) in proposed
+        self.require(is_proposed, "decided without proposal", where)
         is_timely_once = (height, header.round, block_id) in self.timely
         self.require(is_timely_once, "no honest node found it timely", where)
         precision_ms = PARAMETERS.precision_ms
@@ -232,34 +243,13 @@ class Checks:
             self.require(digest not in self.entries, "entry twice", where)
             self.require(digest in self._simulation.submitted, "entry from nowhere", where)
             self.entries.add(digest)
-            if digest == self.network.digests[-1]:
-                self.rotated_from = height + 2
-                self._simulation.faults["consensus key changed"] += 1
         for raw in committed.block.evidence:
             self._accused(parse_message(raw), f"in block {height}")
-        del machine
 
-    def _check_certificate(self, certificate: QuorumCertificate, header: Header) -> None:
-        height, where = header.height, f"height {header.height}"
-        is_named = (certificate.height, certificate.block_id) == (height, header.digest)
-        self.require(is_named, "certificate of another block", where)
-        message = precommit_message(
-            self.network.genesis.network_id, height, certificate.round, header.digest
-        )
-        signers = set()
-        for index, signature in certificate.signatures:
-            public = self.public_at(index, height)
-            good = invented_signature(public, message) == signature
-            self.require(good, "certificate signature", where)
-            signers.add(index)
-        self.require(len(signers) >= self.witness.quorum, "certificate weight", where)
-
-    def public_at(self, index: int, height: int) -> PublicKey:
-        """Return the key of a member at a height, as naively as can be."""
-        following = self.network.next_public(index)
-        if following is None or self.rotated_from is None or height < self.rotated_from:
-            return self.network.public(index)
-        return following
+    def _proposer(self, height: int, round_number: int) -> int:
+        """Return the member whose turn it is."""
+        committee = self.committees.at(height)
+        return committee.seats[committee.proposer(height, round_number)].member
 
     def evidence(self, machine: "Machine", found: ReportEvidence) -> None:
         """Look at an equivocation that a node reports."""
@@ -267,12 +257,14 @@ class Checks:
             self._accused(found.evidence, f"by node {machine.slot}")
 
     def _accused(self, evidence: Any, how: str) -> None:
-        index = evidence.validator
-        place = (index, evidence.height, evidence.round)
-        machine = self._simulation.machines[index]
+        seats = self.committees.at(evidence.height).seats
+        self.require(evidence.validator < len(seats), "evidence against nobody", how)
+        member = seats[evidence.validator].member
+        place = (member, evidence.height, evidence.round)
+        machine = self._simulation.machines[member]
         is_guilty = not machine.is_honest or machine.is_amnesiac
         self.require(
-            is_guilty and self.witness.equivocated(index),
+            is_guilty and self.witness.equivocated(member),
             "evidence against honest",
             f"{place} {how}",
         )
@@ -291,6 +283,26 @@ class Checks:
         for height in range(1, tip + 1):
             same = process.application.store.header(height).digest == self.decided[height].digest
             self.require(same, "agreement after a restart", f"height {height}")
+
+    def chain_lost(self, machine: "Machine") -> None:
+        """A disk has lost its chain; what was decided only there may be decided again."""
+        self.tips.pop(machine.slot, None)
+
+    def restored(self, machine: "Machine", height: int) -> None:
+        """Look at a store that came out of a snapshot: it is the decided state, row for row."""
+        if not machine.is_honest:
+            return
+        where = f"node {machine.slot} at {height}"
+        self.require(height in self.decided, "snapshot of a decided height", where)
+        rows = machine.disk.databases[FOLDER].iterator(prefix=layout.STATE)
+        hashes: dict[bytes, bytes | None] = {
+            key_bytes_hash(key[1:]): stored_value_hash(stored) for key, stored in rows
+        }
+        root = state_tree.update(lambda _key: None, hashes).root
+        self.require(root == self.decided[height].state_root, "restored state", where)
+        signed = [self.witness.voted_at.get(one.public, 0) for one in machine.publics]
+        if not machine.has_lost_guard:
+            self.require(max(signed) <= height + 1, "snapshot older than the guard", where)
 
     def permitted(self, machine: "Machine", permission: Permission, certified: int) -> None:
         """A node that replays a height in which it spoke must know its lock again.
@@ -323,8 +335,7 @@ class Checks:
 
     def marked(self, machine: "Machine", peer: AgencyId, reason: str) -> None:
         """Honest nodes hold nothing against one another."""
-        index = self.network.members.index(peer)
-        accused = self._simulation.machines[index]
+        accused = self._simulation.machines[self.network.members.index(peer)]
         if machine.is_honest and accused.is_honest:
             self.fail("honest peer blamed", f"{accused.slot} by {machine.slot} for {reason}")
 

@@ -1,30 +1,22 @@
-"""Invented files and databases under the production code of log, guard and stores.
+"""Invented files and databases: what is on the disk of a machine, and what survives a power cut.
 
 `Disk` is what one machine has. Its files have two contents: what a process reads back at once, and
 what survives a power cut; `fsync` makes them equal, and a rename survives when its folder was
-synced. `InventedOs`, `InventedPath` and `InventedPlyvel` are as much of `os`, `pathlib.Path` and
-`plyvel` as `ledger.wal`, `node.signer`, `ledger.store` and `ledger.vault` use: those run unchanged.
-A database is rows in memory, because LevelDB's own recovery is not ours to test and opening one
-costs more than a whole simulated height; a synchronous batch is all or nothing, and one that was
-not asked to be synchronous is lost in a power cut.
+synced. Production code gets at it by `calls`. A database is rows in memory, because LevelDB's own
+recovery is not ours to test and opening one costs more than a whole simulated height; a synchronous
+batch is all or nothing, and one that was not asked to be synchronous is lost in a power cut unless
+a synchronous one follows it.
 """
 
-import os
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import plyvel
 
-import ledger.store
-import ledger.store_files
-import ledger.vault
-import ledger.wal
-import node.signer
 from tests.sim.power import Power
 
 
@@ -66,6 +58,10 @@ class Rows:
                 return
             yield key, self.rows[key]
 
+    def snapshot(self) -> "Rows":
+        """Return the rows as they are now; what is written later does not show in it."""
+        return Rows(self.power, self.rows)
+
     def compact_range(self, *, start: bytes, stop: bytes) -> None:
         """LevelDB forgets deleted rows; here nothing is left of them."""
 
@@ -83,7 +79,9 @@ class Rows:
         self.power.burn("batch")
         if self.power.is_disk_full:
             raise plyvel.IOError("IO error: no space left on the invented disk")
-        if not sync:
+        if sync:
+            self.unsynced.clear()  # one log for all: what was written before is on disk, too
+        else:
             self.unsynced.append({key: self.rows.get(key) for key in changes})
         self._apply(changes)
         self.power.wait_for_disk()
@@ -112,6 +110,10 @@ class Disk:
     files: dict[str, Inode] = field(default_factory=dict)
     named: dict[str, Inode] = field(default_factory=dict)
     databases: dict[str, Rows] = field(default_factory=dict)
+    named_databases: dict[str, Rows] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.named_databases = dict(self.databases)
 
     def durable(self, name: str) -> bytes:
         """Return what would survive a power cut now."""
@@ -126,6 +128,34 @@ class Disk:
     def sync_names(self) -> None:
         """Make renames survive."""
         self.named = dict(self.files)
+        self.named_databases = dict(self.databases)
+
+    def below(self, folder: str) -> list[str]:
+        """Return the names of what is in a folder, at any depth; databases are folders."""
+        inside = f"{folder}/"
+        names = [*self.files, *self.databases]
+        return sorted(one for one in names if one == folder or one.startswith(inside) or not folder)
+
+    def remove(self, folder: str) -> None:
+        """Remove a folder and what is in it."""
+        for name in self.below(folder):
+            self.files.pop(name, None)
+            self.databases.pop(name, None)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file or a folder another name."""
+        for name in self.below(old):
+            after = new + name.removeprefix(old)
+            if name in self.files:
+                self.files[after] = self.files.pop(name)
+            else:
+                self.databases[after] = self.databases.pop(name)
+
+    def open_database(self, name: str) -> Rows:
+        """Return a database, made if it is not there."""
+        if name not in self.databases:
+            self.databases[name] = self.named_databases[name] = Rows(self.power)
+        return self.databases[name]
 
     def lose_power(self) -> set[str]:
         """Lose what was not synced, or parts of it; return what happened, by kind."""
@@ -138,12 +168,19 @@ class Disk:
                     del self.files[name]
                 else:
                     self.files[name] = old
+        if self._is_database_renamed() and self.power.dice.random() < UNDONE_SHARE:
+            happened.add("lost rename of a database")
+            self.databases = dict(self.named_databases)
         for inode in self.files.values():
             self._tear(inode, happened)
         for rows in self.databases.values():
             rows.lose_unsynced()
-        self.named = dict(self.files)
+        self.sync_names()
         return happened
+
+    def _is_database_renamed(self) -> bool:
+        """Tell whether a database has come, gone or moved since the names were synced."""
+        return self.databases.keys() != self.named_databases.keys()
 
     def _tear(self, inode: Inode, happened: set[str]) -> None:
         written, safe = bytes(inode.data), inode.durable
@@ -182,164 +219,13 @@ class Disk:
         return Disk(self.power, files, dict(files), databases)
 
 
+UNDONE_SHARE = 0.5
+"""How often a power cut undoes renames of databases that were not synced."""
 MOUNTED: dict[str, Disk] = {}
 """The disks of the running simulation by the first part of a path."""
-
-
-class InventedPath:
-    """As much of pathlib.Path as the code under test uses; the first part names the machine."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __str__(self) -> str:
-        return self._text
-
-    def __truediv__(self, name: str) -> "InventedPath":
-        return InventedPath(f"{self._text}/{name}")
-
-    @property
-    def name(self) -> str:
-        return self._text.rpartition("/")[2]
-
-    @property
-    def parent(self) -> "InventedPath":
-        return InventedPath(self._text.rpartition("/")[0])
-
-    def with_name(self, name: str) -> "InventedPath":
-        return self.parent / name
-
-    def exists(self) -> bool:
-        disk, name = where(self._text)
-        return name in disk.files
-
-    def is_file(self) -> bool:
-        """Tell whether a file exists; a database has a file CURRENT."""
-        disk, name = where(self._text)
-        return name in disk.files or name.removesuffix("/CURRENT") in disk.databases
-
-    def mkdir(self, **_given: object) -> None:
-        """Folders need not be made."""
-
-    def read_bytes(self) -> bytes:
-        disk, name = where(self._text)
-        if name not in disk.files:
-            raise FileNotFoundError(self._text)
-        return bytes(disk.files[name].data)
-
-    def read_text(self, *, encoding: str = "utf-8") -> str:
-        return self.read_bytes().decode(encoding)
-
-    def write_text(self, text: str) -> None:
-        """Write without a sync, as pathlib does."""
-        disk, name = where(self._text)
-        disk.power.burn("write")
-        disk.power.check_room()
-        disk.files[name] = Inode(bytearray(text.encode()))
-
-    def unlink(self, *, missing_ok: bool = False) -> None:
-        disk, name = where(self._text)
-        if name not in disk.files and not missing_ok:
-            raise FileNotFoundError(self._text)
-        disk.files.pop(name, None)
-
-    def replace(self, target: "InventedPath") -> None:
-        disk, name = where(self._text)
-        disk.power.burn("rename")
-        disk.files[where(str(target))[1]] = disk.files.pop(name)
 
 
 def where(text: str) -> tuple[Disk, str]:
     """Return the disk that a path is on, and the name there."""
     machine, _slash, name = text.partition("/")
     return MOUNTED[machine], name
-
-
-class InventedOs:
-    """As much of `os` as the log and the guard use."""
-
-    O_RDWR, O_CREAT, O_CLOEXEC, O_WRONLY = os.O_RDWR, os.O_CREAT, os.O_CLOEXEC, os.O_WRONLY
-    O_APPEND, O_EXCL, O_RDONLY = os.O_APPEND, os.O_EXCL, os.O_RDONLY
-    O_DIRECTORY, O_TRUNC = os.O_DIRECTORY, os.O_TRUNC
-
-    def __init__(self) -> None:
-        self._open: dict[int, tuple[Disk, Inode | None]] = {}
-        self._next = 1_000
-
-    def open(self, path: object, flags: int, mode: int = 0) -> int:  # noqa: ARG002 - as os.open
-        disk, name = where(str(path))
-        self._next += 1
-        if flags & os.O_DIRECTORY:
-            self._open[self._next] = (disk, None)
-            return self._next
-        found = disk.files.get(name)
-        if found is None:
-            if not flags & os.O_CREAT:
-                raise FileNotFoundError(str(path))
-            disk.power.burn("create")
-            disk.power.check_room()
-            found = disk.files[name] = Inode()
-        elif flags & os.O_EXCL:
-            raise FileExistsError(str(path))
-        if flags & os.O_TRUNC:
-            del found.data[:]
-        self._open[self._next] = (disk, found)
-        return self._next
-
-    def write(self, number: int, raw: memoryview) -> int:
-        disk, inode = self._open[number]
-        assert inode is not None, "nobody writes into a folder"
-        disk.power.burn("write")
-        if disk.power.is_disk_full:
-            inode.data += raw[: disk.power.dice.randrange(len(raw))]
-            disk.power.check_room()
-        inode.data += raw
-        return len(raw)
-
-    def fsync(self, number: int) -> None:
-        disk, inode = self._open[number]
-        disk.power.burn("fsync")
-        if inode is None:
-            disk.sync_names()
-        else:
-            inode.durable = bytes(inode.data)
-            disk.power.wait_for_disk()
-
-    def ftruncate(self, number: int, size: int) -> None:
-        disk, inode = self._open[number]
-        assert inode is not None, "nobody cuts a folder"
-        disk.power.burn("truncate")
-        del inode.data[size:]
-
-    def close(self, number: int) -> None:
-        self._open.pop(number, None)
-
-
-class InventedPlyvel:
-    """As much of the module plyvel as the stores use."""
-
-    Error, IOError, CorruptionError = plyvel.Error, plyvel.IOError, plyvel.CorruptionError
-
-    @staticmethod
-    def DB(name: str, **_options: object) -> Rows:  # noqa: N802 - plyvel's name
-        disk, place = where(name)
-        return disk.databases.setdefault(place, Rows(disk.power))
-
-
-@contextmanager
-def invented_disks() -> Iterator[None]:
-    """Let log, guard and stores of this process work on `MOUNTED`."""
-    invented_os = InventedOs()
-    with ExitStack() as stack:
-        for module in (ledger.wal, node.signer):
-            stack.enter_context(patch.object(module, "os", invented_os))
-        no_locks = SimpleNamespace(flock=lambda _file, _how: None, LOCK_EX=2, LOCK_NB=4)
-        stack.enter_context(patch.object(ledger.wal, "fcntl", no_locks))
-        for store in (ledger.store, ledger.store_files, ledger.vault, ledger.vault_files):
-            stack.enter_context(patch.object(store, "plyvel", InventedPlyvel))
-        try:
-            yield
-        finally:
-            MOUNTED.clear()

@@ -42,11 +42,11 @@ class MadeUpPolka(OtherBlocks):
         if said.block_id not in self._made and process is not None:
             self._made[said.block_id] = None
             application = process.application
-            number, members = said.round - 1, len(self.machine.network.members)
+            number = said.round - 1
             if application.tip_height + 1 == said.height:
                 turn = Turn(
                     round=number,
-                    proposer=(said.height + number) % members,
+                    proposer=self.machine.committee_at(said.height).proposer(said.height, number),
                     time_ms=max(said.time_ms, application.tip_time_ms + 1),
                 )
                 made = build_proposal(application, process.pool.take, turn, lambda: 0)
@@ -67,7 +67,7 @@ class FalseAccusation(Behaviour):
     def heard(self, sender: Any, payload: Payload) -> None:
         for raw in payload.parts if payload.kind == "messages" else ():
             vote = self.vote_of(raw)
-            if vote is not None and vote.validator == sender.index:
+            if vote is not None and vote.validator == sender.index_at(vote.height):
                 self._votes = [*self._votes[-20:], vote]
 
     def tick(self) -> None:

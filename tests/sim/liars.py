@@ -125,13 +125,14 @@ class InvalidBlocks(OtherBlocks):
 
     def make(self, block: Block) -> Block | None:
         header = block.header
+        members = len(self.machine.committee_at(header.height).seats)
         wrong: dict[str, Any] = self.dice.choice(
             (
                 {"state_root": sha256(b"wrong")},
                 {"outcomes_root": sha256(b"wrong")},
                 {"parent": sha256(b"wrong")},
                 {"time_ms": header.time_ms - HOUR_MS * 24},
-                {"proposer": (header.proposer + 1) % len(self.machine.network.members)},
+                {"proposer": (header.proposer + 1) % members},
                 {"next_validators": sha256(b"wrong")},
                 {"log_root": sha256(b"wrong")},
                 {"height": header.height + 1},

@@ -3,13 +3,16 @@
 A *crash* ends the process and the disk keeps all that was written; a *power cut* loses what was not
 synced, or parts of it. Both strike at a random port operation of the next hundred or so, see
 `power`. A *wiped* node comes back with its key and nothing else, and its operator says that there
-is no guard; a *restored* one comes back with everything it had at some earlier moment.
+is no guard; a *restored* one comes back with everything it had at some earlier moment. One whose
+*chain is lost* has key, guard and log. It, and some wiped ones, begin again with a snapshot that
+they fetch from their peers, see `joining`.
 """
 
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ledger.store_files import FOLDER
 from tests.sim.files import MOUNTED, Disk
 from tests.sim.machine import Machine
 from tests.sim.town import SKEW_MS_MAX
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 JUMPS_MS = (150, 1_000, 10_000, 3_600_000)
 DOWN_MS_MIN, DOWN_MS_MAX = 20, 1_500
 OPERATIONS = (3, 20, 60, 200)
+SNAPSHOT_SHARE = 0.7
+"""Of wiped nodes that begin again with a snapshot, where there are any."""
 
 
 class MachineFaults:
@@ -30,17 +35,24 @@ class MachineFaults:
         simulation: Whose.
         forgetful: Slots that may be wiped or restored.
         jumpy: Slots whose clocks may be far off.
+        has_snapshots: Whether peers keep snapshots, from which forgetful ones begin again.
     """
 
     def __init__(
-        self, simulation: "Simulation", forgetful: tuple[int, ...], jumpy: tuple[int, ...]
+        self,
+        simulation: "Simulation",
+        forgetful: tuple[int, ...],
+        jumpy: tuple[int, ...],
+        *,
+        has_snapshots: bool = False,
     ) -> None:
         self._simulation = simulation
         self._dice = simulation.dice
         self._forgetful = forgetful
         self._jumpy = jumpy
         self._power_cuts: set[int] = set()
-        self._new_disks: dict[int, Disk] = {}
+        self._has_snapshots = has_snapshots
+        self._losses: dict[int, Callable[[], None]] = {}
         self._is_peace = False
 
     def kinds(self) -> dict[str, Callable[[int], None]]:
@@ -57,6 +69,8 @@ class MachineFaults:
             always["clock jump"] = self._clock_jump
         if self._forgetful:
             always |= {"wiped node": self._wipe, "old backup": self._restore}
+        if self._forgetful and self._has_snapshots:
+            always["chain lost"] = self._lose_chain
         return always
 
     @property
@@ -89,9 +103,9 @@ class MachineFaults:
             self._power_cuts.discard(machine.slot)
             for happened in sorted(machine.disk.lose_power()):
                 faults[happened] += 1
-        disk = self._new_disks.pop(machine.slot, None)
-        if disk is not None:
-            machine.disk = MOUNTED[machine.name] = disk
+        lose = self._losses.pop(machine.slot, None)
+        if lose is not None:
+            lose()
         again = self._dice.random() < 0.2 and not self._is_peace
         machine.power.left = self._dice.randrange(1, 60) if again else 0
         self._boot_after(self._dice.randrange(DOWN_MS_MIN, DOWN_MS_MAX), machine)
@@ -168,22 +182,29 @@ class MachineFaults:
 
     # --- memories ---------------------------------------------------------------------------------
 
-    def _forget(self, machine: Machine, disk: Disk) -> None:
-        """Let a machine stop now and come back on another disk."""
-        machine.is_amnesiac = True
-        self._new_disks[machine.slot] = disk
+    def _forget(self, machine: Machine, lose: Callable[[], None]) -> None:
+        """Let a machine stop now and come back with less on its disk."""
         self._power_cuts.discard(machine.slot)
-        if machine.process is not None:
+        if machine.is_running:
+            self._losses[machine.slot] = lose
             machine.died()
         else:
-            del self._new_disks[machine.slot]
-            machine.disk = MOUNTED[machine.name] = disk
+            lose()
+
+    def _put(self, machine: Machine, disk: Disk) -> None:
+        machine.is_amnesiac = True
+        machine.disk = MOUNTED[machine.name] = disk
+
+    def _draws_snapshot(self) -> bool:
+        return self._has_snapshots and self._dice.random() < SNAPSHOT_SHARE
 
     def _wipe(self, _lasts_ms: int) -> None:
         self._simulation.faults["wiped node"] += 1
         machine = self._machines[self._dice.choice(self._forgetful)]
         machine.has_lost_guard = True
-        self._forget(machine, machine.fresh_disk())
+        machine.wants_snapshot = self._draws_snapshot()
+        disk = Disk(machine.power) if machine.wants_snapshot else machine.fresh_disk()
+        self._forget(machine, partial(self._put, machine, disk))
 
     def _restore(self, lasts_ms: int) -> None:
         machine = self._machines[self._dice.choice(self._forgetful)]
@@ -194,6 +215,19 @@ class MachineFaults:
         def bring_back() -> None:
             if not self._is_peace and not machine.has_lost_guard:
                 self._simulation.faults["old backup"] += 1
-                self._forget(machine, backup)
+                self._forget(machine, partial(self._put, machine, backup))
 
         self._simulation.events.later(lasts_ms, f"restore {machine.slot}", bring_back)
+
+    def _lose_chain(self, _lasts_ms: int) -> None:
+        """The store is damaged and moved away; key, guard, log and vault are whole."""
+        self._simulation.faults["chain lost"] += 1
+        machine = self._machines[self._dice.choice(self._forgetful)]
+
+        def lose() -> None:
+            machine.disk.remove(FOLDER)
+            machine.disk.sync_names()
+            machine.wants_snapshot = True
+            self._simulation.checks.chain_lost(machine)
+
+        self._forget(machine, lose)

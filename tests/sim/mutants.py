@@ -8,9 +8,9 @@ each is caught within `SEEDS_MAX` seeds, and that the table in docs/simulator.md
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from consensus import machine, rules
@@ -30,6 +30,9 @@ from consensus.state import HeldProposal, State, facts_of
 from keys.hashing import Digest
 from keys.signing import PublicKey
 from ledger import wal
+from ledger.canonical import Value
+from ledger.ids import AgencyId
+from ledger.membership import parse_application
 from ledger.outcomes import Outcome
 from ledger.quorum import QuorumCertificate
 from ledger.validators import ValidatorSet
@@ -38,8 +41,10 @@ from node import application
 from node.application import Application
 from node.driver import Driver
 from node.signer import GuardedSigner, Place
+from registry import ballots, committee, membership
 from registry.apply import BlockContext, VerifiedEntry, apply
 from registry.errors import RuleError
+from registry.running import Run
 from registry.state import State as RegistryState
 from tests.sim.checks import ViolationError
 from tests.sim.files import Rows
@@ -279,4 +284,51 @@ def entries_executed_twice() -> Iterator[None]:
 @mutant("a node that lost its guard votes at once")
 def lost_guard_forgotten() -> Iterator[None]:
     with patch("tests.sim.machine.is_guard_made_up", lambda _config: False):
+        yield
+
+
+@mutant("what an entry of height h changes counts from h + 1 on")
+def set_one_height_early() -> Iterator[None]:
+    with ExitStack() as stack:
+        for module in (ballots, committee, membership):
+            stack.enter_context(patch.object(module, "IN_FORCE_AFTER_HEIGHTS", 1))
+        yield
+
+
+@mutant("who is admitted votes without having said that it is ready")
+def ready_not_needed() -> Iterator[None]:
+    real = membership.admit
+
+    def wrong(run: Run, fields: dict[str, Value], from_height: int) -> None:
+        real(run, fields, from_height)
+        part = parse_application(
+            bytes(cast("bytes", fields["application"])), run.block.network_id
+        ).part
+        put = committee.put(part.agency_id, part.keys["consensus"], 1)
+        committee.change_sets(run, from_height, put)
+
+    with patch.dict(ballots._DO, {"admit": wrong}):
+        yield
+
+
+@mutant("a weight of zero leaves the validator in the set")
+def who_leaves_stays() -> Iterator[None]:
+    def wrong(_agency: AgencyId, _weight: int) -> Callable[[committee.Members], None]:
+        return lambda _members: None
+
+    with patch.object(membership, "weigh", wrong):
+        yield
+
+
+@mutant("a node signs with its first key after it was replaced")
+def first_key_for_ever() -> Iterator[None]:
+    real = GuardedSigner.sign
+
+    def wrong(
+        self: GuardedSigner, place: Place, message: bytes, by: PublicKey | None = None
+    ) -> bytes:
+        del by
+        return real(self, place, message)
+
+    with patch.object(GuardedSigner, "sign", wrong):
         yield

@@ -148,13 +148,18 @@ class NodeNetwork:
     def __init__(self, machine: "Machine", network: InventedNetwork) -> None:
         self._machine = machine
         self._network = network
-        self._peers = tuple(one for one in machine.network.members if one != machine.agency)
+        self._peers: tuple[AgencyId, ...] = ()
         self._outbox: list[bytes] = []
         self._questions: dict[int, Callable[[bytes | None], None]] = {}
 
     @property
     def peers(self) -> tuple[AgencyId, ...]:
-        return tuple(sorted(self._peers))
+        return self._peers
+
+    def know(self, agencies: Iterable[AgencyId]) -> None:
+        """Take these for the nodes of the network: they are spoken to, and let in."""
+        own, here = self._machine.agency, self._machine.simulation.agencies
+        self._peers = tuple(sorted([one for one in agencies if one in here and one != own]))
 
     def broadcast_messages(self, messages: Iterable[bytes]) -> None:
         """Queue messages; those of one turn leave together, as those of two milliseconds do."""
@@ -186,6 +191,10 @@ class NodeNetwork:
         payload = Payload("ask", question.path, parts, number, bytes_max, slot)
         self._network.send(self._machine, peer, payload)
         self._machine.later(ANSWER_TIMEOUT_MS, "unanswered", lambda: self.answered(number, None))
+
+    def take_answer(self, payload: Payload) -> None:
+        """Take an answer from the wire."""
+        self.answered(payload.number, payload.parts[0] if payload.parts else None)
 
     def answered(self, number: int, raw: bytes | None) -> None:
         """Give an answer to who asked, once."""

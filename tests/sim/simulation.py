@@ -7,23 +7,35 @@ one `random.Random(seed)`; nothing in a run depends on the machine that it runs 
 import gc
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from ledger.ids import AgencyId
+from node import readiness
+from tests.sim.calls import invented_disks
 from tests.sim.checks import Checks, ViolationError
 from tests.sim.events import Events
-from tests.sim.files import MOUNTED, invented_disks
+from tests.sim.files import MOUNTED
+from tests.sim.governance import Story
 from tests.sim.machine import Machine
 from tests.sim.nemesis import Nemesis, Plan
 from tests.sim.network import InventedNetwork
 from tests.sim.town import cheap_signatures, network_of
+
+if TYPE_CHECKING:
+    from tests.sim.committees import Act
 
 PEACE_MS = 120_000
 """Invented time after the last fault in which every honest node must reach the goal."""
 GOAL_HEIGHTS = 2
 """Heights above the highest tip at the beginning of peace."""
 BOUNDS_EVERY = 64
+AGAIN_HEIGHTS = 5
+"""After so many heights an admitted validator declares itself ready again; 20 in production."""
 EVENTS_MAX = 200_000
 """A run that takes more events than this does not end."""
 
@@ -76,6 +88,8 @@ class Simulation:
         self.faults: Counter[str] = Counter()
         self.deeds: Counter[str] = Counter()
         self.submitted: set[bytes] = set()
+        self.owed: set[bytes] = set()
+        self.acts: dict[bytes, Act] = {}
         self.after_start: list[tuple[Machine, int, int, int]] = []
         self._number = 0
         self.nemesis = Nemesis(self, plan)
@@ -84,6 +98,8 @@ class Simulation:
         self.network = InventedNetwork(self)
         self.checks = Checks(self, self.town)
         self.machines: list[Machine] = []
+        joiners = int(self.nemesis.plan.story.has_joiner)
+        self.agencies = self.town.members[: self.town.founders + joiners]
 
     def next_number(self) -> int:
         """Return a number that was not given out yet."""
@@ -92,7 +108,7 @@ class Simulation:
 
     def receiver(self, agency: AgencyId, sender: Machine) -> Machine:
         """Return the machine that answers for an agency when this sender calls."""
-        return self.nemesis.receiver(self.town.members.index(agency), sender)
+        return self.nemesis.receiver(self.agencies.index(agency), sender)
 
     @property
     def honest(self) -> list[Machine]:
@@ -101,10 +117,13 @@ class Simulation:
 
     def run(self) -> Report:
         """Live through war and peace."""
-        with invented_disks(), cheap_signatures():
+        dice = SimpleNamespace(token_bytes=self.dice.randbytes)
+        with invented_disks(), cheap_signatures(), self._ready_again(dice):
             self.machines = [
-                Machine(self, slot, slot, self.town) for slot in range(len(self.town.members))
+                Machine(self, slot, slot, self.town) for slot in range(len(self.agencies))
             ]
+            if self.nemesis.plan.snapshots and self.story.has_joiner:
+                self.machines[-1].begin_without_chain()
             self.nemesis.begin()
             if self._prepare is not None:
                 self._prepare(self)
@@ -120,14 +139,25 @@ class Simulation:
             finally:
                 MOUNTED.clear()
 
+    @contextmanager
+    def _ready_again(self, dice: Any) -> Iterator[None]:
+        """Let what nodes declare come from the dice, and again after fewer heights."""
+        with (
+            patch.object(readiness, "secrets", dice),
+            patch.object(readiness, "AGAIN_HEIGHTS", AGAIN_HEIGHTS),
+        ):
+            yield
+
     def _live_in_peace(self) -> Report:
         began_ms = self.events.now_ms
         goal = max(len(self.checks.decided), 0) + GOAL_HEIGHTS
         while not self._is_goal_reached(goal):
             if self.events.now_ms > began_ms + PEACE_MS:
                 tips = [self.tip(one) for one in self.machines]
-                left = len(self.submitted - self.checks.entries)
-                self.checks.fail("liveness", f"goal {goal}, tips {tips}, entries left {left}")
+                left = len(self.owed - self.checks.entries)
+                open_changes = self.nemesis.unsettled()
+                text = f"goal {goal}, tips {tips}, entries left {left}, changes {open_changes}"
+                self.checks.fail("liveness", f"{text}, silent {self.checks.sets.silent()}")
             self.happen()
         recovery_ms = self.events.now_ms - began_ms
         for machine in self.honest:
@@ -136,10 +166,13 @@ class Simulation:
         return self._report(recovery_ms)
 
     def _is_goal_reached(self, goal: int) -> bool:
+        goal = max(goal, self.checks.committees.since)
         return (
             len(self.checks.decided) >= goal
             and all(self.tip(one) >= goal for one in self.honest)
-            and self.submitted <= self.checks.entries
+            and self.owed <= self.checks.entries
+            and not self.nemesis.unsettled()
+            and not self.checks.sets.silent()
         )
 
     def _report(self, recovery_ms: int) -> Report:
@@ -157,6 +190,11 @@ class Simulation:
             checks=self.checks.done,
             amnesia=self.checks.amnesia,
         )
+
+    @property
+    def story(self) -> Story:
+        """What happens to the sets of validators."""
+        return self.nemesis.plan.story
 
     def tip(self, machine: Machine) -> int:
         """Return the height that a machine has stored; -1 while it is down or asks its peers."""

@@ -12,7 +12,8 @@ from ledger.wal import WriteAheadLog
 from node.signer import GuardedSigner, GuardFile, Place, SignedKind, create_guard
 from node.startup import OLD_GUARD_DISTANCE, Guard, PeerAnswer, decide_permission
 from node.storage import GUARD_FILE, SUPPOSED_FILE, is_guard_made_up, open_signer
-from tests.sim.files import MOUNTED, Disk, InventedPath, invented_disks
+from tests.sim.calls import InventedPath, invented_disks
+from tests.sim.files import MOUNTED, Disk
 from tests.sim.power import Power, PowerLostError
 from tests.sim.town import InventedKey, network_of
 

@@ -19,7 +19,6 @@ import keys.signing
 from consensus.parameters import LAN
 from keys.signing import Algorithm, PublicKey, SoftwareKey
 from ledger import genesis, state_tree
-from ledger.entries import Entry, ObjectPart
 from ledger.ids import AgencyId
 from ledger.store import ChainStore
 from node.submissions import Submission
@@ -31,15 +30,14 @@ from tests.registry.town import (
     AGENCIES,
     CALM,
     GENESIS_MS,
-    Hand,
-    by,
     founding_part,
     identifier,
     key,
     seed,
     stored_genesis,
 )
-from tests.sim.files import MOUNTED, Disk, InventedPath, invented_disks
+from tests.sim.calls import InventedPath, invented_disks
+from tests.sim.files import MOUNTED, Disk
 from tests.sim.power import Power
 
 PARAMETERS = replace(
@@ -57,6 +55,9 @@ SKEW_MS_MAX = 40
 """How far a sound clock is off."""
 PEOPLE = 24
 """Entries there are to submit: so many identities, and a key for every third of them."""
+FOUNDERS = (*AGENCIES, "health", "courts", "labour")
+JOINER = "bank"
+"""Who may be admitted."""
 SECRETS: dict[bytes, bytes] = {}
 """Of consensus keys, by the bytes of the public one."""
 OnSign = Callable[[bytes, bytes, bytes], None]
@@ -82,7 +83,7 @@ def invented_signature(public: PublicKey, message: bytes) -> bytes:
 
 
 @cache
-def _consensus_public(name: str) -> PublicKey:
+def consensus_public(name: str) -> PublicKey:
     made = SoftwareKey.from_private_bytes(Algorithm.ED25519, seed("sim", name)).public
     SECRETS[made.public] = seed("secret", name)
     return made
@@ -91,7 +92,7 @@ def _consensus_public(name: str) -> PublicKey:
 @cache
 def founding(count: int) -> genesis.Genesis:
     """A genesis of so many agencies, each a validator of weight one."""
-    names = (*AGENCIES, "health", "courts", "labour")[:count]
+    names = FOUNDERS[:count]
     mandate = genesis.Mandate(("*",), ("*",), ("*",), "2026-01-01", None, "Law 60/2014")
     first, second = (AgencyId(identifier("agency", name)) for name in ("justice", "police"))
     attachments = dict(catalogue.genesis_attachments())
@@ -113,25 +114,11 @@ def founding(count: int) -> genesis.Genesis:
     parts = []
     for name in names:
         part = founding_part(name)
-        part = replace(part, keys={**part.keys, "consensus": _consensus_public(name)})
+        part = replace(part, keys={**part.keys, "consensus": consensus_public(name)})
         raw = genesis.print_part(part)
         signers = [key(name, "govern", number) for number in range(2)]
         parts.append((raw, [genesis.sign_part(template_raw, raw, one) for one in signers]))
     return genesis.merge_genesis(template_raw, parts, attachments)
-
-
-ROTATING = "land"
-"""The agency that may change its consensus key."""
-
-
-def rotation_entry(town: SealedTown) -> Entry:
-    """The entry by which governors give their validator another consensus key; it signs, too."""
-    fresh: Any = InventedKey(_consensus_public(f"{ROTATING} next"))
-    public = {"algorithm": int(fresh.public.algorithm), "public": fresh.public.public}
-    item = ObjectPart("key", {"purpose": "consensus", **public})
-    hands = [by("agency", ROTATING, "govern", number) for number in range(2)]
-    hands.append(Hand("new_key", (fresh,)))
-    return town.entry("agency/change_key", hands, objects=[item], office=None)
 
 
 class _Town(SealedTown):
@@ -152,29 +139,39 @@ class Network:
 
     Attributes:
         genesis: The document.
-        members: Agencies in the order of the set.
+        founders: How many validators it has.
+        members: Agencies by member: the founders in the order of their set, then who may join.
         chain: Rows of a chain store at height 0.
         submissions: Entries with bodies; those that build on others stand behind them.
         digests: Of the entries, parallel.
-        rotating: Index of the member that may change its key; the last submission does it.
         start_ms: When the simulation begins.
     """
 
     genesis: genesis.Genesis
+    founders: int
     members: tuple[AgencyId, ...]
     chain: dict[bytes, bytes]
     submissions: tuple[Submission, ...]
     digests: tuple[bytes, ...]
-    rotating: int
     start_ms: int
 
-    def public(self, index: int) -> PublicKey:
-        """The consensus key of a validator in genesis."""
-        return self.genesis.validator_set[index].key
+    def public(self, member: int, is_next: bool = False) -> PublicKey:  # noqa: FBT001, FBT002
+        """Return the consensus key that a member begins with, or the one that it may change to."""
+        name = member_name(self.founders, member)
+        return consensus_public(f"{name} next" if is_next else name)
 
-    def next_public(self, index: int) -> PublicKey | None:
-        """The key that a validator may change to; None for those that do not."""
-        return _consensus_public(f"{ROTATING} next") if index == self.rotating else None
+
+@cache
+def member_name(founders: int, member: int) -> str:
+    """Return what the agency of a member is called."""
+    names = sorted(FOUNDERS[:founders], key=lambda name: identifier("agency", name))
+    return [*names, JOINER][member]
+
+
+def new_town(founders: int) -> SealedTown:
+    """Return a town of so many agencies at height 0, for composing entries."""
+    town: SealedTown = type("Town", (_Town,), {"count": founders})()
+    return town
 
 
 @cache
@@ -185,27 +182,26 @@ def network_of(count: int) -> Network:
 
 
 def _make_network(count: int) -> Network:
-    town = type("Town", (_Town,), {"count": count})()
+    town = new_town(count)
     for number in range(PEOPLE):
         if number % 3:
             town.create_identity()
         else:
             town.adult(f"person {number}")
-    town.accept(rotation_entry(town))
     entries = [entry for _height, _time_ms, found in town.blocks for entry in found]
     submissions = []
     for entry in entries:
         named = [one.seal.body_digest for one in entry.records if one.seal is not None]
         bodies = tuple(town.bodies[digest] for digest in named)
         submissions.append(Submission(entry.raw, bodies))
-    members = tuple(one.agency_id for one in town.genesis.validator_set.validators)
+    names = [member_name(count, member) for member in range(count + 1)]
     return Network(
         genesis=town.genesis,
-        members=members,
+        founders=count,
+        members=tuple([AgencyId(identifier("agency", name)) for name in names]),
         chain=_first_rows(town.genesis),
         submissions=tuple(submissions),
         digests=tuple(bytes(entry.entry_digest) for entry in entries),
-        rotating=members.index(AgencyId(identifier("agency", ROTATING))),
         start_ms=GENESIS_MS + 5_000,
     )
 
