@@ -200,7 +200,8 @@ class Disk:
     def _behind(self, lost: bytes, happened: set[str]) -> bytes:
         """Return what stands where bytes were lost: nothing, zeros, or pages that came through."""
         dice = self.power.dice
-        outcome = dice.choices(("nothing", "zeroed write", "scattered write"), (6, 3, 1))[0]
+        kinds = ("nothing", "zeroed write", "scattered write")
+        outcome = dice.choices(kinds, SHARES_SCATTERING if self.power.may_scatter else SHARES)[0]
         if outcome == "nothing":
             return b""
         happened.add(outcome)
@@ -219,6 +220,8 @@ class Disk:
         return Disk(self.power, files, dict(files), databases)
 
 
+SHARES, SHARES_SCATTERING = (6, 3, 0), (4, 2, 4)
+"""How often nothing stands where bytes were lost, or zeros, or pages that came through."""
 UNDONE_SHARE = 0.5
 """How often a power cut undoes renames of databases that were not synced."""
 MOUNTED: dict[str, Disk] = {}

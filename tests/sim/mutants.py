@@ -29,18 +29,21 @@ from consensus.messages import VoteType
 from consensus.state import HeldProposal, State, facts_of
 from keys.hashing import Digest
 from keys.signing import PublicKey
-from ledger import wal
+from ledger import state_tree, wal
 from ledger.canonical import Value
 from ledger.ids import AgencyId
 from ledger.membership import parse_application
 from ledger.outcomes import Outcome
 from ledger.quorum import QuorumCertificate
+from ledger.snapshot_files import chunk_name, write_synced
+from ledger.snapshot_restore import Restoration
 from ledger.validators import ValidatorSet
 from ledger.wal import WriteAheadLog
 from node import application
 from node.application import Application
 from node.driver import Driver
 from node.signer import GuardedSigner, Place
+from node.snapshot_fetch import SnapshotFetch
 from registry import ballots, committee, membership
 from registry.apply import BlockContext, VerifiedEntry, apply
 from registry.errors import RuleError
@@ -283,7 +286,7 @@ def entries_executed_twice() -> Iterator[None]:
 
 @mutant("a node that lost its guard votes at once")
 def lost_guard_forgotten() -> Iterator[None]:
-    with patch("tests.sim.machine.is_guard_made_up", lambda _config: False):
+    with patch("tests.sim.process.is_guard_made_up", lambda _config: False):
         yield
 
 
@@ -331,4 +334,28 @@ def first_key_for_ever() -> Iterator[None]:
         return real(self, place, message)
 
     with patch.object(GuardedSigner, "sign", wrong):
+        yield
+
+
+@mutant("the rows of a snapshot are not compared with the certified state root")
+def snapshot_state_not_compared() -> Iterator[None]:
+    real = Restoration.finish
+
+    def wrong(self: Restoration) -> None:
+        newest = self._manifest.trust.newest
+        assert newest is not None, "check_manifest saw to it"
+        with patch.object(state_tree, "root_of", lambda _read: newest.header.state_root):
+            real(self)
+
+    with patch.object(Restoration, "finish", wrong):
+        yield
+
+
+@mutant("chunks of a snapshot are taken without a look at their digests")
+def snapshot_digests_not_checked() -> Iterator[None]:
+    def wrong(self: SnapshotFetch, digest: Digest, raw: bytes) -> None:
+        write_synced(self._folder / chunk_name(digest), raw)
+        self._came += 1
+
+    with patch.object(SnapshotFetch, "_accept", wrong):
         yield
