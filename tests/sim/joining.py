@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BYTES_MAX = 64 * 1024 * 1024
 AGAIN_MS = 700
 ATTEMPTS_MAX = 4
+PATIENCE_MS = 30_000
+"""After which the operator lets the node fetch all blocks instead."""
 
 
 class Joining:
@@ -44,10 +46,24 @@ class Joining:
         self.network = NodeNetwork(machine, machine.simulation.network)
         self.network.know(machine.network.members[: machine.network.founders])
         self._attempts = 0
+        self._is_over = False
         self._fetch: SnapshotFetch | None = None
 
     def start(self) -> None:
+        """Fetch and restore, for as long as the operator has patience."""
+        self._timers.after(PATIENCE_MS, self._end)
+        self._try()
+
+    def _end(self) -> None:
+        """Start the node, with a chain or without one; once."""
+        if not self._is_over:
+            self._is_over = True
+            self._done()
+
+    def _try(self) -> None:
         """Ask all peers what they have."""
+        if self._is_over:
+            return
         self._attempts += 1
         config: Any = SimpleNamespace(data_folder=self._folder)
         lowest = lowest_height(config)
@@ -62,6 +78,8 @@ class Joining:
 
     def _restore(self, manifest: Manifest) -> None:
         """Try what came; a snapshot that is not the certified state is another one's lie."""
+        if self._is_over:
+            return
         assert self._fetch is not None, "it has fetched something"
         faults = self._machine.simulation.faults
         genesis = self._machine.network.genesis
@@ -74,12 +92,12 @@ class Joining:
         faults["snapshot restored"] += 1
         remove_tree(self._fetched, ignore_errors=True)
         self._machine.simulation.checks.restored(self._machine, manifest.content.height)
-        self._done()
+        self._end()
 
     def _failed(self, _error: CivregError) -> None:
         self._machine.simulation.faults["no snapshot to be had"] += 1
         self._fetch = None
         if self._attempts < ATTEMPTS_MAX:
-            self._timers.after(AGAIN_MS, self.start)
+            self._timers.after(AGAIN_MS, self._try)
         else:
-            self._done()
+            self._end()
