@@ -23,7 +23,7 @@ from tests.sim.town import InventedKey, consensus_public, member_name, new_town
 CHANGES_MAX = 3
 MANY = 7
 """Founders with whom a story is shorter, because each height costs so much more."""
-STORY_SHARE = 0.35
+STORY_SHARE = 0.3
 """Of runs in which the set changes."""
 ADMIT_SHARE = 0.4
 WEIGHTS = (1, 1, 2, 3)

@@ -29,7 +29,7 @@ WAR_MS_MIN, WAR_MS_MAX = 2_000, 5_000
 ENTRIES_MAX = 8
 EPISODES_MAX = 8
 AGAIN_MS = 2_000
-SNAPSHOT_SHARE = 0.6
+SNAPSHOT_SHARE = 0.5
 """Of runs in which somebody could use a snapshot: so many have any. And of liars in them."""
 GOVERN_EVERY_MS = 500
 LATE_SHARE = 0.3

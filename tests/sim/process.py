@@ -32,7 +32,7 @@ from node.driver import Driver
 from node.entry_cache import EntryCache
 from node.gossip import ENTRIES_PATH, Gossip, parse_parcel
 from node.interrogation import Answers, Interrogation
-from node.journal import lock_height, log_height, read_frames
+from node.journal import lock_height, read_own
 from node.mempool import Mempool
 from node.neighbours import CHANGING
 from node.peer_entries import is_shameful
@@ -125,17 +125,18 @@ class Process:
 
     def _open_storage(self, config: Any) -> Storage:
         """Open the stores; a log that is damaged or does not fit is repaired by the operator."""
-        document, faults = self.machine.network.genesis, self.machine.simulation.faults
         try:
-            storage = open_storage(config, document)
-        except CorruptWalError:
-            faults["log repaired"] += 1
+            return self._open_fitting(config)
+        except CorruptWalError as error:
+            is_ahead = "chain_height" in error.details
+            name = "log ahead of the chain set aside" if is_ahead else "log repaired"
+            self.machine.simulation.faults[name] += 1
             self._repair_log(config)
-            storage = open_storage(config, document)
-        if log_height(read_frames(storage.wal.frames)) > storage.store.height + 1:
-            faults["log ahead of the chain set aside"] += 1
-            self._repair_log(config)
-            storage = open_storage(config, document)
+            return self._open_fitting(config)
+
+    def _open_fitting(self, config: Any) -> Storage:
+        storage = open_storage(config, self.machine.network.genesis)
+        read_own(storage.wal.frames, self.machine.agency, storage.store.height)
         return storage
 
     def _repair_log(self, config: Any) -> None:
@@ -154,7 +155,8 @@ class Process:
         )
 
     def _recall_votes(self) -> None:
-        events = read_frames(self.storage.wal.frames)
+        frames, tip_height = self.storage.wal.frames, self.application.tip_height
+        events = read_own(frames, self.machine.agency, tip_height)
         self.log_height = lock_height(events)
         self.world.latest_votes.restore(events)
 
