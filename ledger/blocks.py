@@ -159,7 +159,7 @@ def parse_header(raw: bytes) -> Header:
 
 def entries_root(entries: Sequence[Entry]) -> Digest:
     """Return the list root of the log leaves of entries, in their order."""
-    return merkle.root([merkle.leaf_hash(entry.log_leaf) for entry in entries])
+    return merkle.root([entry.log_leaf_hash for entry in entries])
 
 
 def evidence_root(evidence: Sequence[bytes]) -> Digest:

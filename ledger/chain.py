@@ -150,11 +150,13 @@ class VerifiedBlock(NamedTuple):
         block: The block.
         quorum_certificate: By the set of its height.
         before: The tip that it follows; `before.validators` is the set of its height.
+        log: The log's frontier after it.
     """
 
     block: Block
     quorum_certificate: QuorumCertificate
     before: ChainTip
+    log: Frontier
 
     @property
     def header(self) -> Header:
@@ -170,7 +172,7 @@ class VerifiedBlock(NamedTuple):
         Raises:
             BlockValidatorsError: The header names another next set.
         """
-        return tip_after(self.before, self.block, next_validators)
+        return tip_after(self.before, self.block, next_validators, self.log)
 
 
 def genesis_tip(charter: Charter) -> ChainTip:
@@ -229,7 +231,7 @@ def check_header(tip: ChainTip, header: Header, schedule: ProposerSchedule = tak
 
 def log_after(tip: ChainTip, block: Block) -> Frontier:
     """Return the log's frontier after a block's entries are appended to it."""
-    return tip.log.extend([merkle.leaf_hash(entry.log_leaf) for entry in block.entries])
+    return tip.log.extend([entry.log_leaf_hash for entry in block.entries])
 
 
 def check_block(tip: ChainTip, block: Block, schedule: ProposerSchedule = take_turns) -> Frontier:
@@ -265,7 +267,7 @@ def advance(
         InvalidBlockError: Its subclasses say which link is broken.
         InvalidQuorumError: The quorum certificate does not hold.
     """
-    check_block(tip, block, schedule)
+    log = check_block(tip, block, schedule)
     header = block.header
     if (quorum_certificate.height, quorum_certificate.block_id) != (header.height, header.digest):
         raise BlockQuorumError(
@@ -273,11 +275,19 @@ def advance(
             height=header.height,
         )
     quorum_certificate.check(tip.network_id, tip.validators)
-    return VerifiedBlock(block, quorum_certificate, tip)
+    return VerifiedBlock(block, quorum_certificate, tip, log)
 
 
-def tip_after(tip: ChainTip, block: Block, next_validators: ValidatorSet) -> ChainTip:
+def tip_after(
+    tip: ChainTip, block: Block, next_validators: ValidatorSet, log: Frontier | None = None
+) -> ChainTip:
     """Return the tip after a block that follows `tip`.
+
+    Args:
+        tip: Before the block.
+        block: Whose header `check_block` has accepted.
+        next_validators: The set of the next height.
+        log: What `check_block` returned, if the caller still has it.
 
     Raises:
         BlockValidatorsError: The header names another next set.
@@ -294,7 +304,7 @@ def tip_after(tip: ChainTip, block: Block, next_validators: ValidatorSet) -> Cha
         time_ms=header.time_ms,
         parent=header.digest,
         headers=tip.headers.append(merkle.leaf_hash(header.digest)),
-        log=log_after(tip, block),
+        log=log_after(tip, block) if log is None else log,
         validators=next_validators,
     )
 

@@ -13,6 +13,7 @@ Source: docs/formats.md, section 5.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from keys.hashing import Digest, domain, hash_with
@@ -75,6 +76,7 @@ _ENTRY: Final = domain("entry")
 _PART: Final = domain("part")
 _SIGNATURES: Final = domain("signatures")
 _PARTS_MIN: Final = 2
+_SHORT_CONTEXT_BYTES: Final = 256
 
 
 class Part(NamedTuple):
@@ -146,17 +148,8 @@ class UnsignedEntry(EntryContent):
         given = _read_slots(tuple(slots), self.head.signers)
         raw = encode((tuple([tuple(part) for part in self.parts]), given))
         check_limit("entry bytes", len(raw), ENTRY_BYTES_MAX)
-        return Entry(
-            parts=self.parts,
-            head=self.head,
-            records=self.records,
-            objects=self.objects,
-            context=self.context,
-            entry_digest=self.entry_digest,
-            slots=given,
-            signatures_digest=hash_with(_SIGNATURES, encode(given)),
-            raw=raw,
-        )
+        content = self.parts, self.head, self.records, self.objects, self.context, self.entry_digest
+        return _with_signatures(content, given, raw)
 
 
 @quick_init
@@ -168,16 +161,15 @@ class Entry(EntryContent):
         slots: The signatures, parallel to `head.signers`.
         signatures_digest: Digest of the slots, 32 bytes.
         raw: The whole entry, at most 65,535 bytes.
+        log_leaf: The leaf data of the log and of the block's tree, 70 bytes.
+        log_leaf_hash: Its digest as a leaf; several trees want it, so it is made once.
     """
 
     slots: tuple[Slot, ...]
     signatures_digest: Digest
     raw: bytes
-
-    @property
-    def log_leaf(self) -> bytes:
-        """The leaf data of the log and of the block's tree, 70 bytes."""
-        return log_leaf(self.entry_digest, self.signatures_digest)
+    log_leaf: bytes
+    log_leaf_hash: Digest
 
 
 def log_leaf(entry_digest: Digest, signatures_digest: Digest) -> bytes:
@@ -201,7 +193,7 @@ def parse_entry(raw: bytes) -> Entry:
     )
     content = _read_content(parts_value)
     slots = _read_slots(slots_value, content[1].signers)
-    return Entry(*content, slots, hash_with(_SIGNATURES, encode(slots)), raw)
+    return _with_signatures(content, slots, raw)
 
 
 def parse_parts(value: Value) -> UnsignedEntry:
@@ -223,6 +215,12 @@ _Content: TypeAlias = tuple[
 """The attributes of `EntryContent`, in its order."""
 
 
+def _with_signatures(content: _Content, slots: tuple[Slot, ...], raw: bytes) -> Entry:
+    signatures_digest = hash_with(_SIGNATURES, encode(slots))
+    leaf = log_leaf(content[-1], signatures_digest)
+    return Entry(*content, slots, signatures_digest, raw, leaf, merkle.leaf_hash(leaf))
+
+
 def _read_content(value: Value) -> _Content:
     pairs = read_array(value, "entry.parts", (_PARTS_MIN, ENTRY_PARTS_MAX))
     parts = tuple([_read_part(pair) for pair in pairs])
@@ -241,9 +239,18 @@ def _read_content(value: Value) -> _Content:
             raise InvalidEntryError("the parts are not head, records, objects, context")
     if len(records) > 1 and len({record.record_id for record in records}) != len(records):
         raise InvalidEntryError("two parts of an entry write the same record")
-    context = read_context(decode(parts[-1].raw, ENTRY_BYTES_MAX))
+    last = parts[-1].raw
+    context = (_known_context if len(last) <= _SHORT_CONTEXT_BYTES else _parse_context)(last)
     digest = merkle.root([merkle.leaf_hash(_PART + blind + raw) for blind, raw in parts])
     return parts, head, tuple(records), tuple(objects), context, digest
+
+
+def _parse_context(raw: bytes) -> Context:
+    return read_context(decode(raw, ENTRY_BYTES_MAX))
+
+
+_known_context = lru_cache(maxsize=1_024)(_parse_context)
+"""Contexts without digests of evidence are the same bytes in most entries of a kind."""
 
 
 def parse_part(raw: bytes) -> Head | RecordPart | ObjectPart | Context:

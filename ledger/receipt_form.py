@@ -117,7 +117,7 @@ def build_receipt(
     Raises:
         InvalidProofError: There is no such entry.
     """
-    leaves = [merkle.leaf_hash(entry.log_leaf) for entry in block.entries]
+    leaves = [entry.log_leaf_hash for entry in block.entries]
     path = merkle.inclusion_path(leaves, index)
     certified = CertifiedHeader(block.header, quorum_certificate)
     return assemble_receipt(block.entries[index], index, path, outcomes, certified)

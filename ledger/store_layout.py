@@ -161,7 +161,7 @@ def tree_rows(batch: CommitBatch, tip: ChainTip) -> Iterator[tuple[bytes, bytes]
     entries = batch.block.entries
     for at, entry in enumerate(entries, tip.log.size):
         yield height_key(LEAF, at), entry.entry_digest + entry.signatures_digest
-    leaves = [merkle.leaf_hash(entry.log_leaf) for entry in entries]
+    leaves = [entry.log_leaf_hash for entry in entries]
     for level, index, digest in merkle.completed_nodes(tip.log, leaves):
         if level:
             yield node_key(LOG, level, index), digest

@@ -318,7 +318,7 @@ class Application:
 
     def _header(self, execution: Execution, entries: Sequence[Entry], turn: Turn) -> Header:
         tip = self._store.tip
-        log = tip.log.extend([merkle.leaf_hash(entry.log_leaf) for entry in entries])
+        log = tip.log.extend([entry.log_leaf_hash for entry in entries])
         return Header(
             network_id=tip.network_id,
             height=tip.height + 1,
