@@ -9,14 +9,16 @@ block knows `state_root`, `outcomes_root` and the next validator set, and hands 
 Source: docs/formats.md, section 7; the design's formats.md, section 6.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol, Self
 
 from keys.hashing import Digest
 from ledger import merkle
 from ledger.blocks import Block, Header
 from ledger.canonical import Value
+from ledger.entries import Entry
 from ledger.errors import InvalidBlockError
 from ledger.fields import INTEGER_MAX, read_array, read_digest, read_int
 from ledger.genesis import Charter
@@ -150,13 +152,11 @@ class VerifiedBlock(NamedTuple):
         block: The block.
         quorum_certificate: By the set of its height.
         before: The tip that it follows; `before.validators` is the set of its height.
-        log: The log's frontier after it.
     """
 
     block: Block
     quorum_certificate: QuorumCertificate
     before: ChainTip
-    log: Frontier
 
     @property
     def header(self) -> Header:
@@ -172,7 +172,7 @@ class VerifiedBlock(NamedTuple):
         Raises:
             BlockValidatorsError: The header names another next set.
         """
-        return tip_after(self.before, self.block, next_validators, self.log)
+        return tip_after(self.before, self.block, next_validators)
 
 
 def genesis_tip(charter: Charter) -> ChainTip:
@@ -229,9 +229,15 @@ def check_header(tip: ChainTip, header: Header, schedule: ProposerSchedule = tak
         )
 
 
-def log_after(tip: ChainTip, block: Block) -> Frontier:
-    """Return the log's frontier after a block's entries are appended to it."""
-    return tip.log.extend([entry.log_leaf_hash for entry in block.entries])
+def log_after(tip: ChainTip, entries: Sequence[Entry]) -> Frontier:
+    """Return the log's frontier after these entries are appended to it."""
+    return _extended(tip.log, tuple([entry.log_leaf_hash for entry in entries]))
+
+
+@lru_cache(maxsize=8)
+def _extended(log: Frontier, leaves: tuple[Digest, ...]) -> Frontier:
+    """Extend once what is asked for when a block is built, checked and stored."""
+    return log.extend(leaves)
 
 
 def check_block(tip: ChainTip, block: Block, schedule: ProposerSchedule = take_turns) -> Frontier:
@@ -245,7 +251,7 @@ def check_block(tip: ChainTip, block: Block, schedule: ProposerSchedule = take_t
     """
     header = block.header
     check_header(tip, header, schedule)
-    log = log_after(tip, block)
+    log = log_after(tip, block.entries)
     if (header.log_size, header.log_root) != (log.size, log.root()):
         raise BlockLogError(
             f"log_size or log_root at height {header.height} is not that of the chain",
@@ -267,7 +273,7 @@ def advance(
         InvalidBlockError: Its subclasses say which link is broken.
         InvalidQuorumError: The quorum certificate does not hold.
     """
-    log = check_block(tip, block, schedule)
+    check_block(tip, block, schedule)
     header = block.header
     if (quorum_certificate.height, quorum_certificate.block_id) != (header.height, header.digest):
         raise BlockQuorumError(
@@ -275,19 +281,11 @@ def advance(
             height=header.height,
         )
     quorum_certificate.check(tip.network_id, tip.validators)
-    return VerifiedBlock(block, quorum_certificate, tip, log)
+    return VerifiedBlock(block, quorum_certificate, tip)
 
 
-def tip_after(
-    tip: ChainTip, block: Block, next_validators: ValidatorSet, log: Frontier | None = None
-) -> ChainTip:
+def tip_after(tip: ChainTip, block: Block, next_validators: ValidatorSet) -> ChainTip:
     """Return the tip after a block that follows `tip`.
-
-    Args:
-        tip: Before the block.
-        block: Whose header `check_block` has accepted.
-        next_validators: The set of the next height.
-        log: What `check_block` returned, if the caller still has it.
 
     Raises:
         BlockValidatorsError: The header names another next set.
@@ -304,7 +302,7 @@ def tip_after(
         time_ms=header.time_ms,
         parent=header.digest,
         headers=tip.headers.append(merkle.leaf_hash(header.digest)),
-        log=log_after(tip, block) if log is None else log,
+        log=log_after(tip, block.entries),
         validators=next_validators,
     )
 

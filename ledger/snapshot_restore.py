@@ -172,12 +172,12 @@ class Restoration:
         )
 
     def _take_block(self, tip: ChainTip, block: Block, outcomes: tuple[bytes, ...]) -> ChainTip:
-        log = check_block(tip, block)
+        check_block(tip, block)
         header = block.header
         if header.outcomes_root != encoded_outcomes_root(outcomes):
             raise SnapshotStateError(f"the outcomes of block {header.height} are others")
         following = self._manifest.trust.validators_at(header.height + 1)
-        after = tip_after(tip, block, following, log)
+        after = tip_after(tip, block, following)
         batch = CommitBatch(
             block=block,
             quorum_certificate=self._certificate(header.height, header.digest),

@@ -17,7 +17,7 @@ from keys.errors import BadSignatureError, InvalidKeyError
 from keys.hashing import Digest
 from ledger import merkle, state_tree
 from ledger.blocks import Block, Header, build_block
-from ledger.chain import check_block
+from ledger.chain import check_block, log_after
 from ledger.entries import Entry
 from ledger.errors import InvalidBlockError, InvalidDataError
 from ledger.outcomes import Outcome, encoded_outcomes_root
@@ -318,7 +318,7 @@ class Application:
 
     def _header(self, execution: Execution, entries: Sequence[Entry], turn: Turn) -> Header:
         tip = self._store.tip
-        log = tip.log.extend([entry.log_leaf_hash for entry in entries])
+        log = log_after(tip, entries)
         return Header(
             network_id=tip.network_id,
             height=tip.height + 1,

@@ -92,7 +92,7 @@ def chain() -> Chain:
 
 def walked(blocks):
     unasked: Any = None
-    return [VerifiedBlock(block, unasked, unasked, unasked) for block in blocks]
+    return [VerifiedBlock(block, unasked, unasked) for block in blocks]
 
 
 def with_header(block: Block, **changes) -> Block:
