@@ -24,6 +24,7 @@ from ledger.chain import (
     advance,
     check_header,
     genesis_tip,
+    log_after,
     sets_of_trust,
     walk,
 )
@@ -59,6 +60,17 @@ def test_a_walk_yields_every_block_and_takes_the_changed_set():
     walked = list(walk(CHAIN, genesis_tip(CHARTER), next_set))
     assert [verified.header.height for verified in walked] == [1, 2, 3, 4, 5, 6]
     assert [len(verified.before.validators) for verified in walked] == [4, 4, 4, 3, 3, 3]
+
+
+def test_the_log_after_entries_is_that_of_appending_them_one_by_one():
+    """A naive twin, over logs that differ and lists of entries that are equal."""
+    entries = [entry for block, _certificate in CHAIN for entry in block.entries]
+    tips = [verified.before for verified in walk(CHAIN, genesis_tip(CHARTER), next_set)]
+    for tip in (*tips, *tips):
+        log = tip.log
+        for count, entry in enumerate(entries):
+            assert log_after(tip, entries[:count]) == log
+            log = log.append(entry.log_leaf_hash)
 
 
 def test_the_next_set_is_asked_for_only_after_the_consumer_had_the_block():

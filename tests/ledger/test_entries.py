@@ -47,6 +47,7 @@ def test_an_entry_that_was_printed_reads_back(entry):
     assert again.signed(entry.slots).raw == entry.raw
     assert entry.log_leaf == encode((1, entry.entry_digest, entry.signatures_digest))
     assert len(entry.log_leaf) == 70
+    assert entry.log_leaf_hash == merkle.leaf_hash(entry.log_leaf)
 
 
 @given(signed_entries(), st.data())
@@ -280,3 +281,17 @@ def test_the_first_part_is_a_head_and_the_last_a_context(at, kind):
     parts[at] = (ENTRY.parts[at].blind, part_with(1, kind, at))
     with pytest.raises(InvalidDataError):
         parse_entry(encode((parts, ENTRY.slots)))
+
+
+def test_a_wrong_context_is_refused_each_time_and_right_ones_are_equal():
+    """Short contexts are remembered by their bytes; a refusal is not."""
+    right, wrong = ENTRY.parts[2].raw, part_with(3, (1, True, ()), 2)
+    for raw in (wrong, right, wrong, right):
+        parts = [tuple(part) for part in ENTRY.parts]
+        parts[2] = (ENTRY.parts[2].blind, raw)
+        given_bytes = encode((parts, ENTRY.slots))
+        if raw == right:
+            assert parse_entry(given_bytes).context == ENTRY.context == parse_part(right)
+        else:
+            with pytest.raises(InvalidDataError):
+                parse_entry(given_bytes)
