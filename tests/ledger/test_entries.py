@@ -287,7 +287,7 @@ def test_a_wrong_context_is_refused_each_time_and_right_ones_are_equal():
     """Short contexts are remembered by their bytes; a refusal is not."""
     right, wrong = ENTRY.parts[2].raw, part_with(3, (1, True, ()), 2)
     for raw in (wrong, right, wrong, right):
-        parts = [tuple(part) for part in ENTRY.parts]
+        parts: list[Value] = [tuple(part) for part in ENTRY.parts]
         parts[2] = (ENTRY.parts[2].blind, raw)
         given_bytes = encode((parts, ENTRY.slots))
         if raw == right:
