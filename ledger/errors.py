@@ -96,7 +96,7 @@ class CorruptStoreError(LedgerError):
 
 
 class CorruptWalError(CorruptStoreError):
-    """The write-ahead log is damaged elsewhere than in its last record."""
+    """The write-ahead log is damaged where it was on the disk: no crash explains it."""
 
     code = "ledger.corrupt_wal"
 

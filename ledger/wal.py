@@ -1,17 +1,19 @@
 """The write-ahead log: checksummed frames of opaque bytes, on disk before they have an effect.
 
-A file begins with `MAGIC` (16 bytes, the version in it). A record is a head of 12 bytes and a
-frame of up to 8 MiB: length (unsigned, 32 bits, big-endian), CRC-32 of the frame, CRC-32 of these
-8 bytes, frame. The head has a checksum of its own because a wrong length would otherwise look like
-a torn end and take all records behind it along.
+A file begins with `MAGIC` (16 bytes, the version in it). A record is a head of 20 bytes and a
+frame of up to 8 MiB. The head, big-endian: length (32 bits), CRC-32 of the frame, how many bytes of
+the file were on the disk when the record was written (64 bits), CRC-32 of these 16 bytes. It has a
+checksum of its own because a wrong length would otherwise take all records behind it along.
 
-What a crash can do is cut off at the end what was not yet synced: a record that runs past the end
-of the file, a last record whose frame is wrong, zero bytes to the end from a head or its middle on.
-That is *torn*; opening cuts it off and tells how much. Anything else is *damage* and refuses,
-because a vote that was cast may be in the damaged part: an operator decides, with `repair`, which
-keeps a copy.
+What a crash can do is to lose what was not yet synced, all of it or some pages: records that run
+past the end of the file, zeros, holes with whole records behind them. That is *torn*, and nobody
+has acted on it; opening cuts it off at the first record that is not whole and tells how much. Where
+a whole record, before or behind, says that the place was on the disk, no crash explains it. That is
+*damage* and refuses, because a vote that was cast may be in it: an operator decides, with `repair`,
+which keeps a copy.
 
-CRC-32 finds accidents, not malice: whoever can write this file can do worse.
+CRC-32 finds accidents, not malice: whoever can write this file can do worse. A record that somebody
+hides in a frame can at worst make a torn end look like damage.
 
 Source: formats.md, section 8; architecture of etcd's and CometBFT's logs.
 """
@@ -29,14 +31,14 @@ from typing import Final
 from ledger.errors import CorruptWalError, DiskRefusedError, StoreInUseError
 from ledger.limits import check_limit
 
-MAGIC: Final = b"civreg/wal/v1\x00\r\n"
+MAGIC: Final = b"civreg/wal/v2\x00\r\n"
 """The first 16 bytes of a log."""
 
 FRAME_BYTES_MAX: Final = 8 * 1024 * 1024
 """Bytes of one frame."""
 
-_HEAD: Final = struct.Struct(">III")
-_CHECKED_HEAD_BYTES: Final = 8
+_HEAD: Final = struct.Struct(">IIQI")
+_CHECKED_HEAD: Final = struct.Struct(">IIQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,14 @@ class _Scan:
     damage: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A whole record: its frame, and how much of the file was on the disk before it was written."""
+
+    frame: bytes
+    synced: int
+
+
 class WriteAheadLog:
     """An open log; one process at a time.
 
@@ -80,6 +90,7 @@ class WriteAheadLog:
         self._path = path
         self._lock = lock
         self._broken = False
+        self._size = self._synced = scan.end
         self._file = _open_end(path)
 
     @classmethod
@@ -126,8 +137,10 @@ class WriteAheadLog:
         check_limit("FRAME_BYTES_MAX", len(frame), FRAME_BYTES_MAX)
         self._check_usable()
         self._broken = True  # until the whole frame is written
+        record = _print_record(frame, self._synced)
         with _disk("the disk did not take a frame of the log"):
-            _write(self._file, _record(frame))
+            _write(self._file, record)
+        self._size += len(record)
         self._broken = False
 
     def sync(self) -> None:
@@ -141,6 +154,7 @@ class WriteAheadLog:
         self._broken = True  # until the disk says that it is done
         with _disk("the disk did not sync the log"):
             os.fsync(self._file)
+        self._synced = self._size
         self._broken = False
 
     def restart(self, frames: Iterable[bytes]) -> None:
@@ -159,7 +173,7 @@ class WriteAheadLog:
         self._check_usable()
         self._broken = True  # until the new file is open
         with _disk("the disk did not take a new log"):
-            _replace(self._path, kept)
+            self._size = self._synced = _replace(self._path, kept)
             old, self._file = self._file, _open_end(self._path)
             os.close(old)
         self.frames = kept
@@ -233,39 +247,49 @@ def _scan_whole(raw: bytes) -> _Scan:
 
 
 def _scan(raw: bytes) -> _Scan:
-    """Read whole records from the start as far as they go."""
+    """Read whole records from the start as far as they go; behind them may be a torn end."""
     if not raw.startswith(MAGIC):
         return _Scan((), 0, "it does not begin as a log of this version does")
     frames: list[bytes] = []
-    at = len(MAGIC)
+    at, synced = len(MAGIC), 0
     while at < len(raw):
-        frame, damage = _read_record(raw, at)
-        if frame is None:
+        record = _read_record(raw, at)
+        if record is None:
+            is_damage = max(synced, _synced_behind(raw, at)) > at
+            damage = "a record is not whole that was on the disk" if is_damage else None
             return _Scan(tuple(frames), at, damage)
-        frames.append(frame)
-        at += _HEAD.size + len(frame)
+        frames.append(record.frame)
+        at += _HEAD.size + len(record.frame)
+        synced = max(synced, record.synced)
     return _Scan(tuple(frames), at, None)
 
 
-def _read_record(raw: bytes, at: int) -> tuple[bytes | None, str | None]:
-    """Return the frame at an offset; or None, and what is wrong unless it is only torn."""
-    if len(raw) - at < _HEAD.size or not any(memoryview(raw)[at + _HEAD.size - 1 :]):
-        return None, None  # what there is of a head does not reach its last byte
-    length, frame_sum, head_sum = _HEAD.unpack_from(raw, at)
-    if zlib.crc32(raw[at : at + _CHECKED_HEAD_BYTES]) != head_sum:
-        return None, "the checksum of a record's head is wrong"
-    if length > FRAME_BYTES_MAX:
-        return None, f"a frame of {length} bytes"
+def _read_record(raw: bytes, at: int) -> _Record | None:
+    """Return the record at an offset, if there is a whole one."""
+    if len(raw) - at < _HEAD.size:
+        return None
+    length, frame_sum, synced, head_sum = _HEAD.unpack_from(raw, at)
+    if zlib.crc32(raw[at : at + _CHECKED_HEAD.size]) != head_sum or length > FRAME_BYTES_MAX:
+        return None
     start = at + _HEAD.size
     frame = raw[start : start + length]
-    if zlib.crc32(frame) == frame_sum and len(frame) == length:
-        return frame, None
-    followed = any(memoryview(raw)[start + length :])
-    return None, "the checksum of a frame is wrong" if followed else None
+    if len(frame) != length or zlib.crc32(frame) != frame_sum:
+        return None
+    return _Record(frame, synced)
 
 
-def _record(frame: bytes) -> bytes:
-    head = struct.pack(">II", len(frame), zlib.crc32(frame))
+def _synced_behind(raw: bytes, at: int) -> int:
+    """Return the most that a whole record behind an offset, wherever it begins, says was synced."""
+    synced = 0
+    for place in range(at + 1, len(raw) - _HEAD.size + 1):
+        record = _read_record(raw, place)
+        if record is not None:
+            synced = max(synced, record.synced)
+    return synced
+
+
+def _print_record(frame: bytes, synced: int) -> bytes:
+    head = _CHECKED_HEAD.pack(len(frame), zlib.crc32(frame), synced)
     return head + zlib.crc32(head).to_bytes(4) + frame
 
 
@@ -281,13 +305,15 @@ def _lock(path: Path) -> int:
     return lock
 
 
-def _replace(path: Path, frames: Iterable[bytes]) -> None:
-    """Put a new file in place of `path`, synced, all or nothing."""
+def _replace(path: Path, frames: tuple[bytes, ...]) -> int:
+    """Put a new file in place of `path`, synced, all or nothing; return its size."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    _write_new(new, MAGIC + b"".join(_record(frame) for frame in frames))
+    size = len(MAGIC) + sum(_HEAD.size + len(frame) for frame in frames)
+    _write_new(new, MAGIC + b"".join(_print_record(frame, size) for frame in frames))
     new.replace(path)
     _sync_folder(path)
+    return size
 
 
 def _open_end(path: Path) -> int:

@@ -201,7 +201,7 @@ class Disk:
         """Return what stands where bytes were lost: nothing, zeros, or pages that came through."""
         dice = self.power.dice
         kinds = ("nothing", "zeroed write", "scattered write")
-        outcome = dice.choices(kinds, SHARES_SCATTERING if self.power.may_scatter else SHARES)[0]
+        outcome = dice.choices(kinds, SHARES)[0]
         if outcome == "nothing":
             return b""
         happened.add(outcome)
@@ -220,7 +220,7 @@ class Disk:
         return Disk(self.power, files, dict(files), databases)
 
 
-SHARES, SHARES_SCATTERING = (6, 3, 0), (4, 2, 4)
+SHARES = (5, 2, 3)
 """How often nothing stands where bytes were lost, or zeros, or pages that came through."""
 UNDONE_SHARE = 0.5
 """How often a power cut undoes renames of databases that were not synced."""

@@ -137,8 +137,6 @@ class Nemesis:
         for machine in simulation.machines:
             self.machines.set_clock(machine)
             self._later(dice.randrange(200), f"boot {machine.slot}", machine.boot)
-        for slot in self.plan.forgetful:
-            simulation.machines[slot].power.may_scatter = True
         for slot in self.plan.byzantine:
             self._corrupt(simulation.machines[slot])
         for at_ms, lasts_ms, name in self.plan.episodes:

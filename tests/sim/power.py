@@ -24,8 +24,6 @@ class Power:
         left: Operations until the machine stops; 0 for never.
         is_dead: It has stopped.
         is_disk_full: Writes are refused, after a part of them was taken.
-        may_scatter: A power cut may leave holes in what it did not sync: then a log has to be
-            repaired, which is a loss of memory.
         slow_ms: The longest that a sync takes.
         spent_ms: Invented time that the disk took in this event.
         operations: Of its present life.
@@ -35,7 +33,6 @@ class Power:
     left: int = 0
     is_dead: bool = False
     is_disk_full: bool = False
-    may_scatter: bool = False
     slow_ms: int = 0
     spent_ms: int = 0
     operations: int = 0

@@ -124,13 +124,17 @@ class Process:
         self.begun = False
 
     def _open_storage(self, config: Any) -> Storage:
-        """Open the stores; a log that is damaged or does not fit is repaired by the operator."""
+        """Open the stores; a log that is ahead of the chain is set aside by the operator.
+
+        No power cut makes a log that would have to be repaired: that stops the node here, and a
+        check sees it.
+        """
         try:
             return self._open_fitting(config)
         except CorruptWalError as error:
-            is_ahead = "chain_height" in error.details
-            name = "log ahead of the chain set aside" if is_ahead else "log repaired"
-            self.machine.simulation.faults[name] += 1
+            if "chain_height" not in error.details:
+                raise
+            self.machine.simulation.faults["log ahead of the chain set aside"] += 1
             self._repair_log(config)
             return self._open_fitting(config)
 
@@ -140,7 +144,7 @@ class Process:
         return storage
 
     def _repair_log(self, config: Any) -> None:
-        """What `civreg node repair` does with a log that is damaged or does not fit."""
+        """What `civreg node repair` does with a log that does not fit."""
         for _repaired in repair_all(config, (Damage(Part.LOG, CorruptWalError("unfit")),)):
             pass
 
