@@ -198,6 +198,16 @@ def log_read_without_sync() -> Iterator[None]:
         yield
 
 
+@mutant("holes before whole pages are damage to be repaired, as in format 1 of the log")
+def holes_are_damage() -> Iterator[None]:
+    def wrong(raw: bytes, at: int) -> int:
+        is_page_behind = not any(raw[at : at + 20]) and any(raw[at + 20 :])
+        return at + 1 if is_page_behind else 0
+
+    with patch.object(wal, "_synced_behind", wrong):
+        yield
+
+
 @mutant("votes of others are not in the log, so a restart knows no lock")
 def lock_not_in_the_log() -> Iterator[None]:
     real = Driver._replay
