@@ -152,9 +152,10 @@ class WriteAheadLog:
         """
         self._check_usable()
         self._broken = True  # until the disk says that it is done
+        size = self._size
         with _disk("the disk did not sync the log"):
             os.fsync(self._file)
-        self._synced = self._size
+        self._synced = size
         self._broken = False
 
     def restart(self, frames: Iterable[bytes]) -> None:
