@@ -194,26 +194,26 @@ class Checks:
 
     def committed(self, machine: "Machine", committed: Committed) -> None:
         """Look at a block as it is stored."""
-        header = committed.block.header
+        header, process = committed.block.header, machine.process
         height = header.height
-        process = machine.process
         if not machine.is_honest:
             return
-        known = self.decided.get(height)
-        if known is None:
-            self._check_first(committed)
-            self.decided[height] = header
-            self.sets.follow(committed)
-        else:
-            same = known.digest == header.digest
-            self.require(same, "agreement", f"two blocks at height {height}")
+        if height not in self.decided:
+            self._decide(committed)
+        is_same = self.decided[height].digest == header.digest
+        self.require(is_same, "agreement", f"height {height}")
         if process is not None:
             store = process.application.store
-            certificate = store.quorum_certificate(height)
-            self.sets.check_certificate(certificate, header)
-            root = store.state_root
-            self.require(root == header.state_root, "state root", f"height {height}")
+            self.sets.check_certificate(store.quorum_certificate(height), header)
+            is_same = store.state_root == header.state_root
+            self.require(is_same, "state root", f"height {height}")
             self.tips[machine.slot] = height
+
+    def _decide(self, committed: Committed) -> None:
+        """Take note of the first block of a height that an honest node has stored."""
+        self._check_first(committed)
+        self.decided[committed.height] = committed.block.header
+        self.sets.follow(committed)
 
     def _check_first(self, committed: Committed) -> None:
         header = committed.block.header
@@ -221,9 +221,10 @@ class Checks:
         where = f"height {height}"
         before = self.decided.get(height - 1)
         self.require(height == 1 or before is not None, "heights in order", where)
-        parent = self.network.genesis.network_id if before is None else before.digest
+        genesis = self.network.genesis
+        parent = genesis.network_id if before is None else before.digest
         self.require(header.parent == parent, "parent", where)
-        before_ms = self.network.genesis.template.time_ms if before is None else before.time_ms
+        before_ms = genesis.template.time_ms if before is None else before.time_ms
         self.require(header.time_ms > before_ms, "time goes back", where)
         self.require(block_id not in self.invalid, "validity", where)
         committee = self.committees.at(height)
@@ -231,12 +232,11 @@ class Checks:
         proposer = committee.proposer(height, header.round)
         self.require(header.proposer == proposer, "proposer", where)
         proposed = self.witness.proposed.get(block_id, set())
-        is_proposed = self._proposer(height, header.round) in proposed
-        self.require(is_proposed, "decided without proposal", where)
-        is_timely_once = (height, header.round, block_id) in self.timely
-        self.require(is_timely_once, "no honest node found it timely", where)
-        precision_ms = PARAMETERS.precision_ms
-        latest_ms = self._simulation.events.now_ms + SKEW_MS_MAX + precision_ms
+        who = self._proposer(height, header.round)
+        self.require(who in proposed, "decided without proposal", where)
+        place = (height, header.round, block_id)
+        self.require(place in self.timely, "no honest node found it timely", where)
+        latest_ms = self._simulation.events.now_ms + SKEW_MS_MAX + PARAMETERS.precision_ms
         self.require(header.time_ms <= latest_ms, "time from the future", where)
         for entry in committed.block.entries:
             digest = bytes(entry.entry_digest)
@@ -280,9 +280,12 @@ class Checks:
             least = self.tips.get(machine.slot, 0)
             self.require(tip >= least, "committed blocks lost", f"node {machine.slot}: {tip}")
         self.tips[machine.slot] = tip
+        store = process.application.store
         for height in range(1, tip + 1):
-            same = process.application.store.header(height).digest == self.decided[height].digest
-            self.require(same, "agreement after a restart", f"height {height}")
+            if height not in self.decided:  # it stopped when it had stored it
+                self._decide(Committed(store.block(height), ()))
+            mine, first = store.header(height).digest, self.decided[height].digest
+            self.require(mine == first, "agreement after a restart", f"height {height}")
 
     def chain_lost(self, machine: "Machine") -> None:
         """A disk has lost its chain; what was decided only there may be decided again."""
@@ -301,7 +304,7 @@ class Checks:
         root = state_tree.update(lambda _key: None, hashes).root
         self.require(root == self.decided[height].state_root, "restored state", where)
         signed = [self.witness.voted_at.get(one.public, 0) for one in machine.publics]
-        if not machine.has_lost_guard:
+        if not machine.has_lost_guard and not machine.is_amnesiac:
             self.require(max(signed) <= height + 1, "snapshot older than the guard", where)
 
     def permitted(self, machine: "Machine", permission: Permission, certified: int) -> None:
