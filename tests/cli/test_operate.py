@@ -70,7 +70,7 @@ def test_a_damaged_log_is_cut_and_kept(made):
     log = WriteAheadLog.open(path)
     for frame in (b"one", b"two", b"three"):
         log.append(frame)
-    log.sync()
+        log.sync()
     log.close()
     raw = bytearray(path.read_bytes())
     raw[raw.index(b"two")] ^= 1

@@ -144,18 +144,26 @@ def test_nothing_is_written_without_a_yes_or_with_a_dry_run(desk, homes, snapsho
     assert not (home / "data" / "chain").exists()
 
 
+def count_files(folder):
+    """How many files a folder has now; it may come and go meanwhile."""
+    try:
+        return len(list(folder.iterdir()))
+    except FileNotFoundError:
+        return 0
+
+
 @pytest.mark.slow
 def test_a_command_that_is_killed_at_any_moment_can_be_given_again(desk, snapshot, home, homes):
     """SIGKILL after this many files were touched: either there is no chain, or all of it."""
     words = ["node", "snapshot", "restore", str(home), str(snapshot), "--yes", "--json"]
     command = [sys.executable, "-c", "from cli.main import main; main()", *words]
     for moment in (1, 2, 4, 8, 10**9):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         beside = home / "data" / "restoring" / "chain"
-        while process.poll() is None and len(list(beside.glob("*"))) < moment:
-            pass
-        process.kill()
-        process.communicate()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            while process.poll() is None and count_files(beside) < moment:
+                pass
+            process.kill()
+            process.communicate()
         if (home / "data" / "chain").exists():
             break
         with pytest.raises(StoreMissingError):
