@@ -93,6 +93,7 @@ class Neighbours:
         self._context: ssl.SSLContext | None = None
         self._closing: set[asyncio.Future[None]] = set()
         self._refusing: set[AgencyId] = set()
+        self._is_trying = False
 
     def attach(self, peers: Peers, connections: Connections) -> None:
         """Name who sends, once, and follow the chain from now on."""
@@ -161,12 +162,18 @@ class Neighbours:
     def _renew(self) -> bool:
         """Show the key that the state has of this node, if it is another now and is here."""
         own_key = self.directory.own_key
-        if own_key is None or own_key == self.tls.public.key_id:
+        if own_key is None:
+            return False
+        if own_key == self.tls.public.key_id:
+            if self._is_trying:  # it was shown before this chain had heard of it
+                self._is_trying = False
+                self._log.info("peer_key_changed", key=own_key)
             return False
         key = self._keys.held(own_key)
         if key is None:
             self._log.error("peer_key_missing", key=own_key)
             return False
+        self._is_trying = False
         self._log.info("peer_key_changed", key=own_key)
         self._show(key)
         return True
@@ -191,6 +198,7 @@ class Neighbours:
         if other is not None and 2 * len(self._refusing) > len(self.directory.nodes):
             self._refusing.clear()
             self._log.warning("peer_key_tried", key=other.public.key_id)
+            self._is_trying = other.public.key_id != self.directory.own_key
             self._show(other)
             self._forget([node.agency_id for node in self.directory.nodes], 0)
 
