@@ -258,10 +258,10 @@ class Node:
     def _ask_peers(self) -> None:
         """Ask what this key signed before, if it may sign; then begin."""
         own, signer = self.config.agency, self._signer
-        is_voter = own is not None and self._voters().index_of(own) is not None
-        if signer is None or own is None or not (is_voter or signer.last is not None):
+        if signer is None or own is None:
             self._begin(Permission(1, is_asked=False))
             return
+        is_voter = self._voters().index_of(own) is not None
         first = Guard(signer.last, not self._had_guard, self._log_height)
 
         def judge(answers: Answers, guard: Guard) -> Permission:
@@ -281,9 +281,12 @@ class Node:
             judge(answers, replace(first, last=signer.last, log_height=None))
         )
         self.world.sync.may_return = self.interrogation.may_return
+        if not is_voter and signer.last is None:  # it asks before it votes, if it ever may
+            self.interrogation.skip()
+            self._begin(Permission(1, is_asked=False))
         if self._options.end_wait:
             self.interrogation.end()
-        else:
+        elif not self.interrogation.is_over:
             self.interrogation.start()
 
     def _voters(self) -> ValidatorSet:

@@ -64,6 +64,10 @@ class Interrogation:
         """Ask; a network whose other validators weigh a third or less does not wait."""
         self._ask()
 
+    def skip(self) -> None:
+        """Begin without having asked: the present set does not know this node."""
+        self.is_over = self._has_begun = True
+
     def end(self) -> None:
         """Stop waiting, because the operator says so."""
         self._is_ended = True

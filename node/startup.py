@@ -234,7 +234,8 @@ class GuardCheck:
     Whose own signature in a certificate is news to its guard, that one's guard is older than its
     key: machine or file were restored. So it is supposed where nobody was asked, because this node
     was in no set when it started, and it now fetches a block of whose set it was: a certificate
-    may leave its signature out.
+    may leave its signature out. A new member fetches such a block as well, and others may wait for
+    its vote: so it asks before it goes back to voting, and what is answered ends the supposition.
 
     Args:
         own: This validator, or None for an observer.
@@ -257,16 +258,18 @@ class GuardCheck:
         self._last_signed = last_signed
         self._validators_at = validators_at
         self._log = log
+        self._supposed_from = 0
         self.permission = Permission(1)
 
     def learn(self, permission: Permission) -> None:
-        """Take in what later answers say: it can only forbid more."""
+        """Take in what later answers say: it can only forbid more, but for what was supposed."""
         from_height = max(self.permission.from_height, permission.from_height)
         self.permission = replace(permission, from_height=from_height)
+        self._supposed_from = 0
 
     def may_vote(self, height: int) -> bool:
         """Tell whether votes in a height are permitted."""
-        return height >= self.permission.from_height
+        return height >= max(self.permission.from_height, self._supposed_from)
 
     def mind(self, certificate: QuorumCertificate) -> None:
         """Look at a verified certificate; most change nothing."""
@@ -281,7 +284,10 @@ class GuardCheck:
             return
         from_height = max(self.permission.from_height, certificate.height + OLD_GUARD_DISTANCE + 1)
         self._log.warning("guard_older", height=certificate.height, votes_from=from_height)
-        self.permission = replace(self.permission, from_height=from_height)
+        if signed:
+            self.permission = replace(self.permission, from_height=from_height)
+        else:
+            self._supposed_from = from_height
 
 
 def certified_height(answers: Mapping[AgencyId, PeerAnswer], validators: ValidatorSet) -> int:

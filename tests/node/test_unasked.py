@@ -27,6 +27,24 @@ def test_a_member_that_has_not_asked_is_silent_after_what_it_fetches():
     assert [check.may_vote(height) for height in (10, 11, 12)] == [False, False, True]
 
 
+def test_what_is_supposed_ends_with_the_answers_and_what_they_prove_stays():
+    check = check_of(AGENCIES[0], Permission(1, is_asked=False))
+    check.mind(certificate_of(9, *OTHERS))
+    check.learn(Permission(10))
+    assert [check.may_vote(height) for height in (9, 10)] == [False, True]
+    check.mind(certificate_of(10, *OTHERS))
+    assert check.may_vote(11), "it has asked"
+    check.learn(Permission(13))
+    assert [check.may_vote(height) for height in (12, 13)] == [False, True]
+
+
+def test_an_own_signature_in_a_certificate_is_no_supposition():
+    check = check_of(AGENCIES[0], Permission(1, is_asked=False))
+    check.mind(certificate_of(9, 0, 1, 2))
+    check.learn(Permission(1))
+    assert [check.may_vote(height) for height in (10, 11, 12)] == [False, False, True]
+
+
 def test_who_asked_or_is_no_member_or_has_signed_is_not():
     for check in (
         check_of(AGENCIES[0], Permission(1)),

@@ -218,9 +218,6 @@ class Process:
     def ask_peers(self) -> None:
         """Ask what this key signed before; then begin. As `node.app` does."""
         machine, own, signer = self.machine, self.machine.agency, self.signer
-        if self._voters().index_of(own) is None and signer.last is None:
-            self._begin(Permission(1, is_asked=False))
-            return
         first = Guard(signer.last, not self.had_guard, self.log_height)
 
         def judge(answers: Answers, guard: Guard) -> Permission:
@@ -246,7 +243,11 @@ class Process:
             judge(answers, replace(first, last=signer.last, log_height=None))
         )
         self.world.sync.may_return = interrogation.may_return
-        interrogation.start()
+        if self._voters().index_of(own) is None and signer.last is None:
+            interrogation.skip()
+            self._begin(Permission(1, is_asked=False))
+        else:
+            interrogation.start()
 
     def _voters(self) -> ValidatorSet:
         """Return who decides the height after the tip."""
