@@ -30,7 +30,7 @@ def members(*agencies):
 class Asking:
     """An interrogation whose set and network change as its test says."""
 
-    def __init__(self, network, validators=VALIDATORS):
+    def __init__(self, network, validators=VALIDATORS, *, is_skipped=False):
         self.validators, self.network, self.timers = validators, network, InventedTimers()
         self.answers: list[Any] = []
         self.more: list[Any] = []
@@ -43,7 +43,10 @@ class Asking:
             done=lambda answers: self.answers.append(dict(answers)),
         )
         self.interrogation.on_more = lambda answers: self.more.append(dict(answers))
-        self.interrogation.start()
+        if is_skipped:
+            self.interrogation.skip()
+        else:
+            self.interrogation.start()
 
     def ask_again(self):
         self.timers.fire_all()
@@ -163,6 +166,19 @@ def test_after_a_change_of_the_set_it_asks_the_new_ones_before_it_goes_back_to_v
     asking.ask_again()
     assert called == ["later"]
     assert asking.interrogation.may_return(lambda: called.append("again"))
+
+
+def test_who_began_unasked_asks_when_it_has_become_a_member():
+    network = serving(*AGENCIES[1:])
+    asking = Asking(network, members(*AGENCIES[1:]), is_skipped=True)
+    called: list[str] = []
+    assert asking.interrogation.may_return(lambda: called.append("never")), "it may not vote anyway"
+    network.answer_all()
+    assert asking.more == [], "nobody was asked"
+    asking.validators = VALIDATORS
+    assert not asking.interrogation.may_return(lambda: called.append("later"))
+    network.answer_all()
+    assert (called, len(asking.more), asking.answers) == (["later"], 1, [])
 
 
 def test_who_is_no_validator_any_more_or_whose_operator_ended_the_wait_goes_back_at_once():
