@@ -8,12 +8,13 @@ checksum of its own because a wrong length would otherwise take all records behi
 What a crash can do is to lose what was not yet synced, all of it or some pages: records that run
 past the end of the file, zeros, holes with whole records behind them. That is *torn*, and nobody
 has acted on it; opening cuts it off at the first record that is not whole and tells how much. Where
-a whole record, before or behind, says that the place was on the disk, no crash explains it. That is
+the whole head of a record, before or behind, says that the place was on the disk, no crash explains
+it. That is
 *damage* and refuses, because a vote that was cast may be in it: an operator decides, with `repair`,
 which keeps a copy.
 
-CRC-32 finds accidents, not malice: whoever can write this file can do worse. A record that somebody
-hides in a frame can at worst make a torn end look like damage.
+CRC-32 finds accidents, not malice: whoever can write this file can do worse. A head that somebody
+hides in a frame can, where the frame's own head is lost, make a torn end look like damage.
 
 Source: formats.md, section 8; architecture of etcd's and CometBFT's logs.
 """
@@ -267,11 +268,10 @@ def _scan(raw: bytes) -> _Scan:
 
 def _read_record(raw: bytes, at: int) -> _Record | None:
     """Return the record at an offset, if there is a whole one."""
-    if len(raw) - at < _HEAD.size:
+    head = _read_head(raw, at)
+    if head is None:
         return None
-    length, frame_sum, synced, head_sum = _HEAD.unpack_from(raw, at)
-    if zlib.crc32(raw[at : at + _CHECKED_HEAD.size]) != head_sum or length > FRAME_BYTES_MAX:
-        return None
+    length, frame_sum, synced = head
     start = at + _HEAD.size
     frame = raw[start : start + length]
     if len(frame) != length or zlib.crc32(frame) != frame_sum:
@@ -279,13 +279,27 @@ def _read_record(raw: bytes, at: int) -> _Record | None:
     return _Record(frame, synced)
 
 
+def _read_head(raw: bytes, at: int) -> tuple[int, int, int] | None:
+    """Return length, checksum and synced bytes of the head at an offset, if it is whole."""
+    if len(raw) - at < _HEAD.size:
+        return None
+    length, frame_sum, synced, head_sum = _HEAD.unpack_from(raw, at)
+    if length > FRAME_BYTES_MAX or zlib.crc32(raw[at : at + _CHECKED_HEAD.size]) != head_sum:
+        return None
+    return length, frame_sum, synced
+
+
 def _synced_behind(raw: bytes, at: int) -> int:
-    """Return the most that a whole record behind an offset, wherever it begins, says was synced."""
-    synced = 0
-    for place in range(at + 1, len(raw) - _HEAD.size + 1):
-        record = _read_record(raw, place)
-        if record is not None:
-            synced = max(synced, record.synced)
+    """Return the most that a whole head from an offset on, wherever it begins, says was synced.
+
+    What lies in the frame of a whole head is content, which a peer may have chosen, and no head.
+    Frames are not verified: whatever the bytes are, this takes one pass.
+    """
+    head = _read_head(raw, at)
+    first, synced = (at + 1, 0) if head is None else (at + _HEAD.size + head[0], head[2])
+    for place in range(first, len(raw) - _HEAD.size + 1):
+        head = _read_head(raw, place)
+        synced = synced if head is None else max(synced, head[2])
     return synced
 
 
