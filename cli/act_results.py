@@ -1,5 +1,7 @@
 """What came of an act, said to people: where its entry stands, and what it made."""
 
+import shlex
+
 from cli.certificate_files import Sheet
 from cli.document_words import act_words, type_words
 from cli.exit_codes import ExitCode
@@ -43,9 +45,9 @@ def say_result(
     about = entry.head.about
     next_command = None
     if records:
-        next_command = f"civreg show {records[0]['id']}"
+        next_command = f"civreg show {shlex.quote(str(records[0]['id']))}"
     elif about is not None:
-        next_command = f"civreg record history {print_id(about.record_id)}"
+        next_command = f"civreg record history {shlex.quote(print_id(about.record_id))}"
     made = [item for item in entry.objects if item.kind in {"certificate", "ballot", "office"}]
     if made:
         identifier = print_id(made_id_of(package))

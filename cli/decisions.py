@@ -4,6 +4,7 @@ Ballots decide about members and parameters; an agency alone decides about its o
 ballot can be opened with `civreg ballot open`; these commands fill in the frequent forms.
 """
 
+import shlex
 from typing import Any, cast
 
 import click
@@ -70,7 +71,8 @@ def vote(context: Context, /, ballot: str, choice: str, **given: str) -> None:
             "in_force_height": passed,
         }
         said = "governance.voted" if passed is None else "governance.passed"
-        say_done(context, result, done, said=said, next_command=f"civreg governance show {ballot}")
+        command = f"civreg governance show {shlex.quote(ballot)}"
+        say_done(context, result, done, said=said, next_command=command)
 
 
 @governance.command("list", cls=Command)

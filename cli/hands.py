@@ -126,10 +126,10 @@ def make_hands(
     _fill_officers(view, terms, office, officers, wishes.kind)
     persons: dict[RecordId, Hand] = {}
     for word in wishes.persons:
-        shown, who = _split(word, "--person")
+        shown, who = split_word(word, "--person")
         persons[_person(shown)] = key_of(view, who)
     for word in wishes.custody:
-        shown, names = _split(word, "--custody")
+        shown, names = split_word(word, "--custody")
         form = _custody(view, names, wishes.paper)
         if shown == INFORMANT:
             informant = form
@@ -166,7 +166,7 @@ def _named_terms(
     officers: dict[str, KeyId] = {}
     informant: Hand | None = None
     for word in wishes.terms:
-        said, who = _split(word, "--as")
+        said, who = split_word(word, "--as")
         if said == INFORMANT:
             informant = key_of(view, who)
             continue
@@ -262,8 +262,15 @@ def _governance(view: NetworkView, agency: str) -> tuple[KeyId, ...]:
     raise KeyNeededError("no governance key is at hand", purpose="govern")
 
 
-def _split(word: str, option: str) -> tuple[str, str]:
+def split_word(word: str, option: str) -> tuple[str, str]:
+    """Return both sides of a word such as `ID=WHO`.
+
+    Raises:
+        BadParameterError: One of them is missing.
+    """
     left, equals, right = word.partition("=")
+    if right.startswith("="):  # One id in 37 ends with "=", its check character.
+        left, right = left + equals, right[1:]
     if not equals or not left or not right:
         raise BadParameterError(f"{option} {word!r} is not NAME=WHO", name=option)
     return left, right

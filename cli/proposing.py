@@ -1,6 +1,7 @@
 """`civreg governance propose`: ballots about members, validators and parameters."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -187,5 +188,5 @@ def _open_ballot(
         {"ballot": ballot, "action": action, **shown, "agency_for": place.agency},
         done,
         said="governance.opened",
-        next_command=f"civreg governance vote {ballot} for --by AGENCY",
+        next_command=f"civreg governance vote {shlex.quote(ballot)} for --by AGENCY",
     )

@@ -1,5 +1,6 @@
 """`civreg show`, `record`, `status`: what a record is, who did what to it, how the network is."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
@@ -273,7 +274,7 @@ def _say_row(
         result["access"] = asdict(filed[0]) if filed else None
         said.lines += [f"  {said_of(one, context)}" for one in found.accesses]
     if found is None and row.seal is not None:
-        command = at_home(f"civreg record open {print_id(record_id)}", context)
+        command = at_home(f"civreg record open {shlex.quote(print_id(record_id))}", context)
         said.lines.append(f"  {context.say(UNSEEN, command=command)}")
     accepted(result, context, lines=said.lines)
 

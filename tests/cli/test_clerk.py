@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 
@@ -218,7 +219,7 @@ def test_a_clerk_reads_words_where_the_ledger_has_codes(desk, paper, mother):
     ):  # fmt: skip
         shown = desk.run("show", identifier, "--lang", lang).stdout
         assert status in shown
-        assert f"civreg --home {desk.home} record open {identifier}" in shown
+        assert f"civreg --home {desk.home} record open {shlex.quote(identifier)}" in shown
         assert act in desk.run("record", "history", identifier, "--lang", lang).stdout
 
 

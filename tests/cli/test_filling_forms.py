@@ -1,5 +1,6 @@
 """Filling a form by hand: what may be left out, codes, scans, and what is suggested next."""
 
+import shlex
 from hashlib import sha256
 
 import pytest
@@ -73,7 +74,7 @@ def test_what_is_suggested_next_works_in_the_home_that_was_named(desk):
     shown = desk.run(*CREATE, "--yes", "--set", "act.sufficient=true", stdin=IDENTITY)
     (suggested,) = [line for line in shown.stderr.splitlines() if line.startswith("next: ")]
     assert suggested.startswith(f"next: civreg --home {desk.home} show ")
-    assert desk.run(*suggested.removeprefix("next: civreg ").split()).exit_code == 0
+    assert desk.run(*shlex.split(suggested.removeprefix("next: civreg "))).exit_code == 0
 
 
 @pytest.mark.slow
