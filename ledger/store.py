@@ -23,12 +23,7 @@ from ledger.blocks import Block, Header, parse_block, parse_header, split_block
 from ledger.canonical import encode
 from ledger.chain import ChainTip, genesis_tip, tip_after
 from ledger.entries import Entry, log_leaf, parse_entry
-from ledger.errors import (
-    CorruptStoreError,
-    DiskRefusedError,
-    HistoryMissingError,
-    InvalidDataError,
-)
+from ledger.errors import CorruptStoreError, DiskRefusedError, HistoryMissingError, InvalidDataError
 from ledger.genesis import Genesis
 from ledger.ids import RecordId
 from ledger.outcomes import encoded_outcomes_root
@@ -38,6 +33,7 @@ from ledger.store_files import (
     Rows,
     StoreMissingError,
     get_row,
+    noting_reader,
     open_db,
     put_rows,
     read_genesis,
@@ -69,6 +65,7 @@ class ChainStore:
         self.genesis = genesis
         self.tip = read_tip(rows)
         self.began = read_history(rows)
+        self._pages_seen: dict[bytes, bytes | None] = {}
 
     @classmethod
     def create(
@@ -276,8 +273,7 @@ class ChainStore:
 
     def page_reader(self) -> state_tree.PageReader:
         """Return a reader of the pages of the current state tree."""
-        rows = self._rows
-        return lambda key: get_row(rows, layout.PAGE + key)
+        return noting_reader(self._rows, layout.PAGE, self._pages_seen)
 
     def undo(self, height: int) -> bytes:
         """Return what rows held before a block of the newest 1,000; see `ledger.store_proofs`."""
@@ -325,7 +321,10 @@ class ChainStore:
         if db is None:
             raise CorruptStoreError("the chain store was opened to read only")
         old = {layout.STATE + key: get_row(self._rows, layout.STATE + key) for key in batch.state}
-        old |= {layout.PAGE + key: get_row(self._rows, layout.PAGE + key) for key in batch.pages}
+        seen, self._pages_seen = self._pages_seen, {}
+        for key in batch.pages:
+            row = layout.PAGE + key
+            old[row] = seen[key] if key in seen else get_row(self._rows, row)
         try:
             with db.write_batch(transaction=True, sync=True) as rows:
                 put_rows(rows, layout.STATE, batch.state.items())

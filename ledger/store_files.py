@@ -1,6 +1,6 @@
 """Opening the chain store's LevelDB, and reading and writing rows of it with our own errors."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -71,6 +71,7 @@ def open_db(path: Path, *, create: bool) -> plyvel.DB:
             write_buffer_size=WRITE_BUFFER_BYTES,
             lru_cache_size=CACHE_BYTES,
             bloom_filter_bits=BLOOM_BITS,
+            compression=None,  # digests and signatures: a sixth less space, a fifteenth more time
         )
     except plyvel.IOError as error:
         if "lock" in str(error).lower():
@@ -119,6 +120,18 @@ def get_row(rows: Rows, key: bytes) -> bytes | None:
         return rows.get(key)
     except plyvel.Error as error:
         raise CorruptStoreError(f"the chain store does not give a row back: {error}") from error
+
+
+def noting_reader(
+    rows: Rows, prefix: bytes, seen: dict[bytes, bytes | None]
+) -> Callable[[bytes], bytes | None]:
+    """Return a reader of rows under a prefix that notes in `seen` what it gave out."""
+
+    def read(key: bytes) -> bytes | None:
+        row = seen[key] = get_row(rows, prefix + key)
+        return row
+
+    return read
 
 
 def read_genesis(rows: plyvel.DB) -> Genesis:

@@ -94,9 +94,9 @@ class Admission:
 
     def prepare(self, submissions: Iterable[Submission]) -> list[Candidate]:
         """Parse, and answer what needs no further look."""
-        candidates = []
+        candidates, height = [], self._application.tip_height
         for submission in submissions:
-            candidate = Candidate(submission, sha256(submission.entry_raw))
+            candidate = Candidate(submission, sha256(submission.entry_raw), height)
             self._guarded(candidate, self._prepare)
             candidates.append(candidate)
         return candidates
@@ -236,9 +236,10 @@ class Admission:
 
     def _enter(self, candidate: Candidate) -> None:
         entry = candidate.known_entry
-        candidate.result = self._known(candidate)
-        if candidate.result is not None:
-            return
+        if entry.entry_digest in self._pool or candidate.height != self._application.tip_height:
+            candidate.result = self._known(candidate)
+            if candidate.result is not None:
+                return
         mentions = Mentions.of(entry)
         self._pool.check_room(entry.head.first_key_id, mentions.writes, len(entry.raw))
         verified = candidate.verified or self._verify_late(candidate)

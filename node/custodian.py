@@ -30,6 +30,7 @@ from node.birth_index import BIRTH, BirthIndex
 from node.call_values import msgpack_reply
 from node.clock import Clock
 from node.custodian_keys import CustodianKeys
+from node.entry_cache import EntryCache
 from node.logs import Log
 from node.metrics import Metrics
 from node.pending_bodies import PendingBodies
@@ -70,6 +71,7 @@ class CustodianPorts:
         vault: Bodies and wraps.
         pending: Those of entries in the making.
         births: Those that a new one is compared with.
+        entries: Is told whose signatures were verified here.
         threads: For writes that wait for the disk.
         clock: What time it is.
         log: Takes notes: who asked, what kind of act, never content.
@@ -79,6 +81,7 @@ class CustodianPorts:
     vault: Vault
     pending: PendingBodies
     births: BirthIndex
+    entries: EntryCache
     threads: Executor
     clock: Clock
     log: Log
@@ -194,7 +197,8 @@ class Custodian:
     def _verify(self, draft: Draft) -> None:
         """Refuse to give a signature to an entry of which another one is wrong."""
         entry = finish_draft(draft)
-        verify_entry(entry, resolve_signatures(self._access.state, entry))
+        checks = resolve_signatures(self._access.state, entry)
+        self._ports.entries.expect(verify_entry(entry, checks))
 
     def _held(self, entry: EntryContent, part: RecordPart) -> HeldBody | None:
         """Return what was prepared for a record, with its data key from the agency's own wrap."""

@@ -1,20 +1,28 @@
 """Parses and verifies each entry once: what came by HTTP, gossip or a block is remembered.
 
+What the custodian of this node signed counts as verified before it comes: it verified all others'
+signatures before it gave its own, and knows its own.
+
 The cache of verified signatures is keyed by (entry_digest, signatures_digest), which the 70 bytes
 of the log leaf hold; never by signature bytes alone, for ECDSA accepts two forms of each signature.
 The one used longest ago is forgotten first.
 """
 
 from collections import OrderedDict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from keys.hashing import Digest, sha256
 from ledger.entries import Entry, parse_entry
 from registry.apply import VerifiedEntry
 
+if TYPE_CHECKING:
+    from keys.signing import KeyId
+
 ENTRIES_MAX: Final = 16_384
 BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes of remembered entries as they came; parsed they take several times as much."""
+AHEAD_MAX: Final = 16_384
+"""Entries that were verified here and did not come yet, about 300 bytes each."""
 
 
 class EntryCache:
@@ -27,6 +35,7 @@ class EntryCache:
         self._by_raw: OrderedDict[bytes, Entry] = OrderedDict()
         self._by_leaf: dict[bytes, Entry] = {}
         self._verified: dict[bytes, VerifiedEntry] = {}
+        self._ahead: OrderedDict[bytes, tuple[KeyId, ...]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_raw)
@@ -63,7 +72,11 @@ class EntryCache:
 
     def verified(self, entry: Entry) -> VerifiedEntry | None:
         """Return the entry as verified, if it was."""
-        return self._verified.get(entry.log_leaf)
+        leaf = entry.log_leaf
+        known = self._verified.get(leaf)
+        if known is None and leaf in self._ahead:
+            return VerifiedEntry(entry, self._ahead[leaf])
+        return known
 
     def remember(self, verified: VerifiedEntry) -> None:
         """Remember that the signatures of an entry verify; it was parsed here before."""
@@ -71,9 +84,16 @@ class EntryCache:
         if leaf in self._by_leaf:
             self._verified[leaf] = verified
 
+    def expect(self, verified: VerifiedEntry) -> None:
+        """Remember that the signatures of an entry verify which has not come yet."""
+        self._ahead[verified.entry.log_leaf] = verified.tag_keys
+        if len(self._ahead) > AHEAD_MAX:
+            self._ahead.popitem(last=False)
+
     def forget(self, leaf: bytes) -> None:
         """Forget an entry, for it is in the chain now."""
         entry = self._by_leaf.pop(leaf, None)
         self._verified.pop(leaf, None)
+        self._ahead.pop(leaf, None)
         if entry is not None and self._by_raw.pop(sha256(entry.raw), None) is not None:
             self._bytes -= len(entry.raw)

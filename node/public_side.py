@@ -199,6 +199,7 @@ class PublicSide:
                 vault=node.storage.vault,
                 pending=PendingBodies(node.storage.vault),
                 births=self.births,
+                entries=node.application.entries,
                 threads=node.threads,
                 clock=node.clock,
                 log=node.log,

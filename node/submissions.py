@@ -62,10 +62,14 @@ Result: TypeAlias = Admitted | CivregError
 
 @dataclass(slots=True)
 class Candidate:
-    """A submission on its way through the door; `result` is set when the way is over."""
+    """A submission on its way through the door; `result` is set when the way is over.
+
+    `height` is that of the chain when it was looked up there: no block since, no second look.
+    """
 
     submission: Submission
     raw_hash: Digest
+    height: int
     entry: Entry | None = None
     bodies: dict[Digest, bytes] = field(default_factory=dict)
     body_digests: tuple[Digest, ...] = ()

@@ -111,6 +111,17 @@ def test_signatures_that_a_block_has_verified_meanwhile_are_not_verified_again(d
     assert candidate.verified is entries.verified(candidate.entry)
 
 
+def test_what_a_block_has_brought_between_the_steps_does_not_wait_again(door):
+    entry = person(door)
+    candidates = door.admission.prepare([given_of(door, entry)])
+    door.admission.verify(candidates)
+    admit(door, entry)
+    door.commit()
+    (result,) = door.admission.finish(candidates)
+    assert result.place == Place(1, 0, None)
+    assert len(door.pool) == 0
+
+
 def _not_asked(*arguments):
     raise AssertionError(arguments)
 

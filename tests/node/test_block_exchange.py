@@ -21,6 +21,7 @@ from node.block_exchange import (
     short_form,
 )
 from node.entry_cache import EntryCache
+from registry.apply import VerifiedEntry
 from tests.networks import ChainBuilder, small_entry, small_network, with_header
 from tests.node.invented_ports import InventedNetwork, InventedTimers
 from tests.node.invented_world import AGENCIES
@@ -155,6 +156,19 @@ def test_the_cache_forgets_the_oldest_and_never_a_verification_without_its_entry
     assert cache.by_leaf(ENTRIES[0].log_leaf) is None
     assert cache.by_leaf(ENTRIES[4].log_leaf) == ENTRIES[4]
     assert cache.parse(ENTRIES[4].raw) is cache.parse(ENTRIES[4].raw)
+
+
+def test_the_cache_expects_so_many_verified_entries_and_forgets_them_with_their_block(monkeypatch):
+    monkeypatch.setattr("node.entry_cache.AHEAD_MAX", 2)
+    cache = EntryCache()
+    for entry in ENTRIES[:3]:
+        cache.expect(VerifiedEntry(entry, ()))
+    assert cache.verified(ENTRIES[0]) is None
+    assert cache.verified(ENTRIES[1]) == VerifiedEntry(ENTRIES[1], ())
+    assert cache.verified(ENTRIES[3]) is None
+    cache.forget(ENTRIES[1].log_leaf)
+    assert cache.verified(ENTRIES[1]) is None
+    assert cache.verified(ENTRIES[2]) is not None
 
 
 def test_an_unknown_digest_is_nothing():

@@ -220,6 +220,30 @@ async def test_the_custodian_signs_last_and_only_what_it_prepared(tmp_path):
         assert answer.code == "registry.bad_signature"
 
 
+async def test_what_the_custodian_signed_is_not_verified_again_when_it_comes(tmp_path, monkeypatch):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        draft = await bureau.draft(bureau.seal(identity_act(api)))
+        signed = bureau.finished(draft, await bureau.sign(draft))
+        monkeypatch.setattr("node.admission.verify_entry", None)
+        await submit(api, signed)
+
+
+async def test_what_the_custodian_signed_is_verified_when_it_comes_with_another_signature(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        draft = await bureau.draft(bureau.seal(identity_act(api)))
+        signed = bureau.finished(draft, await bureau.sign(draft))
+        for key_id in signed.signatures:
+            forged = replace(signed, signatures={**signed.signatures, key_id: bytes(64)})
+            packed = encode((1, ((finish_draft(forged).raw, (draft.bodies[0].body,)),)))
+            answer = await api.post("/v1/entries", packed)
+            assert answer.code == "registry.bad_signature"
+        await submit(api, signed)
+
+
 async def test_a_field_that_does_not_fit_is_refused_without_its_value(tmp_path):
     async with served(tmp_path) as api:
         connect_tags(api)
