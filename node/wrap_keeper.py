@@ -131,9 +131,12 @@ class WrapKeeper:
 
     def _want_if_recent(self, record_id: RecordId) -> None:
         """Look at a new version that may have been prepared before its reader had a key."""
-        for owner in self._access.owners(record_id):
-            row = self._access.record(owner)
-            readers = () if row is None else [who for who, *_terms in representatives_of(row)]
+        row = self._access.record(record_id)
+        if row is None or row.sealed_by != self._keys.agency_id:
+            return
+        for owner in self._access.owners_of(record_id, row):
+            person = self._access.record(owner)
+            readers = () if person is None else [who for who, *_terms in representatives_of(person)]
             if owner in self._recent or any(who in self._recent for who in readers):
                 self._want((record_id,))
 
