@@ -16,6 +16,7 @@ from ledger import store_layout as layout
 from ledger.blocks import Block, parse_block, parse_header, split_block
 from ledger.canonical import encode
 from ledger.chain import ChainTip, check_block, genesis_tip, tip_after
+from ledger.database_rows import get_row
 from ledger.errors import InvalidDataError
 from ledger.genesis import Genesis
 from ledger.merkle import Frontier
@@ -34,7 +35,7 @@ from ledger.snapshot import (
     parse_state_chunk,
 )
 from ledger.state_keys import is_stored_value, key_bytes_hash, stored_value_hash
-from ledger.store_files import get_row, open_db, write_rows
+from ledger.store_files import open_db, write_rows
 from ledger.store_layout import CommitBatch
 from ledger.validators import print_validator_set
 

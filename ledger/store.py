@@ -22,6 +22,7 @@ from ledger import store_layout as layout
 from ledger.blocks import Block, Header, parse_block, parse_header, split_block
 from ledger.canonical import encode
 from ledger.chain import ChainTip, genesis_tip, tip_after
+from ledger.database_rows import Rows, get_row, scan_prefix, scan_rows
 from ledger.entries import Entry, log_leaf, parse_entry
 from ledger.errors import CorruptStoreError, DiskRefusedError, HistoryMissingError, InvalidDataError
 from ledger.genesis import Genesis
@@ -30,9 +31,7 @@ from ledger.outcomes import encoded_outcomes_root
 from ledger.quorum import QuorumCertificate, parse_quorum_certificate
 from ledger.store_files import (
     FOLDER,
-    Rows,
     StoreMissingError,
-    get_row,
     noting_reader,
     open_db,
     put_rows,
@@ -223,20 +222,20 @@ class ChainStore:
             above: Only heights above this one.
         """
         start, stop = layout.height_key(layout.CHANGE, above + 1), layout.CHANGES_END
-        for key, raw in self._rows.iterator(start=start, stop=stop):
+        for key, raw in scan_rows(self._rows, start, stop):
             yield layout.height_of(key), parse_validator_set(raw)
 
     def validators_at(self, height: int) -> ValidatorSet:
         """Return the set of a stored height or the one after, from 1."""
         start, stop = layout.CHANGE, layout.height_key(layout.CHANGE, height)
-        for _key, raw in self._rows.iterator(start=start, stop=stop, reverse=True):
+        for _key, raw in scan_rows(self._rows, start, stop, reverse=True):
             return parse_validator_set(raw)
         return self.genesis.validator_set
 
     def evidence_heights(self) -> Iterator[int]:
         """Yield the heights whose blocks hold evidence, descending."""
-        rows = self._rows.iterator(prefix=layout.EVIDENCE)
-        yield from reversed([layout.height_of(key) for key, _nothing in rows])
+        for key, _nothing in scan_prefix(self._rows, layout.EVIDENCE, reverse=True):
+            yield layout.height_of(key)
 
     def locate(self, entry_digest: bytes) -> tuple[int, int] | None:
         """Return height and index of an entry, or None."""
@@ -248,7 +247,7 @@ class ChainStore:
 
     def history(self, record_id: RecordId) -> Iterator[tuple[int, int, int]]:
         """Yield (version, height, index) of the entries that wrote a record or are about it."""
-        for key, _value in self._rows.iterator(prefix=layout.RECORD + record_id):
+        for key, _value in scan_prefix(self._rows, layout.RECORD + record_id):
             yield layout.read_history_key(key)
 
     def state(self, key: bytes) -> bytes | None:
@@ -261,14 +260,14 @@ class ChainStore:
 
     def state_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key bytes, stored value) of the whole state, in the order of the key bytes."""
-        for key, stored in self._rows.iterator(prefix=layout.STATE):
+        for key, stored in scan_prefix(self._rows, layout.STATE):
             yield key[1:], stored
 
     def scan_state(self, kind: str) -> Iterator[tuple[bytes, bytes]]:
         """Yield (key bytes, stored value) of all state keys of a kind, in their bytes' order."""
         for first in _ARRAYS:
             prefix = layout.STATE + bytes((first,)) + encode(kind)
-            for key, stored in self._rows.iterator(prefix=prefix):
+            for key, stored in scan_prefix(self._rows, prefix):
                 yield key[1:], stored
 
     def page_reader(self) -> state_tree.PageReader:

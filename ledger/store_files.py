@@ -1,14 +1,15 @@
 """Opening the chain store's LevelDB, and reading and writing rows of it with our own errors."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import plyvel
 
 from ledger import store_layout as layout
 from ledger.canonical import decode
 from ledger.chain import ChainTip
+from ledger.database_rows import Rows, get_row, scan_rows
 from ledger.errors import CorruptStoreError, DiskRefusedError, StoreInUseError
 from ledger.fields import INTEGER_MAX, read_array, read_int, read_version
 from ledger.genesis import Genesis, parse_genesis
@@ -25,21 +26,6 @@ class StoreMissingError(CorruptStoreError):
     """There is no chain store in this folder, or creating it was interrupted."""
 
     code = "ledger.store_missing"
-
-
-class Rows(Protocol):
-    """A database or a snapshot of one."""
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return a row, or None."""
-
-    def iterator(
-        self, *, prefix: bytes = ..., start: bytes = ..., stop: bytes = ..., reverse: bool = ...
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Yield rows, in order or backwards: of a prefix, or from `start` to before `stop`."""
-
-    def close(self) -> None:
-        """Release it."""
 
 
 class History(NamedTuple):
@@ -84,18 +70,11 @@ def open_db(path: Path, *, create: bool) -> plyvel.DB:
 def check_readable(database: plyvel.DB) -> None:
     """Read every row of a database and compare LevelDB's checksums.
 
-    plyvel's usual iterator ends early at a damaged block without a word; the raw one says so.
-
     Raises:
         CorruptStoreError: Not every row is given back.
     """
-    try:
-        rows = database.raw_iterator(verify_checksums=True)
-        rows.seek_to_first()
-        while rows.valid():
-            rows.next()
-    except plyvel.Error as error:
-        raise CorruptStoreError(f"LevelDB does not give every row back: {error}") from error
+    for _row in scan_rows(database):
+        pass
 
 
 def require(rows: Rows, key: bytes, name: str) -> bytes:
@@ -108,18 +87,6 @@ def require(rows: Rows, key: bytes, name: str) -> bytes:
     if value is None:
         raise CorruptStoreError(f"the chain store has no {name}")
     return value
-
-
-def get_row(rows: Rows, key: bytes) -> bytes | None:
-    """Return a row, or None.
-
-    Raises:
-        CorruptStoreError: The disk does not give it back.
-    """
-    try:
-        return rows.get(key)
-    except plyvel.Error as error:
-        raise CorruptStoreError(f"the chain store does not give a row back: {error}") from error
 
 
 def noting_reader(

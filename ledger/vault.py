@@ -28,6 +28,7 @@ from typing import Final
 import plyvel
 
 from keys.hashing import DIGEST_BYTES, Digest, hash_with
+from ledger.database_rows import get_row, scan_prefix
 from ledger.errors import (
     CorruptStoreError,
     DiskRefusedError,
@@ -295,7 +296,7 @@ class Vault:
 
     def all_prepared(self) -> Iterator[tuple[Digest, bytes]]:
         """Yield everything that is prepared, by digest."""
-        for key, content in self._database.iterator(prefix=PREPARED):
+        for key, content in scan_prefix(self._database, PREPARED):
             yield Digest(key[len(PREPARED) :]), content
 
     def drop_prepared(self, wraps_digests: Iterable[Digest]) -> None:
@@ -334,10 +335,7 @@ class Vault:
         return raw
 
     def _get(self, key: bytes) -> bytes | None:
-        try:
-            return self._database.get(key)
-        except plyvel.Error as error:
-            raise CorruptStoreError("the vault cannot be read") from error
+        return get_row(self._database, key)
 
     def _unstage(
         self, digests: Iterable[Digest], changes: dict[bytes, bytes | None]
@@ -355,9 +353,7 @@ class Vault:
 
     def _load_staged(self) -> None:
         """Read what is staged, and how much by whom."""
-        # plyvel's iterator ends early at a damaged file without a word. For what is staged or
-        # prepared that only delays its end; so nothing else in this file uses one.
-        for key, raw in self._database.iterator(prefix=STAGED):
+        for key, raw in scan_prefix(self._database, STAGED):
             self._staged.add(Digest(key[-DIGEST_BYTES:]), StagedRecord.parse(raw))
 
     def _finish_purges(self) -> None:

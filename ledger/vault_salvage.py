@@ -11,7 +11,6 @@ The damaged folder is kept beside the new one, with sealed bodies in it: destroy
 
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,8 +18,8 @@ from typing import Final
 import plyvel
 
 from keys.hashing import DIGEST_BYTES, hash_with
+from ledger.database_rows import get_row, scan_rows
 from ledger.errors import CorruptStoreError, DiskRefusedError
-from ledger.store_files import check_readable
 from ledger.vault_files import DOMAINS, PREPARED, PURGED, UNFINISHED, open_database
 from ledger.wal import unused_name
 
@@ -56,8 +55,7 @@ def check_vault(path: Path) -> None:
         return
     database = open_database(path, create=False)
     try:
-        check_readable(database)
-        for key, value in _rows(database):
+        for key, value in scan_rows(database):
             if not _is_true(key, value):
                 raise CorruptStoreError("the vault holds other bytes than their digest says")
     finally:
@@ -98,10 +96,10 @@ def _take_over(copy: Path, new: Path) -> tuple[int, int]:
     kept = dropped = 0
     try:
         rows: list[tuple[bytes, bytes]] = []
-        for key, value in _rows(old):
+        for key, value in scan_rows(old):
             if key[:1] in _MARKS:
                 rows.append((key, value))
-            elif key[:1] in DOMAINS and old.get(PURGED + key[1:]) is None:
+            elif key[:1] in DOMAINS and get_row(old, PURGED + key[1:]) is None:
                 is_true = _is_true(key, value)
                 rows += [(key, value)] if is_true else []
                 kept, dropped = kept + is_true, dropped + (not is_true)
@@ -121,13 +119,6 @@ def _is_true(key: bytes, value: bytes) -> bool:
     """Tell whether a row is what its key says; rows without a digest always are."""
     prefix = DOMAINS.get(key[:1])
     return prefix is None or (len(key) == 1 + DIGEST_BYTES and hash_with(prefix, value) == key[1:])
-
-
-def _rows(database: plyvel.DB) -> Iterator[tuple[bytes, bytes]]:
-    try:
-        yield from database.iterator(verify_checksums=True)
-    except plyvel.Error as error:
-        raise CorruptStoreError("the vault cannot be read") from error
 
 
 def _write(target: plyvel.DB, rows: list[tuple[bytes, bytes]]) -> None:

@@ -13,6 +13,7 @@ from consensus.state import State
 from consensus.wire import parse_message
 from ledger import state_tree
 from ledger import store_layout as layout
+from ledger.database_rows import scan_prefix
 from ledger.ids import AgencyId
 from ledger.state_keys import key_bytes_hash, stored_value_hash
 from ledger.store_files import FOLDER
@@ -297,7 +298,7 @@ class Checks:
             return
         where = f"node {machine.slot} at {height}"
         self.require(height in self.decided, "snapshot of a decided height", where)
-        rows = machine.disk.databases[FOLDER].iterator(prefix=layout.STATE)
+        rows = scan_prefix(machine.disk.databases[FOLDER], layout.STATE)
         hashes: dict[bytes, bytes | None] = {
             key_bytes_hash(key[1:]): stored_value_hash(stored) for key, stored in rows
         }

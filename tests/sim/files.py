@@ -28,6 +28,35 @@ class Inode:
     durable: bytes = b""
 
 
+class Cursor:
+    """As plyvel's raw iterator; nothing may be written while it goes."""
+
+    def __init__(self, rows: dict[bytes, bytes], keys: list[bytes]) -> None:
+        self._rows, self._keys, self._at = rows, keys, -1
+
+    def seek(self, key: bytes) -> None:
+        self._at = bisect_left(self._keys, key)
+
+    def seek_to_last(self) -> None:
+        self._at = len(self._keys) - 1
+
+    def valid(self) -> bool:
+        return 0 <= self._at < len(self._keys)
+
+    def item(self) -> tuple[bytes, bytes]:
+        key = self._keys[self._at]
+        return key, self._rows[key]
+
+    def next(self) -> None:
+        self._at += 1
+
+    def prev(self) -> None:
+        self._at -= 1
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Rows:
     """As much of plyvel.DB as the stores use; `base` is shared and never changed."""
 
@@ -37,26 +66,15 @@ class Rows:
         self._keys: list[bytes] | None = None
         self.unsynced: list[dict[bytes, bytes | None]] = []
 
-    def get(self, key: bytes) -> bytes | None:
+    def get(self, key: bytes, *, verify_checksums: bool = False) -> bytes | None:
+        assert verify_checksums, "a read that would not notice damage"
         return self.rows.get(bytes(key))
 
-    def iterator(
-        self,
-        *,
-        start: bytes = b"",
-        stop: bytes | None = None,
-        prefix: bytes = b"",
-        reverse: bool = False,
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def raw_iterator(self, *, verify_checksums: bool = False) -> "Cursor":
+        assert verify_checksums, "a read that would not notice damage"
         if self._keys is None:
             self._keys = sorted(self.rows)
-        first = bisect_left(self._keys, max(start, prefix))
-        end = len(self._keys) if stop is None else bisect_left(self._keys, stop)
-        for at in reversed(range(first, end)) if reverse else range(first, end):
-            key = self._keys[at]
-            if not key.startswith(prefix):
-                return
-            yield key, self.rows[key]
+        return Cursor(self.rows, self._keys)
 
     def snapshot(self) -> "Rows":
         """Return the rows as they are now; what is written later does not show in it."""
