@@ -9,6 +9,7 @@ import ctypes
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ class LocalNodes:
         self._client = client
         self._command = tuple(command)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._crashing = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +125,8 @@ class LocalNodes:
     def _wait(self, is_done: Callable[[], bool], agency: str, seconds_max: float) -> None:
         until_s = time.monotonic() + seconds_max
         while not is_done():
-            status = self._processes[agency].poll()
+            with self._crashing:
+                status = self._processes[agency].poll()
             if status is not None or time.monotonic() > until_s:
                 what = "does not answer in time" if status is None else f"ended with {status}"
                 tail = self.log_tail(agency)
@@ -155,6 +158,16 @@ class LocalNodes:
         process = self._processes[agency]
         process.kill()
         process.wait()
+
+    def crash(self, agency: str) -> None:
+        """Kill a node and start it again; who waits for it meanwhile does not take it for gone.
+
+        Raises:
+            NoNetworkError: As `start`.
+        """
+        with self._crashing:
+            self.kill(agency)
+            self.start(agency)
 
     def stop_all(self) -> None:
         """Stop all nodes gracefully; whatever does not stop in time is killed."""

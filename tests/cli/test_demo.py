@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import plyvel
 import pytest
@@ -18,6 +19,7 @@ import cli.demo
 from cli.client import Call
 from cli.demo import play, steps
 from cli.development_agencies import AGENCIES
+from cli.errors import NoNetworkError
 from cli.exit_codes import ExitCode
 from cli.local_nodes import LocalNodes
 from cli.output import Context
@@ -188,8 +190,7 @@ def test_a_node_that_is_killed_at_any_moment_loses_nothing(victim, tmp_path, mon
         def crash():
             while not done.wait(0.02):
                 if (nodes.height(victim) or 0) >= after_blocks:
-                    nodes.kill(victim)
-                    nodes.start(victim)
+                    nodes.crash(victim)
                     crashed.set()
                     done.wait()  # A node is told to stop when the thread that started it ends.
 
@@ -202,6 +203,35 @@ def test_a_node_that_is_killed_at_any_moment_loses_nothing(victim, tmp_path, mon
         done.set()
     assert crashed.is_set(), f"never reached block {after_blocks}"
     check(tally)
+
+
+def test_who_waits_while_a_node_crashes_does_not_take_it_for_gone(tmp_path, monkeypatch):
+    place = SimpleNamespace(agency="bank", address="", home=tmp_path)
+    network = SimpleNamespace(nodes=[place], node_of=lambda _agency: place)
+    sleeper = (sys.executable, "-c", "import time; time.sleep(60)")
+    start = LocalNodes.start
+    with LocalNodes(network, None, sleeper) as nodes:
+        nodes.start("bank")
+
+        def start_late(nodes, agency):
+            time.sleep(0.3)
+            start(nodes, agency)
+
+        monkeypatch.setattr(LocalNodes, "start", start_late)
+        crashed, done = threading.Event(), threading.Event()
+
+        def crash():
+            nodes.crash("bank")
+            crashed.set()
+            done.wait()  # A node is told to stop when the thread that started it ends.
+
+        threading.Thread(target=crash, daemon=True).start()
+        nodes._wait(crashed.is_set, "bank", 30)
+        assert nodes.is_running("bank")
+        nodes.kill("bank")
+        with pytest.raises(NoNetworkError, match="ended with -9"):
+            nodes.wait_for_height("bank", 1, 30)
+        done.set()
 
 
 # --- privacy --------------------------------------------------------------------------------------
