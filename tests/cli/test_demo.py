@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import plyvel
 import pytest
@@ -210,7 +211,7 @@ def test_who_waits_while_a_node_crashes_does_not_take_it_for_gone(tmp_path, monk
     network = SimpleNamespace(nodes=[place], node_of=lambda _agency: place)
     sleeper = (sys.executable, "-c", "import time; time.sleep(60)")
     start = LocalNodes.start
-    with LocalNodes(network, None, sleeper) as nodes:
+    with LocalNodes(cast("Any", network), cast("Any", None), sleeper) as nodes:
         nodes.start("bank")
 
         def start_late(nodes, agency):
