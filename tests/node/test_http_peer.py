@@ -204,7 +204,7 @@ async def test_votes_do_not_wait_behind_bulk():
         running = asyncio.ensure_future(peers.run())
         peers.broadcast(Lane.BULK, "/peer/v1/block", b"x" * 1_000_000)
         peers.broadcast_messages([b"vote"])
-        await asyncio.wait_for(service.arrived.wait(), 5)
+        await asyncio.wait_for(service.arrived.wait(), 60)
         assert service.blocks == []
         hold.set()
         running.cancel()
@@ -228,7 +228,7 @@ async def test_messages_put_together_leave_as_one_post_in_order():
     running = asyncio.ensure_future(peers.run())
     peers.broadcast_messages([b"a"])
     peers.broadcast_messages([b"b", b"c"])
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), 60)
     running.cancel()
     assert posts == [(SERVER_ID, Lane.VOTES, MESSAGES_PATH, (b"a", b"b", b"c"), 0)]
 
