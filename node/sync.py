@@ -235,7 +235,8 @@ class Sync:
     def _activate(self, reached: int) -> None:
         self._goal = max(self._goal, reached)
         if self._is_held:
-            self._let_go()
+            self._is_held = False
+            self._wake_after(0)
         elif not self.is_active:
             self.is_active = True
             self._log.info("sync_started", tip=self._target.tip_height, goal=self._goal)
@@ -243,7 +244,8 @@ class Sync:
             proof, self._proof = self._proof, None
             if proof is not None:
                 self._plan.hold(proof.certificate.height, proof)
-            self._advance()
+            # Not here: a disk that refuses must stop the node, not the request that brought a word.
+            self._wake_after(0)
 
     # --- catching up ------------------------------------------------------------------------------
 

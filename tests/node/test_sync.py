@@ -14,7 +14,7 @@ from ledger.errors import InvalidBlockError, InvalidQuorumError
 from ledger.quorum import QuorumCertificate, print_quorum_certificate
 from node.logs import SilentLog
 from node.sync import PATIENCE_MS, QUESTION_MS, Sync
-from node.sync_plan import OPEN_MAX
+from node.sync_plan import OPEN_MAX, Held
 from node.sync_wire import RANGE_MAX, answer_range, parse_range
 from tests.node.invented_world import AGENCIES, VALIDATORS
 from tests.node.scheduled_ports import ScheduledPorts
@@ -121,6 +121,15 @@ def test_two_heights_behind_by_more_than_a_third_leaves_syncs_and_returns():
     world.run_to(30)
     assert world.target.voting == ["left", "returned"]
     assert world.target.chain == [block(height) for height in range(1, 31)]
+
+
+def test_the_word_of_a_peer_applies_nothing_within_the_request_that_brings_it():
+    """A disk that refuses must stop the node; a request would only be answered with an error."""
+    world = World()
+    world.sync._proof = Held(PEERS[0], block(1), certificate(1))
+    world.say(5)
+    assert (world.sync.is_active, world.target.tip_height) == (True, 0)
+    world.run_to(5)
 
 
 def test_it_stays_silent_until_it_may_return_and_takes_in_what_comes_meanwhile():
