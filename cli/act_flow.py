@@ -33,7 +33,7 @@ from cli.hands import (
 )
 from cli.key import PERSON_PURPOSES, find_key
 from cli.network_view import NetworkView
-from cli.output import Context, accepted, confirm, note
+from cli.output import Context, accepted, confirm, note, suggested
 from cli.passphrases import asker, source
 from cli.trying import try_entry
 from keys.errors import CivregError
@@ -168,7 +168,7 @@ def write_again(context: Context, wanted: Wanted) -> ExitCode:
         write_sheet(actor, sheet, registered_entry(actor, wanted.sheet.entry))
         lines = [context.say("act.certificate_file", path=sheet.out)]
         shown = {"file": str(sheet.out), "entry": wanted.sheet.entry}
-        accepted(shown, context, lines=lines, next_command=f"civreg verify {sheet.out}")
+        accepted(shown, context, lines=lines, next_command=suggested("verify", sheet.out))
     return ExitCode.OK
 
 
@@ -383,7 +383,9 @@ def _pass_on(context: Context, actor: Actor, draft: Draft, path: Path | None) ->
         context.say("draft.written", path=path),
         context.say("draft.missing", names=", ".join(missing)),
     ]
-    accepted(result, context, lines=lines, next_command=f"civreg draft sign {path}", elsewhere=True)
+    accepted(
+        result, context, lines=lines, next_command=suggested("draft", "sign", path), elsewhere=True
+    )
 
 
 def record_id_of(text: str) -> RecordId:

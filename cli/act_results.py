@@ -1,11 +1,9 @@
 """What came of an act, said to people: where its entry stands, and what it made."""
 
-import shlex
-
 from cli.certificate_files import Sheet
 from cli.document_words import act_words, type_words
 from cli.exit_codes import ExitCode
-from cli.output import Context, accepted
+from cli.output import Context, accepted, suggested
 from cli.packages import Package, Result
 from ledger.ids import print_id
 from registry.explain_words import object_words
@@ -45,9 +43,9 @@ def say_result(
     about = entry.head.about
     next_command = None
     if records:
-        next_command = f"civreg show {shlex.quote(str(records[0]['id']))}"
+        next_command = suggested("show", records[0]["id"])
     elif about is not None:
-        next_command = f"civreg record history {shlex.quote(print_id(about.record_id))}"
+        next_command = suggested("record", "history", print_id(about.record_id))
     made = [item for item in entry.objects if item.kind in {"certificate", "ballot", "office"}]
     if made:
         identifier = print_id(made_id_of(package))
@@ -57,7 +55,7 @@ def say_result(
     if sheet is not None and result.committed:
         shown["file"] = str(sheet.out)
         lines.append(context.say("act.certificate_file", path=sheet.out))
-        next_command = f"civreg verify {sheet.out}"
+        next_command = suggested("verify", sheet.out)
     accepted(shown, context, lines=lines, next_command=next_command)
     return ExitCode.OK if result.committed else ExitCode.NO_NETWORK
 

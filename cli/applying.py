@@ -1,6 +1,5 @@
 """`civreg network apply`: the folder and the application of an agency that wants to join."""
 
-import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from cli.development import Listen
 from cli.errors import InvalidInputError
 from cli.joining import Applicant, prepare_applicant
 from cli.network_file import GENESIS_FILE, load_network
-from cli.output import Context, accepted
+from cli.output import Context, accepted, suggested
 from cli.passphrases import new_passphrase, passphrase_options, source
 from ledger.genesis import Genesis, parse_genesis
 from ledger.ids import print_id
@@ -80,10 +79,8 @@ def apply_for_membership(
         context.say("network.applied", folder=folder, application=application),
         context.say("network.application_is_for_members", name=application.name),
     ]
-    next_command = (
-        f"civreg governance propose admit {application.name} --name {shlex.quote(title or name)}"
-        " --kind KIND"
-    )
+    words = ("admit", application.name, "--name", title or name, "--kind", "KIND")
+    next_command = suggested("governance", "propose", *words)
     accepted(result, context, lines=lines, next_command=next_command, elsewhere=True)
 
 

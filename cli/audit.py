@@ -21,7 +21,7 @@ from cli.chain_copies import ChainCopy, open_copy
 from cli.commands import Group
 from cli.errors import CancelledError, InvalidInputError, NotFoundError
 from cli.exit_codes import ExitCode
-from cli.output import Context, accepted, progress
+from cli.output import Context, accepted, progress, suggested
 from cli.verify import read_bounded
 from keys.hashing import DIGEST_BYTES
 from ledger.receipts import build_receipt, print_receipt
@@ -185,7 +185,7 @@ def prove(context: Context, copy: Path, entry: str, out: Path) -> None:
                     out.write_bytes(print_receipt(receipt))
                     place = {"height": audited.exported.height, "index": index}
                     shown = {**place, "entry": outcome.entry_digest, "receipt": str(out)}
-                    following = f"civreg verify {out}"
+                    following = suggested("verify", out)
                     said = context.say("audit.proved", **place, path=out)
                     accepted(shown, context, lines=said, next_command=following)
                     return

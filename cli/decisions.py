@@ -4,7 +4,6 @@ Ballots decide about members and parameters; an agency alone decides about its o
 ballot can be opened with `civreg ballot open`; these commands fill in the frequent forms.
 """
 
-import shlex
 from typing import Any, cast
 
 import click
@@ -22,7 +21,7 @@ from cli.decision_acts import (
 )
 from cli.decision_options import asking, say_done, signing
 from cli.key import find_key
-from cli.output import Context, accepted
+from cli.output import Context, accepted, suggested
 from cli.proposing import propose
 from ledger.ids import print_id
 from ledger.parts import ObjectPart
@@ -71,7 +70,7 @@ def vote(context: Context, /, ballot: str, choice: str, **given: str) -> None:
             "in_force_height": passed,
         }
         said = "governance.voted" if passed is None else "governance.passed"
-        command = f"civreg governance show {shlex.quote(ballot)}"
+        command = suggested("governance", "show", ballot)
         say_done(context, result, done, said=said, next_command=command)
 
 

@@ -10,7 +10,7 @@ import click
 
 from cli.commands import Command
 from cli.errors import FileTakenError, NotFoundError
-from cli.output import Context, accepted, note
+from cli.output import Context, accepted, note, suggested
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,4 +232,6 @@ def _tell(context: Context, folder: Path, tally: "Tally", seconds: float) -> Non
         parts.insert(1, "own")
         values |= {f"own_{name}": value for name, value in asdict(tally.register).items()}
     lines = [context.say(f"demo.summary_{part}", **values) for part in parts]
-    accepted(result, context, lines=lines, next_command=f"civreg --home {folder} network show")
+    accepted(
+        result, context, lines=lines, next_command=suggested("--home", folder, "network", "show")
+    )

@@ -30,7 +30,7 @@ from cli.held_drafts import (
     sign_there,
 )
 from cli.office_checks import check_attested
-from cli.output import Context, accepted, confirm, note
+from cli.output import Context, accepted, confirm, note, suggested
 from cli.passphrases import passphrase_options
 from cli.trying import try_entry
 from keys.signing import KeyId
@@ -219,7 +219,7 @@ def send(context: Context, file: Path, node: str, asker: str) -> None:
             context.say("act.nothing_sent" if context.dry_run else "draft.left", entry=entry),
             context.say("draft.missing", names=", ".join(missing) or "-"),
         ]
-        command = f"civreg draft sign {entry}"
+        command = suggested("draft", "sign", entry)
         accepted(result, context, lines=lines, next_command=command, elsewhere=True)
 
 
@@ -332,7 +332,7 @@ def _say(
 ) -> None:
     """Say how far a draft is; who signs next does it elsewhere."""
     done = not missing_keys(read) or custodian_is_next(read)
-    command = f"civreg draft {'submit' if done else 'sign'} {place.name}"
+    command = suggested("draft", "submit" if done else "sign", place.name)
     accepted(result, context, lines=lines, next_command=command, elsewhere=not done)
 
 

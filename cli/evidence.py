@@ -18,7 +18,7 @@ from cli.document_checks import check_lines, check_values
 from cli.errors import NotFoundError
 from cli.evidence_words import facts_of, lines_of
 from cli.exit_codes import ExitCode
-from cli.output import Context, accepted
+from cli.output import Context, accepted, suggested
 from cli.verdicts import Judgement, Word, judgement_of
 from cli.verify import TRUST_FILE, read_bounded
 from cli.witnesses import (
@@ -187,7 +187,7 @@ def conflict(context: Context, known: Path, other: Path, out: Path) -> None:
     if not context.dry_run:
         out.write_bytes(found.to_bytes())
     shown = facts_of(found, believed) | {"file": str(out)}
-    following = f"civreg evidence verify {out} --trust {known}"
+    following = suggested("evidence", "verify", out, "--trust", known)
     accepted(shown, context, lines=lines_of(context, shown), next_command=following)
 
 

@@ -8,7 +8,7 @@ import click
 
 from cli.commands import Group
 from cli.errors import InvalidInputError
-from cli.output import Context, accepted, progress
+from cli.output import Context, accepted, progress, suggested
 from ledger.export import ExportWriter, read_start
 from ledger.store import ChainStore
 from ledger.store_proofs import trust_bundle
@@ -66,5 +66,5 @@ def chain(context: Context, folder: Path, source: Path | None) -> None:
     lines = [context.say("export.done", blocks=written, folder=folder)]
     if first > 1:
         lines.append(context.say("export.partial", first=first))
-    next_command = f"civreg audit replay {folder}" if first == 1 else None
+    next_command = suggested("audit", "replay", folder) if first == 1 else None
     accepted(result, context, lines=lines, next_command=next_command)

@@ -7,7 +7,7 @@ import click
 
 from cli.commands import Command
 from cli.errors import FileTakenError, NotFoundError
-from cli.output import Context, accepted
+from cli.output import Context, accepted, suggested
 from registry.catalogue import TYPES, table_names, table_text, type_text
 from registry.civil_calendar import civil_date
 from registry.code_names import find_in
@@ -41,7 +41,7 @@ def form(context: Context, record_type: str, operation: str, out: Path | None) -
     if out.exists():
         raise FileTakenError("there is a file of that name already", name=str(out))
     out.write_text(text, encoding="utf-8")
-    next_command = f"civreg {record_type} {operation} {out} --dry-run"
+    next_command = suggested(record_type, operation, out, "--dry-run")
     accepted({"kind": kind, "file": out}, context, next_command=next_command)
 
 

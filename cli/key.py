@@ -13,7 +13,7 @@ import click
 from cli.commands import Command, Group
 from cli.errors import NotFoundError
 from cli.key_ring import KEY_FOLDERS, KEY_SUFFIX
-from cli.output import Context, accepted, confirm
+from cli.output import Context, accepted, confirm, suggested
 from cli.passphrases import Source, asker, new_passphrase, passphrase_options, source
 from keys.did import fingerprint, print_did
 from keys.errors import CivregError, InvalidKeyError, WrongPassphraseError
@@ -81,7 +81,7 @@ def new(context: Context, name: str, algorithm: str, *, person: bool, unencrypte
         made = SoftwareKey.generate(ALGORITHMS[algorithm])
         create_key_file(path, made, passphrase, unencrypted=unencrypted)
         last = path == paths[-1]
-        following = f"civreg key export-public {names[0]}" if last else None
+        following = suggested("key", "export-public", names[0]) if last else None
         _say_key(context, KeyFile(path, made.public), next_command=following)
 
 

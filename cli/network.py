@@ -19,7 +19,7 @@ from cli.errors import FileTakenError, NoNetworkError
 from cli.homes import make_home
 from cli.local_nodes import LocalNodes
 from cli.network_file import GENESIS_FILE, NETWORK_FILE, TRUST_FILE, load_network
-from cli.output import Context, accepted, note
+from cli.output import Context, accepted, note, suggested
 from cli.passphrases import given, passphrase_options, source
 from ledger.ids import print_id
 from ledger.trust import parse_trust
@@ -105,7 +105,7 @@ def init(
         context.say("network.nodes", count=nodes, names=", ".join(n.agency for n in made.nodes)),
         context.say("network.officers", names=", ".join(o.name for o in made.officers)),
     ]
-    next_command = f"civreg network run {folder}"
+    next_command = suggested("network", "run", folder)
     accepted(result, context, lines=lines, next_command=next_command)
 
 
@@ -188,7 +188,7 @@ def run_all(context: Context, folder: Path | None) -> None:
 
 def _say_ended(context: Context, name: str, home: Path) -> None:
     """Say that one node is gone; the others go on, as they would on machines of their own."""
-    again = f"civreg node run {home}"
+    again = suggested("node", "run", home)
     line = context.say("network.ended", agency=name)
     accepted({"agency": name, "ended": True}, context, lines=line, next_command=again)
 
@@ -219,7 +219,7 @@ def home(context: Context, folder: Path, officers: tuple[str, ...]) -> None:
         return
     made = make_home(found, folder, officers)
     result = {"home": folder, "network": made.name, "officers": list(officers)}
-    next_command = f"civreg --home {folder} status"
+    next_command = suggested("--home", folder, "status")
     accepted(
         result, context, lines=context.say("network.home", folder=folder), next_command=next_command
     )
@@ -242,7 +242,9 @@ def template(context: Context, agreed: Path, out: Path) -> None:
     raw, digest = make_template(agreed)
     _write_new(context, out, raw)
     result = {"template": out, "digest": digest}
-    next_command = f"civreg network part {out} part.toml --sign KEY --out NAME.part"
+    next_command = suggested(
+        "network", "part", out, "part.toml", "--sign", "KEY", "--out", "NAME.part"
+    )
     accepted(result, context, next_command=next_command)
 
 
@@ -270,7 +272,11 @@ def part(
     """
     raw = make_part(context, template_file.read_bytes(), own, signers)
     _write_new(context, out, raw)
-    accepted({"part": out}, context, next_command=f"civreg network merge {template_file} *.part")
+    accepted(
+        {"part": out},
+        context,
+        next_command=suggested("network", "merge", template_file) + " *.part",
+    )
 
 
 @network.command(cls=Command, changes=True)

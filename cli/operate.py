@@ -19,7 +19,7 @@ from cli.languages import error_text
 from cli.network_file import NodePlace
 from cli.node_evidence import evidence
 from cli.node_status import status_lines
-from cli.output import Context, accepted, confirm, note
+from cli.output import Context, accepted, confirm, note, suggested
 from cli.snapshots import snapshot
 from ledger.ids import AgencyId
 from ledger.snapshot_files import FETCHED_FOLDER, RESTORING_FOLDER, SNAPSHOTS_FOLDER
@@ -170,7 +170,7 @@ def repair_wal(context: Context, folder: Path | None) -> None:
     }
     said = "node.repaired" if report.cut_bytes else "node.nothing_to_repair"
     lines = context.say(said, frames=report.frames, bytes=report.cut_bytes, copy=report.copy)
-    accepted(result, context, lines=lines, next_command=f"civreg node doctor {folder}")
+    accepted(result, context, lines=lines, next_command=suggested("node", "doctor", folder))
 
 
 @node.command("repair", cls=Command, changes=True)
@@ -206,7 +206,7 @@ def repair(context: Context, folder: Path | None) -> None:
         part = context.say(f"node.part.{done.part.value}")
         lines = context.say("node.part_repaired", part=part, copy=done.copy)
         result = {"part": done.part.value, "copy": str(done.copy)}
-        accepted(result, context, lines=lines, next_command=f"civreg node run {folder}")
+        accepted(result, context, lines=lines, next_command=suggested("node", "run", folder))
 
 
 @node.command(cls=Command, changes=True)
@@ -245,7 +245,7 @@ def backup(context: Context, stopped: Path, out: Path) -> None:
         copied = store.height
     result = {"backup": out, "height": copied}
     lines = context.say("node.copied", folder=out, height=copied)
-    accepted(result, context, lines=lines, next_command=f"civreg node doctor {out}")
+    accepted(result, context, lines=lines, next_command=suggested("node", "doctor", out))
 
 
 node.add_command(evidence)

@@ -85,6 +85,14 @@ def accepted(
         note(f"{context.say('frame.next')} {command}", context)
 
 
+def suggested(*words: object) -> str:
+    """Return a command of civreg as one pastes it into a shell: each word quoted as it must be.
+
+    Ids end in characters such as `*`, `~` and `$`, and folders have blanks in their names.
+    """
+    return shlex.join(["civreg", *map(str, words)])
+
+
 def at_home(command: str, context: Context) -> str:
     """Return a suggested command for the home that the person named."""
     words = command.split(" ")

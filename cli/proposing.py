@@ -1,7 +1,6 @@
 """`civreg governance propose`: ballots about members, validators and parameters."""
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -12,7 +11,7 @@ from cli.commands import Command, Group
 from cli.decision_acts import Signers, agency_named, carry_out, governing, name_of, open_governance
 from cli.decision_options import say_done, signing
 from cli.errors import InvalidInputError
-from cli.output import Context
+from cli.output import Context, suggested
 from consensus.parameters import PRESETS
 from ledger.canonical import Value
 from ledger.errors import InvalidDataError
@@ -188,5 +187,5 @@ def _open_ballot(
         {"ballot": ballot, "action": action, **shown, "agency_for": place.agency},
         done,
         said="governance.opened",
-        next_command=f"civreg governance vote {shlex.quote(ballot)} for --by AGENCY",
+        next_command=suggested("governance", "vote", ballot, "for", "--by", "AGENCY"),
     )

@@ -300,7 +300,7 @@ def read_form_file(name: str | None) -> str:
 
 def _help(type_name: str, verb: str, operation: Operation, shape: _Shape) -> str:
     title = operation.title[1] or operation.name
-    words = [f"civreg {type_name} {verb}"]
+    words = ["civreg", type_name, verb]
     if shape.needs_record:
         words.append(_EXAMPLE_ID)
     if shape.enrols:

@@ -1,6 +1,5 @@
 """`civreg show`, `record`, `status`: what a record is, who did what to it, how the network is."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
@@ -17,7 +16,7 @@ from cli.commands import Command, Group
 from cli.document_words import act_words, state_words
 from cli.errors import KeyNeededError, NoNetworkError
 from cli.hands import who_is
-from cli.output import Context, accepted, at_home
+from cli.output import Context, accepted, at_home, suggested
 from cli.passphrases import passphrase_options
 from cli.who_read import list_records, who_read
 from keys.errors import CivregError, SealError
@@ -274,7 +273,7 @@ def _say_row(
         result["access"] = asdict(filed[0]) if filed else None
         said.lines += [f"  {said_of(one, context)}" for one in found.accesses]
     if found is None and row.seal is not None:
-        command = at_home(f"civreg record open {shlex.quote(print_id(record_id))}", context)
+        command = at_home(suggested("record", "open", print_id(record_id)), context)
         said.lines.append(f"  {context.say(UNSEEN, command=command)}")
     accepted(result, context, lines=said.lines)
 

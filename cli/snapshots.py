@@ -9,7 +9,7 @@ import click
 
 from cli.commands import Command, Group
 from cli.errors import FileTakenError
-from cli.output import Context, accepted, confirm, progress
+from cli.output import Context, accepted, confirm, progress, suggested
 from ledger.snapshot import Manifest
 from ledger.snapshot_files import write_snapshot
 from ledger.store import ChainStore
@@ -58,7 +58,7 @@ def create(context: Context, folder: Path, out: Path) -> None:
         with progress(context.say("snapshot.writing"), 0, context) as advance:
             manifest = write_snapshot(store, out, valid_until_ms, pause=lambda: advance(1))
     lines = context.say("snapshot.written", folder=out, height=manifest.content.height)
-    restore_it = f"civreg node snapshot restore NODE {out}"
+    restore_it = suggested("node", "snapshot", "restore", "NODE", out)
     accepted(
         _result(manifest) | {"folder": str(out)}, context, lines=lines, next_command=restore_it
     )
@@ -97,7 +97,7 @@ def restore(context: Context, folder: Path, source: Path | None, trust: Path | N
         manifest = _from(config, source, context, held)
     height, first = manifest.content.height, manifest.content.first
     lines = context.say("snapshot.restored", folder=folder, height=height, first=first)
-    accepted(_result(manifest), context, lines=lines, next_command=f"civreg node run {folder}")
+    accepted(_result(manifest), context, lines=lines, next_command=suggested("node", "run", folder))
 
 
 def _from(config: Config, source: Path, context: Context, trust: TrustBundle | None) -> Manifest:

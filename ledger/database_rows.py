@@ -6,7 +6,7 @@ short list. So every read of the chain store and of the vault goes through here.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import plyvel
 
@@ -43,10 +43,10 @@ class RawRows(Protocol):
 class Rows(Protocol):
     """A database or a snapshot of one."""
 
-    def get(self, key: bytes, *, verify_checksums: bool = ...) -> bytes | None:
+    def get(self, key: bytes, *, verify_checksums: Literal[True]) -> bytes | None:
         """Return a row, or None."""
 
-    def raw_iterator(self, *, verify_checksums: bool = ...) -> RawRows:
+    def raw_iterator(self, *, verify_checksums: Literal[True]) -> RawRows:
         """Return an iterator that stands nowhere yet."""
 
     def close(self) -> None:

@@ -32,7 +32,6 @@ from ledger.quorum import QuorumCertificate, parse_quorum_certificate
 from ledger.store_files import (
     FOLDER,
     StoreMissingError,
-    noting_reader,
     open_db,
     put_rows,
     read_genesis,
@@ -64,7 +63,6 @@ class ChainStore:
         self.genesis = genesis
         self.tip = read_tip(rows)
         self.began = read_history(rows)
-        self._pages_seen: dict[bytes, bytes | None] = {}
 
     @classmethod
     def create(
@@ -272,7 +270,8 @@ class ChainStore:
 
     def page_reader(self) -> state_tree.PageReader:
         """Return a reader of the pages of the current state tree."""
-        return noting_reader(self._rows, layout.PAGE, self._pages_seen)
+        rows = self._rows
+        return lambda key: get_row(rows, layout.PAGE + key)
 
     def undo(self, height: int) -> bytes:
         """Return what rows held before a block of the newest 1,000; see `ledger.store_proofs`."""
@@ -320,10 +319,7 @@ class ChainStore:
         if db is None:
             raise CorruptStoreError("the chain store was opened to read only")
         old = {layout.STATE + key: get_row(self._rows, layout.STATE + key) for key in batch.state}
-        seen, self._pages_seen = self._pages_seen, {}
-        for key in batch.pages:
-            row = layout.PAGE + key
-            old[row] = seen[key] if key in seen else get_row(self._rows, row)
+        old |= {layout.PAGE + key: get_row(self._rows, layout.PAGE + key) for key in batch.pages}
         try:
             with db.write_batch(transaction=True, sync=True) as rows:
                 put_rows(rows, layout.STATE, batch.state.items())

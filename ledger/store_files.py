@@ -1,6 +1,6 @@
 """Opening the chain store's LevelDB, and reading and writing rows of it with our own errors."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -87,18 +87,6 @@ def require(rows: Rows, key: bytes, name: str) -> bytes:
     if value is None:
         raise CorruptStoreError(f"the chain store has no {name}")
     return value
-
-
-def noting_reader(
-    rows: Rows, prefix: bytes, seen: dict[bytes, bytes | None]
-) -> Callable[[bytes], bytes | None]:
-    """Return a reader of rows under a prefix that notes in `seen` what it gave out."""
-
-    def read(key: bytes) -> bytes | None:
-        row = seen[key] = get_row(rows, prefix + key)
-        return row
-
-    return read
 
 
 def read_genesis(rows: plyvel.DB) -> Genesis:

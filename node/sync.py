@@ -235,8 +235,7 @@ class Sync:
     def _activate(self, reached: int) -> None:
         self._goal = max(self._goal, reached)
         if self._is_held:
-            self._is_held = False
-            self._wake_after(0)
+            self._let_go()
         elif not self.is_active:
             self.is_active = True
             self._log.info("sync_started", tip=self._target.tip_height, goal=self._goal)
@@ -345,9 +344,9 @@ class Sync:
         self._consider(self._honest_height())
 
     def _let_go(self) -> None:
-        """Catch up with what has come meanwhile, then return to voting if it may."""
+        """Soon catch up with what has come meanwhile, then return to voting if it may."""
         self._is_held = False
-        self._advance()
+        self._wake_after(0)
 
 
 def _at_once(_then: Callable[[], None]) -> bool:

@@ -177,3 +177,13 @@ def test_the_continuous_integration_runs_what_the_readme_says():
         assert command in script
     for command in ("make demo", "make test"):
         assert command in readme
+
+
+def test_no_suggested_command_is_put_together_by_hand():
+    """So that each goes through `cli.output.suggested`, which quotes what a shell would read."""
+    assert [
+        f"{path.name}:{number}"
+        for path in sorted((ROOT / "cli").glob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if re.search(r"""f["']civreg [^"']*[{]""", line)
+    ] == []

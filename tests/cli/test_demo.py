@@ -24,6 +24,7 @@ from cli.errors import NoNetworkError
 from cli.exit_codes import ExitCode
 from cli.local_nodes import LocalNodes
 from cli.output import Context
+from ledger.database_rows import scan_rows
 from ledger.store import ChainStore
 from tests.cli.conftest import Desk
 from tests.cli.test_import import deed, register, write_register
@@ -259,7 +260,7 @@ class Search:
         """The values as they are before compression; what LevelDB deleted is in the raw files."""
         database = plyvel.DB(str(path))
         try:
-            for key, value in database.iterator():
+            for key, value in scan_rows(database):
                 yield f"{path} {key[:24]!r}", key + b"\x00" + value
         finally:
             database.close()

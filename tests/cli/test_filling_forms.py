@@ -6,6 +6,7 @@ from hashlib import sha256
 import pytest
 
 from cli.exit_codes import ExitCode
+from cli.output import suggested
 from tests.cli.conftest import Desk
 
 IDENTITY = """
@@ -91,3 +92,8 @@ def test_an_edit_that_changes_nothing_is_refused_before_anybody_signs(desk):
 def test_a_mistyped_id_is_a_mistake_on_the_command_line(desk):
     status, error = desk.refused("show", "000G4-0R40M-30E20-9185G-R38E1W-7")
     assert (status, error["code"]) == (ExitCode.USAGE, "cli.bad_parameter")
+
+
+def test_a_suggested_command_is_what_a_shell_reads_back_word_for_word():
+    words = ["show", "PERS-2*", "A~", "$B", "a folder's name", "--kind", "KIND"]
+    assert shlex.split(suggested(*words)) == ["civreg", *words]

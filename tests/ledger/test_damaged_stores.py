@@ -7,6 +7,7 @@ import pytest
 
 from keys.hashing import domain, hash_with
 from ledger import store_layout as layout
+from ledger.database_rows import scan_rows
 from ledger.errors import CorruptStoreError, InvalidDataError, PurgedError
 from ledger.staging import StagedBody
 from ledger.store import ChainStore
@@ -88,7 +89,7 @@ def grown(tmp_path_factory):
         make_block(application, town, pool, now_ms - 50_000 + number)
     application.store.close()
     database = plyvel.DB(str(folder / "chain"))
-    rows = list(database.iterator())
+    rows = list(scan_rows(database))
     database.close()
     return folder, rows
 

@@ -100,25 +100,6 @@ def test_every_kept_height_proves_presence_and_absence_under_its_own_root(chain)
                 state_tree.check_presence(root, key_hash(("x", number)), digest, proved.proof)
 
 
-def test_readers_that_outlive_their_block_change_nothing_in_what_older_heights_prove(chain):
-    readers = [chain.store.page_reader()]
-    for height in range(1, 6):
-        batch = chain.commit({("x", number): height for number in range(0, 30, height)})
-        readers.append(chain.store.page_reader())
-        for read in readers:
-            for page in batch.pages:
-                read(page)
-    for height, root in enumerate(chain.roots):
-        for number in range(30):
-            proved = store_proofs.prove_state(chain.store, ("x", number), height)
-            digest = None if proved.stored is None else stored_value_hash(proved.stored)
-            place = key_hash(("x", number))
-            if digest is None:
-                state_tree.check_absence(root, place, proved.proof)
-            else:
-                state_tree.check_presence(root, place, digest, proved.proof)
-
-
 def test_a_height_outside_the_window_is_refused(chain, monkeypatch):
     monkeypatch.setattr(store_layout, "UNDO_HEIGHTS", 2)
     for height in range(1, 6):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.hashing import Digest, domain, hash_with
+from ledger.database_rows import get_row, scan_prefix
 from ledger.errors import (
     CorruptStoreError,
     DiskRefusedError,
@@ -290,7 +291,7 @@ def test_a_purge_that_a_crash_cut_short_is_finished_at_opening(folder):
     assert not found_in(folder, body)
     vault.close()
     database = plyvel.DB(str(folder))
-    assert database.get(b"u") is None
+    assert get_row(database, b"u") is None
     database.close()
 
 
@@ -313,7 +314,7 @@ def test_damage_is_the_fault_of_our_disk(folder):
         vault.body(digest)
     vault.close()
     database = plyvel.DB(str(folder))
-    ((key, _record),) = database.iterator(prefix=b"x")
+    ((key, _record),) = scan_prefix(database, b"x")
     database.put(key, b"\x00")
     database.close()
     for _ in range(2):

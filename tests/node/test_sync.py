@@ -152,8 +152,11 @@ def test_it_stays_silent_until_it_may_return_and_takes_in_what_comes_meanwhile()
     assert world.sync.is_active
     is_open.append(True)
     gates[-1]()
+    assert world.target.voting == ["left"], "nothing is done within the request of who lets it go"
+    world.run(world.time_ms + 1)
     assert world.target.voting == ["left", "returned"]
     gates[0]()
+    world.run(world.time_ms + 1)
     assert world.target.voting == ["left", "returned"], "a late leave means nothing"
 
 
