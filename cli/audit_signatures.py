@@ -1,7 +1,8 @@
 """Signatures verified beside the replay: in this process, or in a pool on all cores.
 
 The replay goes on with an entry before its signatures are verified; nothing is reported as good
-before `wait` has returned. The chunk function is pure and takes bytes, so any pool can run it.
+before `wait` has returned. The chunk function is pure and takes small frozen values, so any pool
+can run it.
 """
 
 import signal
@@ -12,15 +13,15 @@ from multiprocessing import get_context
 from typing import Final, NamedTuple, Self, TypeAlias
 
 from keys.errors import BadSignatureError, InvalidKeyError
-from keys.signing import Algorithm, PublicKey, verify
+from keys.signing import PublicKey, verify
 from ledger.entries import Entry
 from registry.apply import TAG_TERM, SignatureCheck, VerifiedEntry
 
 CHUNK_SIGNATURES: Final = 512
 CHUNKS_WAITING_MAX: Final = 16
 
-Piece: TypeAlias = tuple[int, bytes, bytes, bytes]
-"""Algorithm, public key, message, signature."""
+Piece: TypeAlias = tuple[PublicKey, bytes, bytes]
+"""Public key, message, signature."""
 
 
 class Place(NamedTuple):
@@ -43,9 +44,9 @@ def first_bad_signature(pieces: Sequence[Piece]) -> int | None:
     Args:
         pieces: In the order of the chain.
     """
-    for position, (algorithm, public, message, signature) in enumerate(pieces):
+    for position, (key, message, signature) in enumerate(pieces):
         try:
-            verify(PublicKey(Algorithm(algorithm), public), message, signature)
+            verify(key, message, signature)
         except (BadSignatureError, InvalidKeyError):
             return position
     return None
@@ -90,8 +91,7 @@ class SignatureQueue:
     def verify_later(self, entry: Entry, checks: Sequence[SignatureCheck]) -> VerifiedEntry:
         """Take the signatures of the next entry; `wait` says whether they verify."""
         for check in checks:
-            key = check.key
-            self._pieces.append((key.algorithm, key.public, check.message, check.signature))
+            self._pieces.append((check.key, check.message, check.signature))
             self._places.append(Place(self._height, self._index, check.term))
         self._index += 1
         if len(self._pieces) >= CHUNK_SIGNATURES:

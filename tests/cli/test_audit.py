@@ -421,8 +421,8 @@ def test_the_pure_chunk_function_names_the_first_bad_signature(chain):
     for at in range(len(pieces)):
         bad = list(pieces)
         for position in range(at, len(bad)):
-            algorithm, public, message, signature = bad[position]
-            bad[position] = (algorithm, public, message + b"x", signature)
+            key, message, signature = bad[position]
+            bad[position] = (key, message + b"x", signature)
         assert first_bad_signature(bad) == at
     assert entry.slots
 
