@@ -33,7 +33,7 @@ from node.custodian_keys import CustodianKeys
 from node.entry_cache import EntryCache
 from node.logs import Log
 from node.metrics import Metrics
-from node.pending_bodies import PendingBodies
+from node.pending_bodies import PendingBodies, Prepared
 from node.public_errors import ForbiddenError, NotFoundError
 from node.request_auth import Asker
 from node.routes import Call, Handler, Reply
@@ -169,7 +169,8 @@ class Custodian:
 
     def _keep(self, held: HeldBody, not_after_ms: int) -> None:
         digest = wraps_digest(held.wraps)
-        self._ports.pending.put(digest, held.body, held.wraps, not_after_ms)
+        prepared = Prepared(held.body, held.wraps, held.tag_signatures)
+        self._ports.pending.put(digest, prepared, not_after_ms)
 
     # --- sign ---
 
@@ -207,16 +208,17 @@ class Custodian:
         found = self._ports.pending.get(part.seal.wraps_digest) or self._in_vault(part)
         if found is None:
             raise NotFoundError("this custodian has not prepared that record, or too long ago")
-        body, wraps = found
+        wraps = parse_wraps(found.wraps)
         place = BodyPlace(entry.head.network_id, part.record_id, part.record_version)
-        data_key = open_wraps(parse_wraps(wraps), place, self._keys.seal, part.seal.key_check)
-        return HeldBody(body, data_key, wraps)
+        data_key = open_wraps(wraps, place, self._keys.seal, part.seal.key_check)
+        return HeldBody(found.body, data_key, found.wraps, found.tag_signatures)
 
-    def _in_vault(self, part: RecordPart) -> tuple[bytes, bytes] | None:
+    def _in_vault(self, part: RecordPart) -> Prepared | None:
+        """Return what was signed before; its tags, if any, have to be made again."""
         assert part.seal is not None, "only sealed records are looked for"
         body = self._ports.vault.body(part.seal.body_digest)
         wraps = self._ports.vault.wraps(part.seal.wraps_digest)
-        return None if body is None or wraps is None else (body, wraps)
+        return None if body is None or wraps is None else Prepared(body, wraps, ())
 
     async def _store_wraps(self, held: list[HeldBody | None]) -> None:
         loop = asyncio.get_running_loop()

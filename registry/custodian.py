@@ -22,9 +22,16 @@ from registry.acts import Act, RecordContent
 from registry.custodian_answers import HeldBody
 from registry.custodian_messages import TagWish
 from registry.duplicates import BirthSketch
-from registry.form_kinds import FindType, find_form
+from registry.form_kinds import FindType, FormKind, find_form
 from registry.office_rules import OpenedAct, run_rules
-from registry.opened_records import OpenedRecord, check_sealed_values, check_shape, tagged_paths
+from registry.opened_records import (
+    OpenedRecord,
+    check_sealed_values,
+    check_shape,
+    needed_tags,
+    tag_signatures,
+    tagged_paths,
+)
 from registry.problems import BodyError
 from registry.rule_pack import PACK_DIGEST
 from registry.schema import Operation, RecordType
@@ -76,9 +83,9 @@ def check_draft(
     Raises:
         BodyError: A body is not what the entry says: digest, key, commitment or schema.
         OfficeRuleError: An attested rule refuses when it is run again.
-        CustodianRefusedError: Other wraps, tags of other fields, an attested result that cannot be
-            confirmed, a created record that contradicts its creator, a field that the operation
-            may not change, or a version before that cannot be opened to see that.
+        CustodianRefusedError: Other wraps, missing tags or tags of other fields, an attested result
+            that cannot be confirmed, a created record that contradicts its creator, a field that
+            the operation may not change, or a version before that cannot be opened to see that.
     """
     last = entry.head.signers[-1]
     if last != KeySigner(CUSTODIAN_TERM, None, knowledge.custodian_key):
@@ -93,8 +100,8 @@ def check_draft(
             for record_type, part, body in zip(form_kind.written, entry.records, held, strict=True)
         ]
     )
-    for at, record in enumerate(opened):
-        _check_tags(record)
+    for at, (record, body) in enumerate(zip(opened, held, strict=True)):
+        _check_tags(form_kind, record, () if body is None else body.tag_signatures)
         _check_unseen(form_kind.operation, record, knowledge)
         if at == 0:
             _check_senior(entry.head, form_kind.operation, record, knowledge)
@@ -124,10 +131,19 @@ def _open_held(
     return OpenedRecord(part, record_type, opened, held.data_key)
 
 
-def _check_tags(record: OpenedRecord) -> None:
-    """Refuse a tag whose proof speaks of another field than the one that is sealed here."""
+def _check_tags(form_kind: FormKind, record: OpenedRecord, signatures: tuple[bytes, ...]) -> None:
+    """Refuse other tags than the fields need and than were made of them for this draft.
+
+    The proof names one field only, a match tag is made of several; so the signatures are compared
+    with those of the tags that this custodian had made of the body that it opened.
+    """
     tags = [(TagWish(claim.namespace, unique=True), claim.proof) for claim in record.part.claims]
     tags += [(TagWish(match.namespace, unique=False), match.proof) for match in record.part.matches]
+    needed = needed_tags(form_kind, record.record_type, record.values)
+    if {wish for wish, proof in tags if proof is not None} != set(needed):
+        raise CustodianRefusedError("the tags are not those that the fields need")
+    if tag_signatures(record.part) != signatures:
+        raise CustodianRefusedError("the tags are not those that were made for this draft")
     for wish, proof in tags:
         if proof is None:
             continue

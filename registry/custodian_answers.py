@@ -29,7 +29,14 @@ from registry.custodian_messages import (
 )
 from registry.form_kinds import FindType, find_form
 from registry.office_rules import full_name
-from registry.opened_records import OpenedRecord, check_sealed_values, check_shape, tagged_paths
+from registry.opened_records import (
+    OpenedRecord,
+    check_sealed_values,
+    check_shape,
+    needed_tags,
+    tag_signatures,
+    tagged_paths,
+)
 from registry.problems import BodyError
 from registry.schema import Operation, RecordType
 from registry.sealed import BodyPlace, open_body
@@ -67,11 +74,19 @@ class MadeTag:
 
 @dataclass(frozen=True, slots=True)
 class HeldBody:
-    """What the custodian keeps of a record between request and signature."""
+    """What the custodian keeps of a record between request and signature.
+
+    Attributes:
+        body: Sealed.
+        data_key: Opens it.
+        wraps: Of the data key, for each reader.
+        tag_signatures: Of the tags that were made for it (`opened_records.tag_signatures`).
+    """
 
     body: bytes
     data_key: bytes = field(repr=False)
     wraps: bytes
+    tag_signatures: tuple[bytes, ...]
 
 
 def open_request(
@@ -86,16 +101,26 @@ def open_request(
 
     Raises:
         UnknownKindError: The act's type or operation is not in force.
-        BodyError: A data key, body, commitment or field is not what it must be.
+        BodyError: A data key, body, commitment or field is not what it must be, or other tags are
+            asked for than the fields need.
     """
     form_kind = find_form(request.head.kind, find_type)
     check_shape(form_kind, [record.part for record in request.records])
-    return tuple(
+    opened = tuple(
         [
             _open_submitted(request.head, form_kind.operation, record_type, record, unsealer)
             for record_type, record in zip(form_kind.written, request.records, strict=True)
         ]
     )
+    for record, found in zip(request.records, opened, strict=True):
+        needed = needed_tags(form_kind, found.record_type, found.values)
+        if sorted(record.tags, key=_place) != sorted(needed, key=_place):
+            raise BodyError("the tags asked for are not those that the fields need")
+    return opened
+
+
+def _place(wish: TagWish) -> tuple[str, bool]:
+    return wish.namespace, wish.unique
 
 
 def _open_submitted(
@@ -173,25 +198,34 @@ def answer_request(
     held: list[HeldBody | None] = []
     for index, (record, found) in enumerate(zip(request.records, opened, strict=True)):
         own = [(task.wish, made) for task, made in tags if task.record == index]
-        kept = _hold(request.head, record, found, readers[index])
-        parts.append(_complete(record, kept, own))
-        held.append(kept)
+        wraps = _wrap(request.head, record, found, readers[index])
+        part = _complete(record, wraps, own)
+        parts.append(part)
+        held.append(_hold(record, found, wraps, part))
     return CustodianReply(tuple(parts)), tuple(held)
 
 
-def _hold(
+def _wrap(
     head: Head, record: SubmittedRecord, opened: OpenedRecord, readers: Sequence[Reader]
-) -> HeldBody | None:
+) -> bytes | None:
     """Make the wraps of a record's body; None if it has none."""
     if record.body is None:
         return None
     part = record.part
     place = BodyPlace(head.network_id, part.record_id, part.record_version)
-    return HeldBody(record.body.body, opened.data_key, make_wraps(place, opened.data_key, readers))
+    return make_wraps(place, opened.data_key, readers)
+
+
+def _hold(
+    record: SubmittedRecord, opened: OpenedRecord, wraps: bytes | None, part: RecordPart
+) -> HeldBody | None:
+    if record.body is None or wraps is None:
+        return None
+    return HeldBody(record.body.body, opened.data_key, wraps, tag_signatures(part))
 
 
 def _complete(
-    record: SubmittedRecord, held: HeldBody | None, tags: Sequence[tuple[TagWish, MadeTag]]
+    record: SubmittedRecord, wraps: bytes | None, tags: Sequence[tuple[TagWish, MadeTag]]
 ) -> RecordPart:
     """Return the record part with its seal, claims and match tags."""
     claims = [
@@ -205,9 +239,9 @@ def _complete(
         if not wish.unique
     ]
     seal: Seal | None = None
-    if record.body is not None and held is not None:
+    if record.body is not None and wraps is not None:
         body = record.body
-        digest = wraps_digest(held.wraps)
+        digest = wraps_digest(wraps)
         seal = Seal(body.body_digest, body.key_check, body.commitment, digest)
     return replace(
         record.part,

@@ -90,3 +90,41 @@ def tagged_paths(record_type: RecordType, wish: TagWish) -> tuple[str, ...]:
             if match.namespace == wish.namespace:
                 return match.fields
     raise BodyError("the record type has no such tag", namespace=wish.namespace)
+
+
+def needed_tags(
+    form_kind: FormKind, record_type: RecordType, sealed: Mapping[str, Value]
+) -> tuple[TagWish, ...]:
+    """Return the tags that a record must have: no more, and none may be left out.
+
+    A number that is sealed and not claimed could be registered twice, a name without its match tag
+    would be compared with nothing.
+
+    Args:
+        form_kind: What is done.
+        record_type: Of the record.
+        sealed: Its sealed values by path.
+
+    Returns:
+        A claim for each unique field that is filled in; of the subject, the matches that the
+        operation takes.
+    """
+    wishes = [
+        TagWish(unique.namespace, unique=True)
+        for unique in record_type.unique
+        if unique.mode == "tag" and any(sealed.get(path) is not None for path in unique.fields)
+    ]
+    if record_type is form_kind.record_type:
+        known = {match.namespace for match in record_type.match}
+        wishes += [
+            TagWish(call.arguments[0], unique=False)
+            for call in form_kind.operation.effects
+            if call.name == "match" and call.arguments[0] in known
+        ]
+    return tuple(wishes)
+
+
+def tag_signatures(part: RecordPart) -> tuple[bytes, ...]:
+    """Return the tag services' signatures in a record part: of claims, then of matches."""
+    claimed = [claim.proof.signature for claim in part.claims if claim.proof is not None]
+    return (*claimed, *[match.proof.signature for match in part.matches])

@@ -24,12 +24,11 @@ from ledger.parts import (
 )
 from registry.acts import Act, RecordContent
 from registry.claims import claim_value
-from registry.custodian_messages import (
-    TagWish,
-)
+from registry.custodian_messages import TagWish
 from registry.duplicates import BirthSketch
 from registry.form_kinds import FormKind
 from registry.office_rules import OpenedAct, attest
+from registry.opened_records import needed_tags
 from registry.record_checks import companion_id
 from registry.rows import RecordRow
 from registry.schema import RecordType, Unique, Write
@@ -237,7 +236,7 @@ def _prepare_record(
         record_type,
         replace(part, claims=sort_claims(claims)),
         sealed,
-        _tags(form_kind, record_type, sealed),
+        needed_tags(form_kind, record_type, sealed),
     )
 
 
@@ -249,25 +248,6 @@ def _value_claim(
     if value is None or (row is not None and (unique.namespace, 0, value) in row.claims):
         return None
     return Claim(unique.namespace, 0, value, None)
-
-
-def _tags(
-    form_kind: FormKind, record_type: RecordType, sealed: Mapping[str, Value]
-) -> tuple[TagWish, ...]:
-    """Return the tags a record needs: claims on what is filled in, matches the operation takes."""
-    wishes = [
-        TagWish(unique.namespace, unique=True)
-        for unique in record_type.unique
-        if unique.mode == "tag" and any(path in sealed for path in unique.fields)
-    ]
-    if record_type is form_kind.record_type:
-        known = {match.namespace for match in record_type.match}
-        wishes += [
-            TagWish(call.arguments[0], unique=False)
-            for call in form_kind.operation.effects
-            if call.name == "match" and call.arguments[0] in known
-        ]
-    return tuple(wishes)
 
 
 def seal_act(prepared: PreparedAct, draw: Draw) -> SealedAct:

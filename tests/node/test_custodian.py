@@ -14,7 +14,7 @@ from ledger.parts import About, ObjectPart
 from ledger.vault import Vault
 from node.errors import ConfigError, PeerUnreachableError
 from node.metrics import Metrics
-from node.pending_bodies import PendingBodies
+from node.pending_bodies import PendingBodies, Prepared
 from node.public_errors import (
     ForbiddenError,
     TagServiceError,
@@ -330,18 +330,16 @@ async def test_the_secret_is_made_once_and_read_only_if_it_is_ours_alone(tmp_pat
 async def test_prepared_bodies_survive_a_restart_and_go_when_their_time_is_over(tmp_path):
     vault = Vault.open(tmp_path / "vault")
     pending = PendingBodies(vault)
-    pending.put(Digest(seed("a")), b"body", b"wraps", 1_000)
-    pending.put(Digest(seed("b")), b"other", b"wraps", 2_000)
+    first, second = Prepared(b"body", b"wraps", ()), Prepared(b"other", b"wraps", (b"s" * 64,))
+    pending.put(Digest(seed("a")), first, 1_000)
+    pending.put(Digest(seed("b")), second, 2_000)
     vault.put_prepared(Digest(seed("c")), b"rubbish")
     vault.close()
     vault = Vault.open(tmp_path / "vault")
     again = PendingBodies(vault)
-    assert (len(again), again.get(Digest(seed("a")))) == (2, (b"body", b"wraps"))
+    assert (len(again), again.get(Digest(seed("a")))) == (2, first)
     again.drop_expired(1_001)
-    assert (again.get(Digest(seed("a"))), again.get(Digest(seed("b")))) == (
-        None,
-        (b"other", b"wraps"),
-    )
+    assert (again.get(Digest(seed("a"))), again.get(Digest(seed("b")))) == (None, second)
     assert [digest for digest, _ in vault.all_prepared()] == [seed("b")]
     vault.close()
 
@@ -350,9 +348,9 @@ async def test_prepared_bodies_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("node.pending_bodies.PENDING_MAX", 1)
     vault = Vault.open(tmp_path / "vault")
     pending = PendingBodies(vault)
-    pending.put(Digest(seed("a")), b"body", b"wraps", 1_000)
+    pending.put(Digest(seed("a")), Prepared(b"body", b"wraps", ()), 1_000)
     with pytest.raises(UnavailableError):
-        pending.put(Digest(seed("b")), b"body", b"wraps", 1_000)
+        pending.put(Digest(seed("b")), Prepared(b"body", b"wraps", ()), 1_000)
     vault.close()
 
 

@@ -1,0 +1,162 @@
+"""A custodian signs the tags that the sealed fields need, made of them, and no others (case 25)."""
+
+from dataclasses import replace
+
+import pytest
+
+from registry.acts import Act, RecordContent
+from registry.custodian import CustodianRefusedError, check_draft
+from registry.custodian_messages import TagWish
+from registry.drafting import compose_act, custodian_request, prepare_act, seal_act
+from registry.form_kinds import find_form
+from registry.problems import BodyError
+from registry.signer_plan import Scene, plan_signers
+from tests.registry import small_world as small
+from tests.registry.small_world import find_type
+from tests.registry.test_drafted_entries import BODIES, HANDS, SCANS, current, draft, row_of
+from tests.registry.test_drafting import birth_act
+
+NUMBER = TagWish("person.number", unique=True)
+NAME = TagWish("birth.name", unique=False)
+AN = {"family": "Lê", "given": "An"}
+BINH = {"family": "Lê", "given": "Bình"}
+
+
+@pytest.fixture
+def state():
+    return small.full_world()
+
+
+def sealed_act(state, act, hands=small.HANDS, target=None, drawn="one"):
+    """Seal an act as an honest office does."""
+    form_kind = find_form(act.kind, find_type)
+    scene = Scene(
+        state=state,
+        day=small.DAY,
+        record_type=form_kind.record_type,
+        record_id=None if target is None else target.record_id,
+        row=None if target is None else target.row,
+        act=act,
+        operation=form_kind.operation,
+    )
+    signers = plan_signers(scene, hands)
+    prepared = prepare_act(form_kind, act, small.desk(drawn), signers, target)
+    return seal_act(prepared, small.drawer(drawn))
+
+
+def asked(sealed, change=lambda tags: tags):
+    """Return the request of an office whose program may leave tags out, or ask for others."""
+    request = custodian_request(sealed, small.KEYS["agency seal"].public)
+    records = tuple([replace(one, tags=change(one.tags)) for one in request.records])
+    return replace(request, records=records)
+
+
+def composed(sealed, reply, records):
+    """Return the draft of an office whose program takes parts that the custodian did not give."""
+    tags = [[*((one.namespace, True) for one in part.claims if one.proof)] for part in records]
+    for names, part in zip(tags, records, strict=True):
+        names += [(one.namespace, False) for one in part.matches]
+    prepared = [
+        replace(one, tags=tuple(TagWish(name, unique=unique) for name, unique in names))
+        for one, names in zip(sealed.prepared.records, tags, strict=True)
+    ]
+    own = replace(sealed, prepared=replace(sealed.prepared, records=tuple(prepared)))
+    return compose_act(own, replace(reply, records=tuple(records)), small.drawer("b"))
+
+
+def without(wish):
+    return lambda tags: tuple([one for one in tags if one != wish])
+
+
+@pytest.mark.parametrize("wish", [NUMBER, NAME])
+def test_an_office_cannot_leave_a_tag_out_of_what_it_asks_for(state, wish):
+    sealed = sealed_act(state, birth_act())
+    assert any(wish in record.tags for record in asked(sealed).records)
+    small.ask_custodian(state, asked(sealed))
+    with pytest.raises(BodyError):
+        small.ask_custodian(state, asked(sealed, without(wish)))
+
+
+@pytest.mark.parametrize("wish", [NUMBER, NAME])
+def test_an_office_cannot_ask_for_a_tag_that_no_field_needs(state, wish):
+    sealed = sealed_act(state, birth_act())
+    with pytest.raises(BodyError):
+        small.ask_custodian(state, asked(sealed, lambda tags: (*tags, wish)))
+
+
+@pytest.mark.parametrize(("part", "tags"), [(0, "matches"), (1, "claims")])
+def test_a_tag_that_was_made_cannot_be_left_out_of_the_draft(state, part, tags):
+    sealed = sealed_act(state, birth_act())
+    reply, held = small.ask_custodian(state, asked(sealed))
+    check_draft(compose_act(sealed, reply, small.drawer("b")), held, find_type, small.KNOWLEDGE)
+    records = list(reply.records)
+    assert getattr(records[part], tags)
+    records[part] = replace(records[part], **{tags: ()})
+    bare = composed(sealed, reply, records)
+    with pytest.raises(CustodianRefusedError):
+        check_draft(bare, held, find_type, small.KNOWLEDGE)
+
+
+def test_the_match_tag_of_another_name_is_refused_though_its_proof_names_the_same_leaf(state):
+    """Both bodies are sealed with one salt, so the leaf of the family name is the same."""
+    sealed = sealed_act(state, birth_act(name=AN))
+    honest, held = small.ask_custodian(state, asked(sealed))
+    other, _held = small.ask_custodian(state, asked(sealed_act(state, birth_act(name=BINH))))
+    ours, theirs = honest.records[0].matches, other.records[0].matches
+    assert [one.proof.commitment_leaf for one in ours] == [
+        one.proof.commitment_leaf for one in theirs
+    ]
+    assert ours != theirs
+    lie = (replace(honest.records[0], matches=theirs), *honest.records[1:])
+    entry = composed(sealed, honest, lie)
+    with pytest.raises(CustodianRefusedError):
+        check_draft(entry, held, find_type, small.KNOWLEDGE)
+
+
+def person(number):
+    fields = {"name.family": "Lê", "name.given": "An", "sex": "male", "nationality": "VN"}
+    sealed = fields | {"residence": "Hà Nội"}
+    if number:
+        sealed |= {"personal_number": number}
+    return RecordContent(member={"birth_date": "1990-02-02"}, sealed=sealed)
+
+
+def test_a_number_cannot_be_corrected_without_being_claimed(state):
+    made = Act(
+        kind="identity/create",
+        event_date=small.DAY,
+        records=(person("001090000123"),),
+        evidence=SCANS,
+    )
+    entry = draft(state, made, HANDS)
+    small.submit(state, entry)
+    record_id = entry.records[0].record_id
+    target = current(state, record_id)
+    act = replace(
+        made, kind="identity/correct", records=(person("001090000999"),), reason="clerical"
+    )
+    hands = replace(HANDS, persons={record_id: small.FORM})
+    sealed = sealed_act(state, act, hands, target)
+    with pytest.raises(BodyError):
+        small.ask_custodian(state, asked(sealed, without(NUMBER)))
+    reply, held = small.ask_custodian(state, asked(sealed))
+    knowledge = replace(
+        small.KNOWLEDGE, previous={record_id: BODIES[target.row.seal.commitment].values}
+    )
+    check_draft(composed(sealed, reply, reply.records), held, find_type, knowledge)
+    bare = composed(sealed, reply, [replace(reply.records[0], claims=())])
+    with pytest.raises(CustodianRefusedError):
+        check_draft(bare, held, find_type, knowledge)
+    assert row_of(state, record_id).claims == target.row.claims
+
+
+def test_what_lies_in_the_vault_alone_is_not_signed_again_with_or_without_its_tags(state):
+    """After the time of a draft is over nobody knows any more which tags were made for it."""
+    sealed = sealed_act(state, birth_act())
+    reply, held = small.ask_custodian(state, asked(sealed))
+    forgotten = [None if one is None else replace(one, tag_signatures=()) for one in held]
+    bare = tuple([replace(one, claims=(), matches=()) for one in reply.records])
+    for records in (reply.records, bare):
+        entry = composed(sealed, reply, records)
+        with pytest.raises(CustodianRefusedError):
+            check_draft(entry, forgotten, find_type, small.KNOWLEDGE)
