@@ -51,7 +51,7 @@ from ledger.trust import trust_genesis
 from node.config import CONFIG_FILE, Address, Config, render_config
 from node.signer import create_guard
 from node.storage import GUARD_FILE
-from node.tag_service import SECRET_FILE
+from node.tag_secret import SECRET_FILE
 from registry.catalogue import genesis_attachments
 from registry.civil_calendar import civil_date
 from registry.tags import TAG_KEY_BYTES

@@ -22,7 +22,7 @@ from ledger.canonical import Value, encode
 from ledger.entries import EntryContent
 from ledger.errors import PurgedError
 from ledger.ids import OfficeId, RecordId
-from ledger.parts import About, CustodySigner, Head, RecordPart
+from ledger.parts import About, CustodySigner, Head, KeySigner, RecordPart
 from ledger.vault import Vault
 from node.access import Access, require_asker
 from node.application import Committed
@@ -337,12 +337,14 @@ class Custodian:
 
 
 def _officer_of(head: Head) -> KeyId:
-    """Return the officer for whom tags are made: the first who signs, else the first signer."""
-    for signer in head.signers:
-        if isinstance(signer, CustodySigner):
-            return signer.officers[0]
+    """Return the officer for whom tags are made: the office's own, else one of a custody form."""
+    keys = [signer for signer in head.signers if isinstance(signer, KeySigner)]
+    for signer in keys:
         if signer.term.startswith("officer("):
             return signer.key_id
+    for form in head.signers:
+        if isinstance(form, CustodySigner):
+            return form.officers[0]
     return head.first_key_id
 
 

@@ -46,16 +46,15 @@ from node.reading import Reading
 from node.request_auth import Doorkeeper
 from node.retelling import OFFER_BYTES_MAX, OFFERS_PATH, Retelling
 from node.routes import Call, Handler, Json, Reply
+from node.tag_limits import ImportingAgencies, WindowedTagLimits
+from node.tag_secret import SECRET_FILE, create_tag_secret, load_tag_secret
 from node.tag_service import (
     INNER_PATH,
     OUTER_PATH,
-    SECRET_FILE,
     TAGS_BYTES_MAX,
     TagMaker,
     TagPorts,
     TagService,
-    create_tag_secret,
-    load_tag_secret,
 )
 from node.wrap_keeper import KeeperPorts, WrapKeeper
 from registry.rows import RecordRow
@@ -64,9 +63,6 @@ HOUSEKEEPING_S: Final = 5.0
 WATCH_S: Final = 1.0
 BUSY_BYTES: Final = 1024 * 1024
 """Bytes of submissions being examined above which a node asks for no more entries."""
-TAGS_PER_SECOND: Final = 500
-TAGS_BURST: Final = 20_000
-"""An import asks for thousands of tags; a search of all numbers of a province takes months."""
 
 
 class PublicSide:
@@ -149,7 +145,11 @@ class PublicSide:
             clock=node.clock,
             log=node.log,
             metrics=self.metrics,
-            limits=RateLimits(TAGS_PER_SECOND, TAGS_BURST),
+            limits=WindowedTagLimits(
+                ImportingAgencies(
+                    node.application.store, node.application.state, lambda: self.access.today
+                )
+            ),
         )
         signer = node.keys.get(Purpose.TAG)
         return TagService(own, secret, signer, self.access, node.genesis.network_id, ports)

@@ -2,8 +2,9 @@
 
 A tag needs the secrets of both agencies of its namespace. The first one's service makes the inner
 half of a value, the second one's makes the tag of that half and signs it for one record, one field
-and one officer. Both answer only authenticated nodes of member agencies, only so often, and note
-who asked how much, never a value.
+and one officer. Both answer only authenticated nodes of agencies that write records with such tags,
+for officers of theirs, only so often (`node.tag_limits`), and note who asked how much, never a
+value.
 
     POST /peer/v1/tags/inner  canonical°([1, "tag-inner", [[namespace, value str] ...]])
                            -> canonical([1, [inner bin 32 ...]])
@@ -16,12 +17,8 @@ follows from it. Whoever loses it loses every tag: back it up with the other key
 """
 
 import hmac
-import os
-import stat
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from secrets import token_bytes
 from typing import Final, Protocol
 
 from keys.hashing import DIGEST_BYTES, Digest, domain
@@ -44,12 +41,15 @@ from ledger.part_readers import NAME_CHARS_MAX
 from ledger.quorum import SIGNATURE_BYTES_MAX
 from node.access import Access
 from node.clock import Clock
-from node.errors import ConfigError, PeerError
+from node.errors import PeerError
 from node.logs import Log
 from node.metrics import Metrics
 from node.public_errors import ForbiddenError, TagServiceError, TooManyRequestsError
-from node.rate_limits import RateLimits
+from node.tag_limits import TagLimits
+from registry.authority import ALL, mandates, officer_of_key
+from registry.civil_calendar import in_range
 from registry.custodian_answers import MadeTag, TagTask
+from registry.errors import RegistryError, UnknownKindError
 from registry.rows import NamespaceRow
 from registry.state_key_names import namespace_key
 from registry.tags import (
@@ -68,12 +68,10 @@ TAGS_MAX: Final = 256
 TAGS_BYTES_MAX: Final = 256 * 1024
 TAG_DAYS_MS: Final = 31 * 24 * 3_600_000
 """The longest time for which an answer may be used."""
-SECRET_FILE: Final = "tag.secret"  # noqa: S105 - the name of the file
 _TAG_KEY: Final = domain("tag-key")
 _VERSION: Final = 1
 _FIRST: Final = b"first"
 _SECOND: Final = b"second"
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +135,14 @@ class TagService:
 
         Raises:
             InvalidDataError: The question is malformed.
-            ForbiddenError: This agency is not the first of a namespace.
+            ForbiddenError: This agency is not the first of a namespace, or the asking one writes no
+                records with such tags.
             TooManyRequestsError: The agency asked for too many.
             TagServiceError: This node has no secret.
         """
         value = decode_opaque(raw, TAGS_BYTES_MAX, limit="bytes of a question for tags")
         pairs = [_read_pair(pair) for pair in _read_question(value, "tag-inner")]
+        self._check_asker(asker, {namespace for namespace, _text in pairs})
         self._take(asker, len(pairs), "inner")
         halves: list[Value] = []
         for namespace, text in pairs:
@@ -153,9 +153,16 @@ class TagService:
         return encode((_VERSION, tuple(halves)))
 
     def outer(self, asker: AgencyId, raw: bytes) -> bytes:
-        """Answer a question for tags with their proofs; errors as `inner`."""
+        """Answer a question for tags with their proofs; errors as `inner`.
+
+        Raises:
+            ForbiddenError: Also where somebody is no officer in force of the asking agency.
+        """
         value = decode(raw, TAGS_BYTES_MAX, limit="bytes of a question for tags")
         questions = [_read_outer(one) for one in _read_question(value, "tag-outer")]
+        self._check_asker(asker, {question.namespace for question in questions})
+        for key_id in dict.fromkeys(question.officer_key_id for question in questions):
+            self._check_officer(asker, key_id)
         self._take(asker, len(questions), "outer")
         return encode((_VERSION, tuple([self._tag(question) for question in questions])))
 
@@ -192,9 +199,38 @@ class TagService:
         source = _TAG_KEY + half + b"\x00" + epoch.to_bytes(8) + namespace.encode()
         return hmac.digest(self._secret, source, "sha256")
 
+    def _check_asker(self, asker: AgencyId, namespaces: set[str]) -> None:
+        """Refuse an agency that writes no record which has such a tag."""
+        state, today = self._access.state, self._access.today
+        written: set[str] = set()
+        for _key, row in mandates(state, asker):
+            if in_range(today, row.from_date, row.to_date):
+                written.update(row.types)
+        known = {one for name in written - {ALL} for one in self._tagged(name)}
+        if ALL not in written and not namespaces <= known:
+            raise ForbiddenError("the agency has no mandate for records with such a tag")
+
+    def _tagged(self, type_name: str) -> tuple[str, ...]:
+        """Return the namespaces of the tags that records of a type have."""
+        try:
+            record_type = self._access.type_named(type_name)
+        except UnknownKindError:
+            return ()
+        claimed = [one.namespace for one in record_type.unique if one.mode == "tag"]
+        return (*claimed, *[one.namespace for one in record_type.match])
+
+    def _check_officer(self, asker: AgencyId, key_id: KeyId) -> None:
+        """Refuse a tag for somebody who is no officer of the asking agency now."""
+        try:
+            officer = officer_of_key(self._access.state, key_id, self._access.today, "officer")
+        except RegistryError as error:
+            raise ForbiddenError("a tag is made for an officer in force") from error
+        if officer.agency != asker:
+            raise ForbiddenError("a tag is made for an officer of the agency that asks")
+
     def _take(self, asker: AgencyId, count: int, half: str) -> None:
         for _ in range(count):
-            wait_ms = self._ports.limits.take(asker.hex(), self._ports.clock.monotonic_ms())
+            wait_ms = self._ports.limits.take(asker, self._ports.clock.monotonic_ms())
             if wait_ms:
                 raise TooManyRequestsError(
                     "the agency asks for too many tags", retry_after_s=wait_ms // 1_000 + 1
@@ -217,7 +253,7 @@ class TagPorts:
     clock: Clock
     log: Log
     metrics: Metrics
-    limits: RateLimits
+    limits: TagLimits
 
 
 class TagMaker:
@@ -304,37 +340,6 @@ class TagMaker:
         version, answers = read_array(decode(raw, TAGS_BYTES_MAX), "tag answer", 2)
         read_version(version, "tag answer.version", _VERSION)
         return read_array(answers, "tag answers", 1)
-
-
-def load_tag_secret(path: Path) -> bytes | None:
-    """Return the secret of a node's tag service, None if it has none.
-
-    Raises:
-        ConfigError: Others may read the file, or it has not 32 bytes.
-    """
-    if not path.exists():
-        return None
-    if path.stat().st_mode & _OTHERS:
-        raise ConfigError((f"keys/{path.name}: readable by others; chmod 600",))
-    secret = path.read_bytes()
-    if len(secret) != TAG_KEY_BYTES:
-        raise ConfigError((f"keys/{path.name}: {len(secret)} bytes instead of {TAG_KEY_BYTES}",))
-    return secret
-
-
-def create_tag_secret(path: Path) -> bytes:
-    """Make the secret of a new node's tag service, readable by its owner only, and return it.
-
-    Raises:
-        FileExistsError: There is one; it is never overwritten.
-    """
-    secret = token_bytes(TAG_KEY_BYTES)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-    return secret
 
 
 def _read_question(value: Value, word: str) -> tuple[Value, ...]:

@@ -21,13 +21,12 @@ from node.public_errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from node.rate_limits import RateLimits
+from node.tag_limits import WindowedTagLimits
+from node.tag_secret import create_tag_secret, load_tag_secret
 from node.tag_service import (
     INNER_PATH,
     TagPorts,
     TagService,
-    create_tag_secret,
-    load_tag_secret,
 )
 from registry.acts import Act, RecordContent
 from registry.drafting import Target
@@ -71,12 +70,16 @@ class Note:
 SECRET = seed("tag secret")
 
 
+def _never(_agency):
+    return False
+
+
 def tag_service(api, own=JUSTICE, limits=None, secret=SECRET, note=None):
     ports = TagPorts(
         clock=HandClock(api.node.clock.now_ms()),
         log=note or Note(),
         metrics=Metrics(),
-        limits=RateLimits(1_000, 1_000) if limits is None else limits,
+        limits=WindowedTagLimits(_never) if limits is None else limits,
     )
     signer = service_key("justice" if own == JUSTICE else "police", Purpose.TAG)
     return TagService(own, secret, signer, api.side.access, api.node.genesis.network_id, ports)
@@ -300,7 +303,7 @@ async def test_a_tag_service_answers_for_its_own_half_only(tmp_path):
 async def test_a_tag_service_notes_who_asked_how_much_and_never_a_value(tmp_path):
     async with served(tmp_path) as api:
         note = Note()
-        service = tag_service(api, limits=RateLimits(1, 3), note=note)
+        service = tag_service(api, limits=WindowedTagLimits(_never, 1, 3), note=note)
         ask = question("tag-inner", *[("person.number", f"00119000012{n}") for n in range(3)])
         service.inner(POLICE, ask)
         with pytest.raises(TooManyRequestsError):
