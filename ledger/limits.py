@@ -52,6 +52,12 @@ REQUEST_READ_TIMEOUT_MS: Final = 10_000
 COMMIT_WAIT_TIMEOUT_MS: Final = 30_000
 CERTIFICATES_LIVE_MAX: Final = 64
 """Live certificates of a record."""
+COMPETENCES_MAX: Final = 256
+"""Competences of one office, past ones too: each act of the office may look at all."""
+OFFICER_ROLES_MAX: Final = 64
+"""Roles of one person at one agency, past ones too."""
+OFFICER_ROLES_BYTES_MAX: Final = 32 * 1024
+"""Bytes of those: the roles at all agencies stand in one row of the state."""
 
 
 def check_limit(limit: str, value: int, maximum: int) -> None:

@@ -30,7 +30,7 @@ _STATE: Final = domain("state")
 _STATE_BLIND: Final = domain("state-blind")
 _STORED_PREFIX: Final = b"\x92\xc4\x10"
 """How canonical([blind, value]) begins: an array of two, the first a bin of 16."""
-_VALUE_OFFSET: Final = len(_STORED_PREFIX) + STATE_BLIND_BYTES
+STORED_BEFORE_BYTES: Final = len(_STORED_PREFIX) + STATE_BLIND_BYTES
 
 
 def key_bytes(key: StateKey) -> bytes:
@@ -98,7 +98,7 @@ def stored_value_hash(stored: bytes) -> Digest:
 
 def is_stored_value(stored: bytes) -> bool:
     """Tell whether bytes from anywhere begin as `stored_value` makes them."""
-    return stored.startswith(_STORED_PREFIX) and len(stored) > _VALUE_OFFSET
+    return stored.startswith(_STORED_PREFIX) and len(stored) > STORED_BEFORE_BYTES
 
 
 def read_stored_value(stored: bytes) -> tuple[bytes, Value]:
@@ -107,10 +107,10 @@ def read_stored_value(stored: bytes) -> tuple[bytes, Value]:
     Raises:
         InvalidDataError: Not canonical([blind, value]).
     """
-    if not stored.startswith(_STORED_PREFIX) or len(stored) <= _VALUE_OFFSET:
+    if not stored.startswith(_STORED_PREFIX) or len(stored) <= STORED_BEFORE_BYTES:
         raise InvalidDataError("not a stored state value")
-    value = decode(stored[_VALUE_OFFSET:], STATE_VALUE_BYTES_MAX, limit="state value bytes")
-    return stored[len(_STORED_PREFIX) : _VALUE_OFFSET], value
+    value = decode(stored[STORED_BEFORE_BYTES:], STATE_VALUE_BYTES_MAX, limit="state value bytes")
+    return stored[len(_STORED_PREFIX) : STORED_BEFORE_BYTES], value
 
 
 def blind_for(seed: bytes, hash_of_key: Digest) -> bytes:

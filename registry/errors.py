@@ -201,7 +201,10 @@ class ReceivedOnError(EntryRefusedError):
 
 
 class TooMuchWorkError(EntryRefusedError):
-    """The entry writes too many state keys or walks too many family links; details: limit."""
+    """The entry writes too many state keys or too long a row, or walks too many family links.
+
+    Details: limit.
+    """
 
     code = "registry.too_much_work"
 

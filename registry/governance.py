@@ -5,15 +5,16 @@ An agency acts within its mandate and from the next day on; revoking a key count
 Source: records.md, section 3; architecture.md, section 7.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
 from keys.errors import InvalidKeyError
 from keys.hashing import Digest
 from keys.signing import KeyId, PublicKey, Purpose, parse_public_key
-from ledger.canonical import Value
+from ledger.canonical import Value, encode
 from ledger.ids import AgencyId, OfficeId, RecordId
+from ledger.limits import COMPETENCES_MAX, OFFICER_ROLES_BYTES_MAX, OFFICER_ROLES_MAX
 from registry import parameters
 from registry.authority import ALL, mandates
 from registry.authority_errors import (
@@ -34,7 +35,7 @@ from registry.civil_calendar import add_days, in_range
 from registry.code_tables import check_code
 from registry.content_errors import ImportNotOpenError
 from registry.effects import Effect, fits_purpose
-from registry.errors import FieldValueError
+from registry.errors import FieldValueError, TooMuchWorkError
 from registry.object_rows import ImportRow
 from registry.ownership import living
 from registry.running import Run
@@ -137,6 +138,7 @@ def give_competence(run: Run, _arguments: tuple[str, ...]) -> None:
     for given in _fields(run, "competence"):
         office_id = _office_id(given["office"])
         office = _own_office(run, office_id)
+        _check_room("competences of an office", office.competences + 1, COMPETENCES_MAX)
         row = CompetenceRow(
             type_name=_text(given["type"]),
             operations=_texts(given["operations"]),
@@ -198,7 +200,27 @@ def give_role(run: Run, _arguments: tuple[str, ...]) -> None:
             to_date=to_date,
         )
         row = run.state.read(officer_key(identity), OfficerRow) or OfficerRow((), None)
-        run.state.write(officer_key(identity), OfficerRow((*row.roles, role), row.founding_until))
+        roles = (*row.roles, role)
+        _check_own_roles(run, roles)
+        run.state.write(officer_key(identity), OfficerRow(roles, row.founding_until))
+
+
+def _check_own_roles(run: Run, roles: Sequence[OfficerRole]) -> None:
+    """Refuse more roles than one agency may give a person: all agencies' stand in one row."""
+    own, agency = [], agency_of(run)
+    for role in roles:
+        office = run.state.read(office_key(role.office), OfficeRow)
+        if office is not None and office.agency == agency:
+            own.append(role.to_value())
+    _check_room("roles of a person at an agency", len(own), OFFICER_ROLES_MAX)
+    _check_room("bytes of a person's roles", len(encode(tuple(own))), OFFICER_ROLES_BYTES_MAX)
+
+
+def _check_room(limit: str, value: int, maximum: int) -> None:
+    if value > maximum:
+        raise TooMuchWorkError(
+            f"{limit}: {value}, at most {maximum}", limit=limit, value=value, maximum=maximum
+        )
 
 
 def _officer_key(run: Run, given: Mapping[str, Value]) -> PublicKey:

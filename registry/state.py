@@ -14,9 +14,13 @@ from typing import Final, Protocol, Self, TypeVar
 
 from keys.hashing import Digest
 from ledger.canonical import Value
+from ledger.errors import InvalidDataError
 from ledger.frozen import quick_init
 from ledger.limits import ENTRY_TOUCHES_MAX
 from ledger.state_keys import (
+    STATE_KEY_BYTES_MAX,
+    STATE_VALUE_BYTES_MAX,
+    STORED_BEFORE_BYTES,
     StateKey,
     blind_for,
     key_bytes,
@@ -171,14 +175,20 @@ class State:
 
         Returns:
             `(key_hash, value_hash or None)` of each written key, ascending by key_hash.
+
+        Raises:
+            TooMuchWorkError: A key or a row is longer than who reads it again takes.
         """
         touched = []
         for key, row in self._writes.items():
             encoded, position = self._source.position(key)
+            _check_length("bytes of a state key", len(encoded), STATE_KEY_BYTES_MAX)
             if row is None:
                 cell = Cell(encoded, position, None, None)
             else:
                 stored = stored_value(blind_for(seed, position), row.to_value())
+                length = len(stored) - STORED_BEFORE_BYTES
+                _check_length("bytes of a state row", length, STATE_VALUE_BYTES_MAX)
                 cell = Cell(encoded, position, stored, stored_value_hash(stored))
             self._cells[key] = cell
             touched.append((position, cell.value_hash))
@@ -244,6 +254,14 @@ class State:
             )
 
 
+def _check_length(limit: str, value: int, maximum: int) -> None:
+    """Refuse what could be written and never read again: then a restarted node knew less."""
+    if value > maximum:
+        raise TooMuchWorkError(
+            f"{limit}: {value}, at most {maximum}", limit=limit, value=value, maximum=maximum
+        )
+
+
 def _first(touched: tuple[Digest, Digest | None]) -> Digest:
     return touched[0]
 
@@ -251,5 +269,5 @@ def _first(touched: tuple[Digest, Digest | None]) -> Digest:
 def _parse(stored: bytes, kind: type[R]) -> R:
     try:
         return kind.from_value(read_stored_value(stored)[1])
-    except (TypeError, ValueError) as error:
+    except (InvalidDataError, TypeError, ValueError) as error:
         raise CorruptStateError(f"a stored state value is no {kind.__name__}") from error
