@@ -24,6 +24,7 @@ from cli.exit_codes import ExitCode
 from cli.output import Context, accepted, progress, suggested
 from cli.verify import read_bounded
 from keys.hashing import DIGEST_BYTES
+from ledger.export import TRUST_FILE, ExportedBlock
 from ledger.receipts import build_receipt, print_receipt
 from ledger.trust import TRUST_BYTES_MAX, TrustBundle, parse_trust, trust_genesis
 
@@ -85,6 +86,8 @@ def replay(  # noqa: PLR0913 - one parameter for each option
             with few_collections():
                 _run(context, opened, running, resume, sampler)
         result = _result(running, opened, bundle)
+        result["believed"] = _believed(trust, bundle)
+        result["from_height"] = 1 if checkpoint is None else checkpoint.tip.height + 1
         result["seconds"] = round(time.monotonic() - started, 3)
         result["replayed"] = running.entries - before
         result["own_processor_seconds"] = round(time.process_time() - used, 3)
@@ -114,10 +117,14 @@ def compare(context: Context, first: Path, second: Path) -> int:
         ours, theirs = one.blocks(), other.blocks()
         height = 0
         longer: str | None = None
+        further = 0
         while True:
             left, right = next(ours, None), next(theirs, None)
             if left is None or right is None:
-                longer = one.name if left is not None else other.name if right is not None else None
+                if left is not None:
+                    longer, further = one.name, _last_height(left, ours)
+                elif right is not None:
+                    longer, further = other.name, _last_height(right, theirs)
                 break
             if left.block != right.block:
                 result = {"same": False, "height": left.height}
@@ -127,9 +134,14 @@ def compare(context: Context, first: Path, second: Path) -> int:
         shown = {"same": True, "height": height, "longer": longer}
         lines = [context.say("audit.same", height=height)]
         if longer is not None:
-            lines.append(context.say("audit.longer", name=longer))
+            lines.append(context.say("audit.longer", name=longer, height=further))
         accepted(shown, context, lines=lines)
     return int(ExitCode.OK)
+
+
+def _last_height(block: ExportedBlock, following: Iterator[ExportedBlock]) -> int:
+    """Return the height of the last of some blocks."""
+    return max((later.height for later in following), default=block.height)
 
 
 @audit.command()
@@ -280,6 +292,13 @@ def _result(audit: Audit, copy: ChainCopy, trust: TrustBundle | None) -> dict[st
     }
 
 
+def _believed(path: Path | None, bundle: TrustBundle | None) -> str:
+    """Say where what is believed comes from: the auditor's file, the copy's, its genesis alone."""
+    if path is not None:
+        return str(path)
+    return "genesis" if bundle is None else TRUST_FILE
+
+
 def _judge(result: dict[str, object], audit: Audit, opinions: list[Opinion]) -> ExitCode:
     """Add difference and second opinions to the result, and return the exit status."""
     status = ExitCode.OK
@@ -316,6 +335,7 @@ def _lines(context: Context, result: dict[str, object], report: Path | None) -> 
         lines = [
             context.say("audit.genuine", entries=result["entries"], height=result["height"]),
             context.say("audit.state_root", root=result["state_root"]),
+            *_basis_lines(context, result),
         ]
         if result["evidence"]:
             lines.append(context.say("evidence.audited", count=result["evidence"]))
@@ -326,4 +346,14 @@ def _lines(context: Context, result: dict[str, object], report: Path | None) -> 
     lines.append(context.say("audit.rate", entries=replayed, rate=rate, seconds=f"{seconds:.1f}"))
     if report is not None:
         lines.append(context.say("audit.report", path=report))
+    return lines
+
+
+def _basis_lines(context: Context, result: dict[str, object]) -> list[str]:
+    """Say of which network, what was believed beforehand, and what was not looked at."""
+    source = {"genesis": "audit.believed_genesis", TRUST_FILE: "audit.believed_copy"}
+    key = source.get(str(result["believed"]), "audit.believed_file")
+    lines = [context.say("audit.network", network=result["network"]), context.say(key, **result)]
+    if result["from_height"] != 1:
+        lines.append(context.say("audit.resumed", height=result["from_height"]))
     return lines

@@ -16,7 +16,7 @@ from cli.audit_checkpoint import Checkpoint
 from cli.audit_evidence import EvidenceAuditor, check_sets, last_blocks
 from cli.audit_signatures import SignatureQueue
 from cli.chain_copies import ChainCopy
-from cli.errors import InvalidInputError
+from cli.errors import CopyShortError, InvalidInputError
 from cli.exit_codes import ExitCode, exit_code_of
 from keys.errors import CivregError
 from keys.hashing import Digest
@@ -138,7 +138,7 @@ class Audit:
     ) -> None:
         genesis = copy.genesis
         if trust is not None and trust.network_id != genesis.network_id:
-            raise InvalidInputError("the trust bundle is of another network", name=copy.name)
+            raise InvalidInputError("the trust bundle is of another network", name="--trust")
         self._copy, self._trust, self._queue = copy, trust, queue
         self.tip = genesis_tip(genesis.charter) if checkpoint is None else checkpoint.tip
         if self.tip.network_id != genesis.network_id:
@@ -170,9 +170,10 @@ class Audit:
             try:
                 following = next(exported, None)
                 if following is None:
+                    self._check_whole()
                     break
                 audited = self._audit(following)
-            except (InvalidDataError, ReplayError) as error:
+            except (CopyShortError, InvalidDataError, ReplayError) as error:
                 self._stop(difference_of(error, self.tip.height + 1))
                 return
             yield audited
@@ -222,6 +223,18 @@ class Audit:
                     found=block.header.digest.hex(),
                 )
 
+    def _check_whole(self) -> None:
+        """The copy goes as far as the trust bundle knows that the chain goes."""
+        known = 0 if self._trust is None else self._trust.newest_height
+        if self.tip.height < known:
+            raise CopyShortError(
+                f"the trust bundle certifies block {known}, the copy ends with block"
+                f" {self.tip.height}: blocks are missing, or it is older than the bundle",
+                height=self.tip.height + 1,
+                expected=str(known),
+                found=str(self.tip.height),
+            )
+
     def _newest_headers(self) -> dict[int, Digest]:
         """Return the digests of the headers up to the checkpoint that entries may name."""
         found: dict[int, Digest] = {}
@@ -261,7 +274,7 @@ class Audit:
 def difference_of(error: CivregError, height: int) -> Difference:
     """Return what an error says of the block of a height."""
     details = error.details
-    index = details.get("index")
+    index = details.get("index") if isinstance(error, ReplayError) else None
     code = exit_code_of(error.code)
     return Difference(
         height=height,

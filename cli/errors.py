@@ -109,6 +109,12 @@ class InvalidInputError(CliError):
     code = "cli.invalid_input"
 
 
+class CopyShortError(CliError):
+    """A copy ends before a block that the trust bundle certifies; details: height, index."""
+
+    code = "cli.copy_short"
+
+
 class NoNetworkError(CliError):
     """No node answers; details: address."""
 

@@ -68,6 +68,7 @@ _MEANINGS: Final = MappingProxyType(
 _BY_CODE: Final = MappingProxyType(
     {
         "cli.import_unfinished": ExitCode.CONFLICT,
+        "cli.copy_short": ExitCode.CHAIN_BROKEN,
         "consensus.block_wrong_evidence": ExitCode.CHAIN_BROKEN,
         "consensus.evidence_too_old": ExitCode.CANNOT_CHECK,
         "keys.bad_signature": ExitCode.SIGNATURE_BAD,

@@ -25,6 +25,7 @@ from ledger import state_tree
 from ledger.blocks import Block, build_block
 from ledger.canonical import encode
 from ledger.entries import Entry, parse_entry
+from ledger.export import read_blocks
 from ledger.quorum import print_quorum_certificate
 from ledger.receipts import parse_receipt
 from ledger.store import ChainStore
@@ -221,6 +222,7 @@ def test_a_certificate_that_does_not_hold_is_found(chain, tmp_path, what, status
     made.blocks[HEIGHT - 1] = (block, spoiled(what, made, block, good))
     found, result = replay(raw_export(made, tmp_path / "export"))
     assert (found, result["difference"]["height"]) == (status, HEIGHT)
+    assert result["difference"]["index"] is None, "no entry is to blame"
 
 
 def test_damaged_bytes_of_an_export_break_the_chain(export):
@@ -398,6 +400,8 @@ def test_two_copies_are_compared_block_by_block(chain, export, tmp_path):
         0,
         [{"same": True, "height": 3, "longer": str(export)}],
     )
+    said = CliRunner().invoke(program, ["audit", "compare", str(second), str(export)])
+    assert f"goes on to block {len(chain.blocks)}." in said.stdout
     made = Liar(chain, HEIGHT).with_header(state_root=bytes(32))
     third = raw_export(made, tmp_path / "other")
     assert run("compare", export, third) == (10, [{"same": False, "height": HEIGHT}])
@@ -490,3 +494,34 @@ def test_a_difference_is_said_in_words_and_never_in_english_to_a_vietnamese(
     assert ("the state root is another one" in said[-1]) == (lang == "en")
     unequal = difference_lines(Context(lang=lang), {**difference, "expected": "", "found": None})
     assert len(unequal) == len(said) - 1
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3])
+def test_a_copy_that_ends_before_what_the_trust_bundle_certifies_does_not_hold(
+    chain, tmp_path, kept
+):
+    whole, cut = chain.export(tmp_path / "whole"), chain.export(tmp_path / "cut")
+    assert parse_trust((whole / "trust.civreg").read_bytes()).newest_height == len(chain.blocks)
+    ends = [0, *[one.end for one in read_blocks(whole)]]
+    raw = (whole / "blocks.civreg").read_bytes()
+    (cut / "blocks.civreg").write_bytes(raw[: ends[kept]])
+    status, result = replay(cut)
+    assert (status, result["holds"], result["height"]) == (10, False, kept)
+    assert result["difference"]["code"] == "cli.copy_short"
+    assert result["difference"]["height"] == kept + 1
+    (cut / "trust.civreg").unlink()
+    assert replay(cut)[0] == 0, "without a bundle nobody can know"
+    assert replay(cut, "--trust", whole / "trust.civreg")[0] == 10
+
+
+def test_an_audit_says_what_it_believed_beforehand_and_from_where_it_read(export, tmp_path):
+    words = ["audit", "replay", str(export), "--jobs", "0", "--resume", str(tmp_path / "point")]
+    first = CliRunner().invoke(program, words)
+    assert "believed beforehand: the trust bundle in the copy itself" in first.stdout
+    assert "nothing before it was read again" not in first.stdout
+    second = CliRunner().invoke(program, [*words, "--trust", str(export / "trust.civreg")])
+    assert f"believed beforehand: {export / 'trust.civreg'}" in second.stdout
+    assert "nothing before it was read again" in second.stdout
+    (export / "trust.civreg").unlink()
+    third = CliRunner().invoke(program, words[:-2])
+    assert "believed beforehand: the genesis document in the copy itself" in third.stdout
