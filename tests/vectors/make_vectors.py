@@ -1,9 +1,9 @@
 """Makes the frozen vectors beside this file: `python -m tests.vectors.make_vectors` in the root.
 
 The vectors are the formats of docs/formats.md as data, for a second implementation. Everything
-follows from names (deterministic Ed25519 keys, P-256 after RFC 6979), so running this again changes
-nothing; if it does, a published format changed, which needs a version number and a decision record.
-Bytes are hexadecimal.
+follows from names (deterministic Ed25519 keys, P-256 after RFC 6979; one wrap was made once, see
+`sealed_vectors`), so running this again changes nothing; if it does, a published format changed,
+which needs a version number and a decision record. Bytes are hexadecimal.
 """
 
 import json
@@ -50,15 +50,22 @@ from ledger.state_keys import (
 )
 from ledger.trust import CertifiedHeader, ValidatorChange, make_trust
 from ledger.validators import ValidatorSet, print_validator_set
+from registry.state_documents import StateDocument, print_state_document
 from tests.networks import GENESIS_MS, ChainBuilder, key, seed, small_entry, small_network
+from tests.vectors.canonical_vectors import canonical_vectors
 from tests.vectors.consensus_vectors import (
     certificate_vectors,
     evidence_vectors,
     light_vectors,
     message_vectors,
 )
+from tests.vectors.digest_vectors import digest_vectors
+from tests.vectors.draft_vectors import draft_vectors
+from tests.vectors.export_vectors import export_vectors
 from tests.vectors.membership_vectors import membership_vectors
+from tests.vectors.sealed_vectors import sealed_vectors
 from tests.vectors.snapshot_vectors import snapshot_vectors
+from tests.vectors.tag_vectors import tag_vectors
 
 FOLDER = Path(__file__).parent
 NETWORK = small_network()
@@ -294,10 +301,40 @@ def state_vectors() -> dict[str, Any]:
         }
         for one in asked
     ]
-    return {"rows": rows, "root": tree.root.hex(), "proofs": proofs}
+    return {
+        "rows": rows,
+        "root": tree.root.hex(),
+        "proofs": proofs,
+        **state_document_vectors(tree, asked, rows),
+    }
+
+
+def state_document_vectors(
+    tree: state_tree.TreeUpdate, asked: list[StateKey], rows: list[dict[str, str]]
+) -> dict[str, Any]:
+    """The same proofs as a node hands them out, under a header of its own."""
+    block, certificate = ChainBuilder(NETWORK).next_block(state_root=tree.root)
+    certified = CertifiedHeader(block.header, certificate)
+    trust = make_trust(NETWORK.genesis.charter, [], certified, GENESIS_MS + 10**9)
+    stored = {row["state_key"]: bytes.fromhex(row["stored"]) for row in rows}
+    documents = [
+        StateDocument(
+            one,
+            stored.get(key_hash(one).hex()),
+            state_tree.prove(tree.pages.get, key_hash(one)),
+            certified,
+        )
+        for one in asked
+    ]
+    return {
+        "trust": trust.to_bytes().hex(),
+        "now_ms": GENESIS_MS,
+        "documents": [print_state_document(one).hex() for one in documents],
+    }
 
 
 MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
+    "canonical": canonical_vectors,
     "ids": ids_vectors,
     "entries": entry_vectors,
     "blocks": block_vectors,
@@ -310,6 +347,11 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "certificates": certificate_vectors,
     "snapshot": snapshot_vectors,
     "membership": membership_vectors,
+    "sealed": sealed_vectors,
+    "tags": tag_vectors,
+    "draft": draft_vectors,
+    "export": export_vectors,
+    "digests": digest_vectors,
 }
 
 
