@@ -3,6 +3,7 @@
 import ast
 import doctest
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cli.reference import documents, walk_commands
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
+FLOORS = ("keys", "ledger", "consensus", "registry", "node", "cli")
 ROUTE = re.compile(r"/(?:v1|peer/v1|checkpoint|tile|healthz|readyz|metrics|openapi\.json)(?:/|$)")
 
 
@@ -72,6 +74,69 @@ def test_every_http_route_is_documented():
         if ROUTE.match(node.value) and " " not in node.value
     }
     assert sorted(route for route in routes if route not in text) == []
+
+
+def calls_of(names: set[str], folders: tuple[str, ...]) -> Iterator[ast.Call]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                    name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+                    if name in names:
+                        yield node
+
+
+def first_text(call: ast.Call) -> str | None:
+    """The text that a call begins with, or None if it is not written down there."""
+    first = call.args[0] if call.args else None
+    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
+    return first.value if is_text else None  # type: ignore[union-attr]
+
+
+def listed_purposes() -> list[str]:
+    text = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    paragraph = text.partition("\nPurposes in use")[2].partition("\n\n")[0]
+    return [purpose for group in re.findall(r"`([^`]+)`", paragraph) for purpose in group.split()]
+
+
+def test_the_purposes_of_hashes_and_signatures_are_those_that_the_code_uses():
+    used = {first_text(call) for call in calls_of({"domain"}, FLOORS)}
+    assert None not in used, "a purpose is a text at the call, so that a reader finds it"
+    listed = listed_purposes()
+    assert len(listed) == len(set(listed))
+    assert set(listed) == used
+
+
+def test_the_second_verifier_uses_no_purpose_that_the_document_lacks():
+    calls = calls_of({"prefix", "hashed"}, ("verifier",))
+    used = {purpose for call in calls if (purpose := first_text(call)) is not None}
+    assert "header" in used
+    assert used <= set(listed_purposes())
+
+
+def test_no_purpose_is_written_out_past_the_one_function_that_makes_the_prefix():
+    found = [
+        (shown(path), node.value)
+        for folder in FLOORS
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, bytes)
+        if re.search(rb"civreg/[a-z0-9-]+/v[0-9]+\x00\Z", node.value)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("purpose", listed_purposes())
+def test_each_purpose_stands_in_a_formula_of_the_formats(purpose):
+    text = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    assert re.search(rf"H\({purpose},|`civreg/{purpose}/v1\b", text)
+
+
+def test_each_file_of_vectors_is_named_by_the_formats_and_each_name_is_a_file():
+    text = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    listed = text.partition("The files by section:")[2].partition("\n\n")[0]
+    names = {name for group in re.findall(r"`([^`]+)`", listed) for name in group.split()}
+    assert names == {path.stem for path in (ROOT / "tests/vectors").glob("*.json")}
 
 
 def test_decision_records_have_a_number_of_their_own_and_four_parts():
