@@ -7,6 +7,7 @@ encoding; then registry and tag services are asked the same.
 import hmac
 from dataclasses import dataclass
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import ecdsa
@@ -21,8 +22,9 @@ from keys.hashing import Digest
 from keys.signing import Algorithm, SoftwareKey, parse_public_key, verify
 from ledger.ids import AgencyId
 from node.metrics import Metrics
-from node.rate_limits import RateLimits
+from node.tag_limits import WindowedTagLimits
 from node.tag_service import TagPorts, TagService
+from registry.authority_rows import AgencyRow, KeyRow, MandateRow, OfficeRow, OfficerRow
 from registry.rows import NamespaceRow
 from registry.tags import TagStatement, check_tag_proof, inner_tag, outer_tag
 from tests.ledger.test_vectors import frozen
@@ -162,18 +164,33 @@ class StillClock:
         return 0
 
 
+ASKER = AgencyId(bytes(16))
+
+
 @dataclass
 class OneNamespace:
-    """The committed state as far as a tag service asks it."""
+    """The committed state as far as a tag service asks it: who asks may, for an officer of its."""
 
     row: NamespaceRow
+    today: str = "2026-01-02"
 
     @property
     def state(self):
         return self
 
-    def read(self, _key, _row_class):
-        return self.row
+    def read(self, _key, row_class):
+        always = {"from_date": "2026-01-01", "to_date": None}
+        rows = {
+            NamespaceRow: self.row,
+            AgencyRow: SimpleNamespace(mandates=1, **always),
+            MandateRow: SimpleNamespace(types=("*",), **always),
+            KeyRow: SimpleNamespace(
+                holder_kind="officer", purpose="sign", office=bytes(16), holder=bytes(16), **always
+            ),
+            OfficeRow: SimpleNamespace(agency=ASKER, **always),
+            OfficerRow: OfficerRow((), None),
+        }
+        return rows[row_class]
 
 
 def service(vectors, half: str) -> TagService:
@@ -182,7 +199,7 @@ def service(vectors, half: str) -> TagService:
         clock=StillClock(vectors["expiry_ms"] - 1_000),
         log=cast("Log", NoNote()),
         metrics=Metrics(),
-        limits=RateLimits(100, 100),
+        limits=WindowedTagLimits(lambda _agency: False),
     )
     access = cast("Access", OneNamespace(NamespaceRow(first, second, vectors["epoch"])))
     own, secret = second if half == "second" else first, octets(vectors[f"{half}_secret"])
@@ -194,10 +211,9 @@ def service(vectors, half: str) -> TagService:
 
 def test_the_two_tag_services_answer_frozen_questions_with_frozen_bytes(vectors):
     first, second = service(vectors, "first"), service(vectors, "second")
-    asker = AgencyId(bytes(16))
     for one in vectors["tags"]:
-        assert first.inner(asker, octets(one["inner_question"])).hex() == one["inner_answer"]
-        assert second.outer(asker, octets(one["outer_question"])).hex() == one["outer_answer"]
+        assert first.inner(ASKER, octets(one["inner_question"])).hex() == one["inner_answer"]
+        assert second.outer(ASKER, octets(one["outer_question"])).hex() == one["outer_answer"]
 
 
 def test_the_frozen_questions_and_answers_have_the_form_of_the_document(vectors):
