@@ -43,6 +43,9 @@ POOL_SIGNER_ENTRIES_LEAST: Final = 16
 """What a signer may hold however full the pool is, while it is not quite full."""
 POOL_RECORD_DEPTH_MAX: Final = 16
 """Entries of one record that may wait in the pool, one behind the other."""
+NOT_AFTER_AHEAD_MAX_MS: Final = 31 * 24 * 3_600_000
+"""How far ahead the end of an act may be for anybody to keep anything of it: each operation allows
+30 days at most."""
 STAGED_SIGNER_BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes of staged sealed bodies for one signer."""
 REQUEST_BODY_BYTES_MAX: Final = 2 * 1024 * 1024

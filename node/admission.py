@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from keys.errors import CivregError
 from keys.hashing import Digest, sha256
 from ledger.entries import Entry
+from ledger.limits import NOT_AFTER_AHEAD_MAX_MS
 from ledger.outcomes import parse_outcome
 from ledger.vault import StagedBody, Vault
 from node.application import Application, Committed
@@ -44,7 +45,13 @@ from registry.apply import (
     resolve_signatures,
     verify_entry,
 )
-from registry.errors import ExpiredError, RuleError, StaleVersionError, WrongNetworkError
+from registry.errors import (
+    ExpiredError,
+    NotAfterTooFarError,
+    RuleError,
+    StaleVersionError,
+    WrongNetworkError,
+)
 
 
 class Admission:
@@ -160,6 +167,10 @@ class Admission:
             raise ExpiredError(
                 f"the entry was valid until {entry.head.not_after_ms}",
                 not_after_ms=entry.head.not_after_ms,
+            )
+        if entry.head.not_after_ms > now_ms + NOT_AFTER_AHEAD_MAX_MS:
+            raise NotAfterTooFarError(
+                "the entry's time is too long", not_after_ms=entry.head.not_after_ms
             )
 
     def _resolve(self, entry: Entry) -> tuple[SignatureCheck, ...] | None:

@@ -10,7 +10,7 @@ key: that it finds again in the wraps with the agency's seal key. What it does i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final
@@ -20,9 +20,10 @@ from keys.hashing import Digest
 from keys.signing import KeyId
 from ledger.canonical import Value, encode
 from ledger.entries import EntryContent
-from ledger.errors import PurgedError
+from ledger.errors import DiskRefusedError, PurgedError
 from ledger.ids import OfficeId, RecordId
-from ledger.parts import About, CustodySigner, Head, KeySigner, RecordPart
+from ledger.limits import NOT_AFTER_AHEAD_MAX_MS
+from ledger.parts import About, CustodySigner, Head, KeySigner, RecordPart, Seal
 from ledger.vault import Vault
 from node.access import Access, require_asker
 from node.application import Committed
@@ -58,7 +59,6 @@ from registry.sealed import BodyPlace, open_body
 from registry.state_key_names import wraps_key
 from registry.wraps import open_wraps, parse_wraps, wraps_digest
 
-NOT_AFTER_DAYS_MS: Final = 31 * 24 * 3_600_000
 REGISTER: Final = "birth/register"
 _PARENTS: Final = ("mother", "father")
 
@@ -122,16 +122,31 @@ class Custodian:
         return {"custodian_prepare": self.prepare, "custodian_sign": self.sign}
 
     def committed(self, committed: Committed) -> None:
-        """Forget what is in the chain, or can no longer come into it."""
-        self._ports.pending.drop(
-            [
-                record.seal.wraps_digest
-                for entry in committed.block.entries
-                for record in entry.records
-                if record.seal is not None
-            ]
-        )
+        """Forget what is in the chain, or can no longer come into it; a body is kept for good."""
+        seals = [
+            record.seal
+            for entry in committed.block.entries
+            for record in entry.records
+            if record.seal is not None
+        ]
+        try:
+            self._rescue(seals)
+        except DiskRefusedError as error:  # what was prepared stays, and is dropped when it is over
+            self._ports.log.warning("vault_refused", code=error.code)
+            return
+        self._ports.pending.drop([seal.wraps_digest for seal in seals])
         self._ports.pending.drop_expired(committed.block.header.time_ms)
+
+    def _rescue(self, seals: Sequence[Seal]) -> None:
+        """Keep the bodies of a decided block that lie here alone: nobody can make them again."""
+        lost: dict[Digest, bytes] = {}
+        for seal in seals:
+            prepared = self._ports.pending.get(seal.wraps_digest)
+            if prepared is not None and self._ports.vault.body(seal.body_digest) is None:
+                lost[seal.body_digest] = prepared.body
+        if lost:
+            self._ports.vault.put_bodies(lost)
+            self._ports.log.warning("bodies_rescued", count=len(lost))
 
     # --- prepare ---
 
@@ -306,7 +321,7 @@ class Custodian:
         now_ms = self._ports.clock.now_ms()
         if head.not_after_ms < now_ms:
             raise ExpiredError("the act's time is over", not_after_ms=head.not_after_ms)
-        if head.not_after_ms > now_ms + NOT_AFTER_DAYS_MS:
+        if head.not_after_ms > now_ms + NOT_AFTER_AHEAD_MAX_MS:
             raise NotAfterTooFarError("the act's time is too long", not_after_ms=head.not_after_ms)
         if head.office is None:
             raise ForbiddenError("the act names no office whose custodian this is")

@@ -20,7 +20,7 @@ from ledger.entries import UnsignedEntry
 from ledger.errors import InvalidDataError
 from ledger.fields import read_array, read_bytes, read_bytes_up_to
 from ledger.ids import AgencyId
-from ledger.limits import STAGED_SIGNER_BYTES_MAX
+from ledger.limits import NOT_AFTER_AHEAD_MAX_MS, STAGED_SIGNER_BYTES_MAX
 from ledger.quorum import SIGNATURE_BYTES_MAX
 from node.access import Access, require_asker
 from node.call_values import digest_of, json_reply, msgpack_reply
@@ -50,7 +50,6 @@ from registry.state_key_names import key_key
 
 DRAFTS_MAX: Final = 10_000
 BYTES_MAX: Final = 4 * STAGED_SIGNER_BYTES_MAX
-NOT_AFTER_DAYS_MS: Final = 31 * 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +226,7 @@ class DraftRoutes:
         now_ms = self._clock.now_ms()
         if head.not_after_ms < now_ms:
             raise ExpiredError("the draft's time is over", not_after_ms=head.not_after_ms)
-        if head.not_after_ms > now_ms + NOT_AFTER_DAYS_MS:
+        if head.not_after_ms > now_ms + NOT_AFTER_AHEAD_MAX_MS:
             raise NotAfterTooFarError("the draft's time is too long")
         signers = required_keys(draft.entry)
         is_own = self._own is not None and self._access.agency_of(asker) == self._own

@@ -344,13 +344,21 @@ class PublicSide:
         """Drop what is over, now and then."""
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            now_ms = self._node.clock.now_ms()
-            self.admission.drop_expired(now_ms)
-            self.shelf.drop_expired(now_ms)
-            try:
-                self._node.storage.vault.drop_expired(now_ms)
-            except DiskRefusedError as error:
-                self._node.log.warning("vault_refused", code=error.code)
+            self.drop_expired()
+
+    def drop_expired(self) -> None:
+        """Drop what nobody can use any more.
+
+        Entries and drafts by the clock; bodies by the time of the newest block: a block that was
+        proposed while its entries were valid keeps its time, and may be decided hours later.
+        """
+        now_ms = self._node.clock.now_ms()
+        self.admission.drop_expired(now_ms)
+        self.shelf.drop_expired(now_ms)
+        try:
+            self._node.storage.vault.drop_expired(self._node.application.tip_time_ms)
+        except DiskRefusedError as error:
+            self._node.log.warning("vault_refused", code=error.code)
 
 
 def open_public_side(node: Node) -> Side:

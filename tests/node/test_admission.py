@@ -9,14 +9,20 @@ from hypothesis import strategies as st
 from keys.errors import CivregError
 from keys.hashing import Digest
 from ledger.canonical import encode
-from ledger.limits import STAGED_SIGNER_BYTES_MAX
+from ledger.limits import NOT_AFTER_AHEAD_MAX_MS, STAGED_SIGNER_BYTES_MAX
 from ledger.vault import Vault
 from node.errors import SignerLimitError
 from node.mempool import PATIENCE_BLOCKS, Limits, Mempool
 from node.submissions import Admitted, Submission, require_open
 from node.waiting import Place
 from registry.apply import VerifiedEntry
-from registry.errors import ExpiredError, ReplayedError, StaleVersionError, WrongNetworkError
+from registry.errors import (
+    ExpiredError,
+    NotAfterTooFarError,
+    ReplayedError,
+    StaleVersionError,
+    WrongNetworkError,
+)
 from tests.node.public_town import open_door, town_at
 from tests.registry.town import by, key, two_officers
 
@@ -189,6 +195,14 @@ def test_a_dropped_entry_takes_its_effects_with_it(door):
     assert len(door.pool) == 0
     contact = town.contact(identity, by("subject", "an"))
     assert code(admit(door, contact)[0]) == "registry.key_unknown"
+
+
+def test_an_act_without_an_end_in_sight_is_refused_before_its_bodies_are_kept(door, vault):
+    now_ms = max(door.clock.now, door.application.tip_time_ms)
+    for ahead_ms, is_kept in ((NOT_AFTER_AHEAD_MAX_MS, True), (NOT_AFTER_AHEAD_MAX_MS + 1, False)):
+        entry = person(door, not_after_ms=now_ms + ahead_ms)
+        assert code(admit(door, entry)[0]) == NotAfterTooFarError.code, "of the rules, or before"
+        assert vault.holds(entry.records[0].seal.body_digest) is is_kept
 
 
 def test_another_network_and_a_time_that_is_over_are_refused_and_remembered(door):

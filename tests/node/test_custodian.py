@@ -96,6 +96,11 @@ def connect_tags(api, service=None):
     api.side._custodian._tags._ask = ask
 
 
+def only_seal(entry):
+    (seal,) = [part.seal for part in entry.records if part.seal is not None]
+    return seal
+
+
 async def submit(api, draft):
     bodies = {body.body: body for body in draft.bodies if body is not None}
     entry = finish_draft(draft)
@@ -140,6 +145,43 @@ async def test_an_identity_is_prepared_tagged_signed_and_registered(tmp_path):
         values = open_body(place, paths, body, part.seal, data_key).values
         assert {path: values[path] for path in SEALED_IDENTITY} == SEALED_IDENTITY
         assert len(api.side._custodian._ports.pending) == 0
+
+
+async def test_the_only_copy_of_a_decided_body_is_kept_from_what_was_prepared(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        draft = await bureau.draft(bureau.seal(identity_act(api)))
+        entry = finish_draft(bureau.finished(draft, await bureau.sign(draft)))
+        digest = only_seal(entry).body_digest
+        bodies = tuple(body.body for body in draft.bodies if body is not None)
+        answer = await api.post("/v1/entries", encode((1, ((entry.raw, bodies),))))
+        assert answer.status == 202
+        vault = api.node.storage.vault
+        vault.drop_expired(entry.head.not_after_ms + 1)
+        assert vault.body(digest) is None
+        api.commit()
+        assert vault.body(digest) == bodies[0]
+        assert vault.keep_bodies([digest]) == ()
+        assert len(api.side._custodian._ports.pending) == 0
+
+
+async def test_bodies_wait_for_the_time_of_the_chain_and_not_for_that_of_the_clock(tmp_path):
+    """A block that many have prevoted keeps its time and may be decided hours later."""
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        bureau = Bureau(api, "police")
+        draft = await bureau.draft(bureau.seal(identity_act(api)))
+        entry = finish_draft(bureau.finished(draft, await bureau.sign(draft)))
+        bodies = tuple(body.body for body in draft.bodies if body is not None)
+        await api.post("/v1/entries", encode((1, ((entry.raw, bodies),))))
+        vault, digest = api.node.storage.vault, only_seal(entry).body_digest
+        api.node.clock = HandClock(entry.head.not_after_ms + 10_000)
+        api.side.drop_expired()
+        assert vault.holds(digest)
+        assert len(api.node.pool) == 0
+        vault.drop_expired(entry.head.not_after_ms + 1)
+        assert not vault.holds(digest)
 
 
 async def test_the_same_number_gets_the_same_tag_and_is_taken(tmp_path):
