@@ -177,6 +177,7 @@ _BY_CODE: Final = MappingProxyType(
         "registry.problems": ExitCode.INVALID_INPUT,
         "registry.record_unknown": ExitCode.NOT_FOUND,
         "registry.relative": ExitCode.NOT_AUTHORISED,
+        "registry.engine_version": ExitCode.CANNOT_CHECK,
         "registry.replay": ExitCode.CHAIN_BROKEN,
         "registry.replay_bad_signature": ExitCode.SIGNATURE_BAD,
         "registry.replay_outcomes_differ": ExitCode.STATE_DIFFERS,

@@ -35,6 +35,7 @@ from registry.apply import (
     verify_entry,
 )
 from registry.committee import validator_set_at
+from registry.engine import check_engine
 from registry.errors import RuleError
 from registry.rows import ParameterRow
 from registry.state import State
@@ -177,7 +178,9 @@ class Application:
 
         Raises:
             InvalidDataError: The network has impossible ones, which genesis should have refused.
+            EngineVersionError: The network has rules then that this program lacks.
         """
+        self.check_engine(height)
         row = self._state.read(parameter_key(CONSENSUS_PARAMETER), ParameterRow)
         found = None
         for value, from_height in () if row is None else row.history:
@@ -188,8 +191,21 @@ class Application:
         development = self._store.genesis.template.parameters.get("development") is True
         return LAN if development else DEFAULT
 
+    def check_engine(self, height: int) -> None:
+        """Refuse to judge a height whose engine version this program lacks.
+
+        Raises:
+            EngineVersionError: It does.
+        """
+        check_engine(self._state, height)
+
     def begin_draft(self) -> Draft:
-        """Return an empty block in the making, for the height after the tip."""
+        """Return an empty block in the making, for the height after the tip.
+
+        Raises:
+            EngineVersionError: This program lacks the rules of that height.
+        """
+        self.check_engine(self.tip_height + 1)
         return Draft(state=self._state.fork(), entries=[], outcomes=[])
 
     def try_entry(self, draft: Draft, verified: VerifiedEntry, time_ms: int) -> None:
@@ -221,6 +237,7 @@ class Application:
             InvalidProposalError: It must not be voted for; the message says why.
             CorruptStoreError: Our own disk is at fault.
             CorruptStateError: Likewise.
+            EngineVersionError: This program lacks the rules of that height.
         """
         try:
             check_block(self._store.tip, block)
@@ -275,6 +292,7 @@ class Application:
         known = self._executions.get(block.header.digest)
         if known is not None:
             return known[1]
+        self.check_engine(block.header.height)
         state = self._state.fork()
         outcomes = list(self._apply_all(state, block))
         execution = self._finish(state, outcomes)

@@ -20,6 +20,7 @@ from registry.civil_calendar import DAY_MS
 from registry.code_tables import parse_table, read_text
 from registry.committee import IN_FORCE_AFTER_HEIGHTS, validator_set_at
 from registry.effects import Effect
+from registry.engine import check_newer
 from registry.errors import FieldValueError, ObjectUnknownError, SchemaError
 from registry.field_specs import FieldSpec, check_fields
 from registry.governance import agency_of
@@ -111,7 +112,7 @@ def hold_ballot(run: Run, _arguments: tuple[str, ...]) -> None:
     (item,) = run.objects("ballot")
     action, fields = str(item.fields["action"]), cast("dict[str, Value]", item.fields["fields"])
     if action == PARAMETER:
-        _check_parameter(fields)
+        _check_parameter(run, fields)
     elif action in ACTIONS:
         check_fields(ACTIONS[action], fields)
         if action in CHECKS:
@@ -157,15 +158,17 @@ def _cast(run: Run, ballot_id: ObjectId, row: BallotRow, *, yes: bool) -> None:
     run.state.write(ballot_key(ballot_id), row)
 
 
-def _check_parameter(fields: dict[str, Value]) -> None:
+def _check_parameter(run: Run, fields: dict[str, Value]) -> None:
     spec = {"name": _spec("name", "text"), "height": _HEIGHT}
     check_fields(spec, {key: value for key, value in fields.items() if key != "value"})
     if "value" not in fields:
         raise FieldValueError("a parameter needs a value", field="value")
     parameters.check_decided(str(fields["name"]), fields["value"])
+    check_newer(run.state, fields)
 
 
 def _set_parameter(run: Run, fields: dict[str, Value], from_height: int) -> None:
+    check_newer(run.state, fields)
     key = parameter_key(str(fields["name"]))
     row = run.state.read(key, ParameterRow) or ParameterRow(())
     _check_follows([height for _value, height in row.history], from_height)
@@ -247,6 +250,8 @@ def _activate_schema(run: Run, fields: dict[str, Value], from_height: int) -> No
         record_type = read_record_type(text)
     except SchemaError as error:
         raise FieldValueError("the text is no record type", field="digest") from error
+    if record_type.engine_version > parameters.number(run.state, parameters.ENGINE, from_height):
+        raise FieldValueError("the type needs a later engine version", field="digest")
     key = type_key(record_type.name)
     row = run.state.read(key, TypeRow) or TypeRow(())
     if row.versions and row.versions[-1][0] >= record_type.version:

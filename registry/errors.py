@@ -215,6 +215,12 @@ class BlockRefusedError(RuleError):
     code = "registry.block_refused"
 
 
+class EngineVersionError(RegistryError):
+    """A height needs rules that this program lacks; details: height, needed, known."""
+
+    code = "registry.engine_version"
+
+
 # --- replay -------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,7 @@ class Bounds:
 NUMBERS: Final[Mapping[str, Bounds]] = MappingProxyType(
     {
         "ballot_days": Bounds(30, 1, 3_660),
+        "engine_version": Bounds(1, 1, 1_000),
         "founding_officer_days": Bounds(90, 0, 366_000),
         "governance_wait_days": Bounds(1, 0, 366),
         "import_wait_days": Bounds(60, 0, 3_660),
@@ -49,8 +50,10 @@ NUMBERS: Final[Mapping[str, Bounds]] = MappingProxyType(
         "received_days": Bounds(7, 0, 366),
     }
 )
-"""Whole numbers. `officer_number_claim`: 1 asks of a new officer an identity with a number that
-another agency registered."""
+"""Whole numbers. `engine_version`: the rules and effects in code, see `registry.engine`.
+`officer_number_claim`: 1 asks of a new officer an identity with a number that another agency
+registered."""
+ENGINE: Final = "engine_version"
 HOLIDAYS: Final = "holidays"
 HOLIDAYS_MAX: Final = 2_000
 DEVELOPMENT: Final = "development"

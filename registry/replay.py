@@ -28,6 +28,7 @@ from registry.apply import (
 from registry.authority_errors import SignatureWrongError
 from registry.committee import validator_set_at
 from registry.content_errors import TagUnsignedError
+from registry.engine import check_engine
 from registry.errors import (
     OutcomesDifferError,
     ReplaySignatureError,
@@ -114,8 +115,10 @@ class Replayer:
             ReplaySignatureError: A signature is wrong.
             OutcomesDifferError: The outcomes give another root.
             StateDiffersError: The state after the block has another root.
+            EngineVersionError: This program lacks the rules of that height.
         """
         header = block.header
+        check_engine(self._state, header.height)
         fork = self._state.fork()
         outcomes: list[Outcome] = []
         for index, entry in enumerate(block.entries):

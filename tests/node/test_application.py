@@ -18,6 +18,7 @@ from node.errors import InconsistentError, InvalidProposalError
 from node.evidence_pool import EvidencePool
 from node.mempool import Mempool
 from node.proposals import FILL_MS_MAX, build_proposal
+from registry.errors import EngineVersionError
 from tests.node.town_chain import (
     FAST,
     certificate,
@@ -312,3 +313,22 @@ def test_committed_blocks_are_told_to_whoever_asked(town, proposer):
     assert told == [block]
     assert proposer.certified_block(1) is not None
     assert proposer.certified_block(2) is None
+
+
+def test_an_application_judges_no_height_whose_rules_it_lacks(
+    town, proposer, validator, monkeypatch
+):
+    """Neither invalid nor valid: the node stops, and goes on with a newer program."""
+    block = parse_block(build(proposer).raw)
+    with monkeypatch.context() as older:
+        older.setattr("registry.engine.ENGINE_VERSION", 0)
+        for judge in (
+            validator.begin_draft,
+            lambda: validator.check(block),
+            lambda: commit(town, validator, block),
+        ):
+            with pytest.raises(EngineVersionError):
+                judge()
+        assert validator.tip_height == 0
+    commit(town, validator, block)
+    assert validator.tip_height == 1

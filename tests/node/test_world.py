@@ -30,6 +30,7 @@ from node.signer import GuardedSigner
 from node.startup import Permission, parse_answer
 from node.sync_wire import BLOCKS_PATH
 from node.world import NodeWorld, Ports
+from registry.errors import EngineVersionError
 from tests.node.invented_ports import InventedNetwork, InventedTimers
 from tests.node.invented_world import Disk, InventedClock
 from tests.node.town_chain import consensus_keys, make_application, make_town, pooled
@@ -241,3 +242,10 @@ def test_a_proposal_by_somebody_whose_turn_it_is_not_is_not_answered(setting):
     setting.fire_soon()
     assert bytes(32) not in {vote.block_id for vote in setting.sent(SignedVote)}
     assert not any("block-bytes" in path for _peer, path in setting.network.asked)
+
+
+def test_a_node_begins_no_height_whose_rules_it_lacks(setting, monkeypatch):
+    monkeypatch.setattr("registry.engine.ENGINE_VERSION", 0)
+    with pytest.raises(EngineVersionError):
+        setting.start()
+    assert setting.network.messages == []
