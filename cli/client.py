@@ -108,6 +108,10 @@ class LoopThread:
             future.cancel()
             raise
 
+    def cancel_all(self) -> None:
+        """End everything that is under way, and wait until it has ended."""
+        self.run(_end_others())
+
     def close(self) -> None:
         """Stop the loop and its thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -145,6 +149,7 @@ class Client:
         """Close all connections; may be called twice."""
         if self._is_open:
             self._is_open = False
+            self._loop.cancel_all()
             self._loop.run(self._session.close())
             self._loop.close()
 
@@ -214,6 +219,14 @@ class Client:
                 if len(pieces) > ANSWER_BYTES_MAX:
                     raise NoNetworkError("the answer has no end", address=call.address)
             return Answer(response.status, bytes(pieces), dict(response.headers))
+
+
+async def _end_others() -> None:
+    """Cancel all tasks of this loop but this one."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _open_session() -> aiohttp.ClientSession:

@@ -1,5 +1,6 @@
 """Acting on the ledger from a program: bulk, retries, and refusals by the nodes themselves."""
 
+import asyncio
 import itertools
 from datetime import datetime, timedelta, timezone
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.acting import Actor, Order
+from cli.client import Client
 from cli.errors import NoNetworkError, RemoteRefusalError
 from cli.exit_codes import ExitCode, exit_code_of
 from cli.packages import Package, Way, print_submission, read_results, submit_all
@@ -34,6 +36,27 @@ slow = pytest.mark.slow
 def actor(network):
     with Actor.open(network.folder) as opened:
         yield opened
+
+
+def test_who_closes_a_client_leaves_nothing_running():
+    """Else Python complains of each task when the program ends, after the last word was said."""
+    ended = []
+
+    async def wait():
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    async def both_begun():
+        await asyncio.sleep(0)
+
+    with Client(bytes(32)) as client:
+        for _number in range(2):
+            client.start(wait())
+        client.run(both_begun())
+    assert ended == [True, True]
 
 
 def officers(actor, office="police", other="justice"):
