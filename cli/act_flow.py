@@ -11,7 +11,6 @@ on the state as the node tells it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from cli.accesses import AccessWish, Why, why_of
 from cli.act_results import say_result
@@ -35,6 +34,7 @@ from cli.key import PERSON_PURPOSES, find_key
 from cli.network_view import NetworkView
 from cli.output import Context, accepted, confirm, note, suggested
 from cli.passphrases import asker, source
+from cli.sent import send_act, warn_of_unsettled
 from cli.trying import try_entry
 from keys.errors import CivregError
 from keys.signing import KeyId, PublicKey, Purpose
@@ -53,8 +53,6 @@ from registry.preparing import Target
 from registry.record_checks import companion_id
 from registry.schema import Operation
 from registry.state_key_names import office_key
-
-STATUS_PENDING: Final = "pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +123,14 @@ def auth_key_of(view: NetworkView, name: str) -> KeyId:
 
 
 def carry_out(context: Context, wanted: Wanted) -> ExitCode:
-    """Do what was asked for and say what came of it; NO_NETWORK if it still waits for a block.
+    """Do what was asked for and say what came of it; NO_NETWORK if nobody knows yet.
 
     Raises:
         CivregError: What refused it; nothing is in the chain then.
     """
     if wanted.draft is not None and wanted.draft.exists():
         raise FileTakenError("there is a file of that name already", name=str(wanted.draft))
+    warn_of_unsettled(context)
     with open_actor(context, wanted.asker) as actor:
         form_kind = actor.find_form(wanted.kind)
         office = named_office(actor, wanted.office)
@@ -147,11 +146,7 @@ def carry_out(context: Context, wanted: Wanted) -> ExitCode:
         if missing_keys(draft) and not custodian_is_next(draft):
             _pass_on(context, actor, draft, wanted.draft)
             return ExitCode.OK
-        package = actor.complete(draft, order.asker)
-        result = actor.submit([package])[0]
-        if sheet is not None and result.committed:
-            write_sheet(actor, sheet, package.entry)
-        return say_result(context, package, result, sheet)
+        return say_result(context, actor, send_act(context, actor, draft, order.asker), sheet)
 
 
 def write_again(context: Context, wanted: Wanted) -> ExitCode:

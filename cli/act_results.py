@@ -1,35 +1,76 @@
 """What came of an act, said to people: where its entry stands, and what it made."""
 
-from cli.certificate_files import Sheet
+from cli.acting import Actor
+from cli.certificate_files import Sheet, write_sheet
 from cli.document_words import act_words, type_words
 from cli.exit_codes import ExitCode
-from cli.output import Context, accepted, suggested
-from cli.packages import Package, Result
+from cli.interrupts import heard
+from cli.output import Context, accepted, at_home, suggested
+from cli.packages import Package
+from cli.sent import Sent, unsettled
+from keys.errors import CivregError
 from ledger.ids import print_id
 from registry.explain_words import object_words
 from registry.problems import in_language
 
 
-def say_result(
-    context: Context, package: Package, result: Result, sheet: Sheet | None = None
-) -> ExitCode:
-    """Say where an entry stands, or raise why it does not; NO_NETWORK if it still waits.
+def say_result(context: Context, actor: Actor, sent: Sent, sheet: Sheet | None = None) -> ExitCode:
+    """Say where an entry stands, or raise why it does not; NO_NETWORK if nobody knows yet.
 
     Args:
         context: How to say it.
-        package: What was submitted.
-        result: What came of it.
-        sheet: The file of its certificate, which was written if it stands in the chain.
+        actor: The network.
+        sent: What was submitted, and what came of it.
+        sheet: The file of its certificate, to be written if it stands in the chain.
+
+    Returns:
+        CANCELLED if it stands there and only its certificate's file was stopped by Ctrl-C.
 
     Raises:
         RemoteRefusalError: The ledger refused it.
+        CivregError, OSError: It stands in the chain, as was said, and its file cannot be written.
     """
-    result.check()
-    entry = package.entry
+    sent.result.check()
+    problem = None
+    if sheet is not None and sent.result.committed:
+        problem = _write(actor, sent.package, sheet)
+    shown, lines = _told(context, sent)
+    next_command = _next(sent.package)
+    if sheet is not None and sent.result.committed and problem is None:
+        shown["file"] = str(sheet.out)
+        lines.append(context.say("act.certificate_file", path=sheet.out))
+        next_command = suggested("verify", sheet.out)
+    elif sheet is not None:
+        command = at_home(_write_again(sent.package, sheet), context)
+        lines.append(context.say("act.certificate_later", command=command))
+    if sent.kept is not None:
+        next_command = suggested("draft", "submit", sent.kept)
+    accepted(shown, context, lines=lines, next_command=next_command)
+    if isinstance(problem, Exception):
+        raise problem
+    if problem is not None:
+        return ExitCode.CANCELLED
+    return ExitCode.OK if sent.result.committed else ExitCode.NO_NETWORK
+
+
+def _write(actor: Actor, package: Package, sheet: Sheet) -> BaseException | None:
+    """Write the file of a certificate; return what kept it from being written, to be told later."""
+    try:
+        with heard():
+            write_sheet(actor, sheet, package.entry)
+    except (CivregError, OSError, KeyboardInterrupt) as problem:
+        return problem
+    return None
+
+
+def _told(context: Context, sent: Sent) -> tuple[dict[str, object], list[str]]:
+    """Return data and lines about an entry, whether it stands in the chain or not yet."""
+    entry, result = sent.package.entry, sent.result
     records = [
         {"type": part.type_name, "id": print_id(part.record_id), "version": part.record_version}
         for part in entry.records
     ]
+    others = [str(kept) for kept in unsettled(context.home) if kept != sent.kept]
     shown: dict[str, object] = {
         "status": result.status,
         "kind": entry.head.kind,
@@ -38,31 +79,28 @@ def say_result(
         "index": result.index,
         "registration_no": result.registration_number,
         "records": records,
+        "unsettled": others,
     }
-    lines = _lines(context, package, result)
-    about = entry.head.about
-    next_command = None
-    if records:
-        next_command = suggested("show", records[0]["id"])
-    elif about is not None:
-        next_command = suggested("record", "history", print_id(about.record_id))
+    lines = _lines(context, sent)
     made = [item for item in entry.objects if item.kind in {"certificate", "ballot", "office"}]
     if made:
-        identifier = print_id(made_id_of(package))
+        identifier = print_id(made_id_of(sent.package))
         shown["made"] = {"kind": made[0].kind, "id": identifier}
         words = in_language(object_words(made[0].kind), context.lang)
         lines.append(context.say("act.made", kind=words, id=identifier))
-    if sheet is not None and result.committed:
-        shown["file"] = str(sheet.out)
-        lines.append(context.say("act.certificate_file", path=sheet.out))
-        next_command = suggested("verify", sheet.out)
-    accepted(shown, context, lines=lines, next_command=next_command)
-    return ExitCode.OK if result.committed else ExitCode.NO_NETWORK
+    if sent.kept is not None:
+        shown |= {
+            "kept": str(sent.kept),
+            "cause": sent.cause,
+            "settle_command": sent.settle_command(context),
+        }
+        lines.append(context.say("act.kept", entry=entry.entry_digest.hex(), path=sent.kept))
+    return shown, lines
 
 
-def _lines(context: Context, package: Package, result: Result) -> list[str]:
+def _lines(context: Context, sent: Sent) -> list[str]:
     """Say in words what was registered, and what it wrote."""
-    entry = package.entry
+    entry, result = sent.package.entry, sent.result
     kind = act_words(entry.head.kind, context.lang)
     lines = [context.say(f"act.{result.status}", kind=kind, height=result.height)]
     if result.registration_number is not None:
@@ -72,6 +110,24 @@ def _lines(context: Context, package: Package, result: Result) -> list[str]:
         shown = print_id(part.record_id)
         lines.append(context.say("act.record", type=words, id=shown, version=part.record_version))
     return lines
+
+
+def _next(package: Package) -> str | None:
+    """Return the command that looks at what was registered."""
+    entry = package.entry
+    if entry.records:
+        return suggested("show", print_id(entry.records[0].record_id))
+    if entry.head.about is not None:
+        return suggested("record", "history", print_id(entry.head.about.record_id))
+    return None
+
+
+def _write_again(package: Package, sheet: Sheet) -> str:
+    """Return the command that writes the file of a certificate, once its entry is registered."""
+    entry = package.entry
+    noun = entry.head.kind.partition("/")[0].replace("_", "-")
+    record = print_id(package.record_id)
+    return suggested(noun, "certify", record, "--of", entry.entry_digest.hex(), "--out", sheet.out)
 
 
 def made_id_of(package: Package) -> bytes:

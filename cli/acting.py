@@ -28,7 +28,7 @@ from cli.errors import InvalidInputError
 from cli.key_ring import KeyRing
 from cli.network_file import NetworkFile
 from cli.network_view import NetworkView
-from cli.packages import Package, Result, Way, submit_all
+from cli.packages import Package, Result, Way, package_of, submit_all
 from keys.errors import CivregError
 from keys.signing import KeyId
 from ledger.canonical import Value
@@ -38,7 +38,7 @@ from ledger.ids import ID_BYTES, ActId, OfficeId, RecordId
 from ledger.parts import CUSTODIAN_TERM
 from registry.acts import Act
 from registry.drafting import compose_act, custodian_request, draft_of
-from registry.drafts import Draft, add_signature, finish_draft, missing_keys
+from registry.drafts import Draft, add_signature, missing_keys
 from registry.duplicates import BirthSketch
 from registry.form_kinds import FormKind
 from registry.preparing import Desk, SealedAct, Target, prepare_act, seal_act
@@ -170,10 +170,17 @@ class Actor(NetworkView):
             SignerMissingError: A signature of somebody else is missing.
             RemoteRefusalError: The custodian refuses.
         """
-        desk = None
-        if _custodian_only(draft) and draft.entry.head.office is not None:
-            desk = self._desk(draft.entry.head.office, asker)
-        return self.client.run(_complete(draft, desk))
+        return package_of(self.countersign(draft, asker))
+
+    def countersign(self, draft: Draft, asker: KeyId | None = None) -> Draft:
+        """Have the custodian sign, where only that is missing.
+
+        Raises:
+            RemoteRefusalError: The custodian refuses.
+        """
+        if not _custodian_only(draft) or draft.entry.head.office is None:
+            return draft
+        return self.client.run(self._desk(draft.entry.head.office, asker).sign(draft))
 
     def make_entry(self, order: Order) -> Package:
         """Make an entry of an act; all its keys must be at hand.
@@ -343,8 +350,7 @@ def _custodian_only(draft: Draft) -> bool:
 async def _complete(draft: Draft, desk: custodians.Desk | None) -> Package:
     if desk is not None and _custodian_only(draft):
         draft = await desk.sign(draft)
-    entry = finish_draft(draft)
-    return Package(entry, tuple([item.body for item in draft.bodies if item is not None]))
+    return package_of(draft)
 
 
 def _collect(waiting: tuple[int, Future[Package]], made: dict[int, Package | CivregError]) -> None:

@@ -9,18 +9,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from cli.acting import Actor, Order
 from cli.client import Call, Client
 from cli.errors import NoNetworkError
-from cli.packages import TRY_AGAIN, Package, Result, Way, submit_all
+from cli.packages import TRY_AGAIN, Package, Result, Way, settled, submit_all
 from keys.errors import CivregError
 
 BATCH_ENTRIES: Final = 48
 BATCHES_UNDER_WAY: Final = 4
-REPLAYED: Final = "registry.replayed"
 TURNS_MAX: Final = 60
 TURN_SECONDS: Final = 5.0
 SILENT_MAX: Final = 12
@@ -159,18 +158,12 @@ def arrive(batch: Batch, advance: Callable[[int], None] = _nothing) -> list[Carr
     found: list[Carried] = []
     for one in batch.made:
         if isinstance(one, Package):
-            result = _settled(next(results))
+            result = settled(next(results))
             found.append(Carried(one, result, result.error))
         else:
             found.append(Carried(None, None, one))
     advance(len(found))
     return found
-
-
-def _settled(result: Result) -> Result:
-    if result.code == REPLAYED:
-        return replace(result, status="committed", error=None)
-    return result
 
 
 def wait_until_seen(actor: Actor, carried: Sequence[Carried]) -> None:

@@ -4,18 +4,24 @@ An act needs `needed` governance keys of one agency, all in the home folder. Whe
 several homes, the same act goes by a draft: `civreg ballot open --draft`.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import click
+
 from cli.act_flow import open_actor
+from cli.act_results import say_result
 from cli.acting import Actor, Order
 from cli.carrying import wait_for_height
 from cli.client import Call
-from cli.errors import InvalidInputError, NotFoundError
+from cli.errors import InvalidInputError, NoNetworkError, NotFoundError
 from cli.import_windows import governance_keys
+from cli.interrupts import heard
 from cli.network_file import GovernancePlace
 from cli.output import Context, confirm
+from cli.sent import send_act, warn_of_unsettled
 from cli.trying import try_entry
 from keys.signing import KeyId, PublicKey
 from ledger.errors import InvalidDataError
@@ -88,7 +94,9 @@ def carry_out(
     Raises:
         CancelledError: The person said no.
         CivregError: A key is not at hand, the ledger refuses, or no node answers.
+        click.exceptions.Exit: Nobody knows yet whether it is registered, as was said.
     """
+    warn_of_unsettled(context)
     act = Act(kind=kind, event_date=actor.today, records=(), objects=(item,))
     draft = actor.draft(Order(act=act, hands=signers.hands(actor)))
     made = draft.entry.created_record_id
@@ -96,11 +104,14 @@ def carry_out(
         try_entry(actor, draft)
         return Done(draft.entry.entry_digest, made, None)
     confirm(question, context)
-    package = actor.complete(actor.sign(draft))
-    result = actor.submit([package])[0]
-    result.check()
-    wait_for_height(actor, result.height or 0)
-    return Done(package.entry.entry_digest, made, result.height)
+    sent = send_act(context, actor, actor.sign(draft))
+    sent.result.check()
+    if sent.kept is not None:
+        raise click.exceptions.Exit(say_result(context, actor, sent))
+    # It is registered: who does not want to wait for the node that is read next is told so.
+    with contextlib.suppress(KeyboardInterrupt, NoNetworkError), heard():
+        wait_for_height(actor, sent.result.height or 0)
+    return Done(sent.package.entry.entry_digest, made, sent.result.height)
 
 
 def governing(actor: Actor, name: str) -> GovernancePlace:

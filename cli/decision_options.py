@@ -8,6 +8,7 @@ import click
 from cli.decision_acts import Done
 from cli.output import Context, accepted
 from cli.passphrases import passphrase_options
+from cli.sent import unsettled
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -36,5 +37,6 @@ def say_done(
     if done.height is None:
         accepted({**result, "dry_run": True}, context, lines=context.say("act.would_pass"))
         return
-    shown = {**result, "entry": done.entry, "height": done.height}
+    others = [str(kept) for kept in unsettled(context.home)]
+    shown = {**result, "entry": done.entry, "height": done.height, "unsettled": others}
     accepted(shown, context, lines=context.say(said, **shown), next_command=next_command)

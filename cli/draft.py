@@ -32,6 +32,7 @@ from cli.held_drafts import (
 from cli.office_checks import check_attested
 from cli.output import Context, accepted, confirm, note, suggested
 from cli.passphrases import passphrase_options
+from cli.sent import send_act, warn_of_unsettled
 from cli.trying import try_entry
 from keys.signing import KeyId
 from ledger.canonical import Value
@@ -166,19 +167,21 @@ def sign(context: Context, word: str, keys: tuple[str, ...], asker: str) -> None
 def submit(context: Context, word: str, asker: str) -> int:
     """Have the custodian sign a draft that all others have signed, and submit it.
 
+    Submitting it again is harmless, and tells what became of it: an entry is known by its digest.
+
     \b
     Example:
         civreg draft submit transfer.draft
     """
     with open_actor(context, asker) as actor:
         read, _place = find_draft(actor, word)
+        warn_of_unsettled(context, [read.entry.entry_digest])
         if context.dry_run:
             outcome = try_entry(actor, read)
             accepted({"dry_run": True, "warnings": list(outcome.warnings)}, context,
                      lines=context.say("act.would_pass"))  # fmt: skip
             return ExitCode.OK
-        package = actor.complete(read)
-        return say_result(context, package, actor.submit([package])[0])
+        return say_result(context, actor, send_act(context, actor, read))
 
 
 @draft.command(cls=Command, changes=True)

@@ -25,6 +25,7 @@ from cli.errors import (
     UsageError,
 )
 from cli.exit_codes import ExitCode
+from cli.interrupts import as_before
 from cli.languages import language_of_locale
 from cli.output import Context, refused
 from keys.errors import CivregError
@@ -55,7 +56,8 @@ class Program(LazyGroup):
         context = scan(words, default_context())
         extra = {"obj": context} | extra | {"standalone_mode": False}
         try:
-            answer: object = super().main(words, prog_name or "civreg", **extra)
+            with as_before():
+                answer: object = super().main(words, prog_name or "civreg", **extra)
         except BrokenPipeError:
             _forget_stdout()
             raise SystemExit(ExitCode.FAILED) from None

@@ -22,6 +22,7 @@ from ledger.canonical import Value, encode
 from ledger.entries import Entry, RecordPart
 from ledger.ids import RecordId
 from ledger.limits import REQUEST_BODY_BYTES_MAX
+from registry.drafts import Draft, finish_draft
 from registry.preparing import Target
 from registry.rows import RecordRow
 
@@ -73,6 +74,16 @@ class Package:
         wanted = record_id or self.record_id
         part = next(part for part in self.entry.records if part.record_id == wanted)
         return Target(wanted, _row_after(self.entry, part, before))
+
+
+def package_of(draft: Draft) -> Package:
+    """Return what is submitted of a draft that all have signed.
+
+    Raises:
+        SignerMissingError: A signature is missing.
+    """
+    bodies = tuple([item.body for item in draft.bodies if item is not None])
+    return Package(finish_draft(draft), bodies)
 
 
 def _row_after(entry: Entry, part: RecordPart, before: RecordRow | None) -> RecordRow:
@@ -187,7 +198,7 @@ async def submit_all(client: Client, packages: Sequence[Package], way: Way) -> l
             await asyncio.gather(*[one(batch, turn + at) for at, batch in enumerate(batches)])
         if turn:  # What waited in an earlier round may stand in the chain by now.
             for at in waiting:
-                results[at] = _settled(results[at])
+                results[at] = settled(results[at])
         turn += len(batches)
         waiting = [at for at in waiting if _is_open(results[at], wait_commit=way.wait_commit)]
         if waiting and time.monotonic() > deadline_s:
@@ -197,8 +208,8 @@ async def submit_all(client: Client, packages: Sequence[Package], way: Way) -> l
     return [results[at] for at in range(len(packages))]
 
 
-def _settled(result: Result) -> Result:
-    """Return where an entry stands that we submitted before and that is called a replay now."""
+def settled(result: Result) -> Result:
+    """Return where an entry stands that was submitted before and that is called a replay now."""
     if result.error is None or result.code != REPLAYED:
         return result
     details = result.error.details
@@ -276,7 +287,7 @@ async def _submit(client: Client, packages: Sequence[Package], turn: int, way: W
             await asyncio.sleep(ROUND_SECONDS)
             continue
         # A try that seemed to fail may have come through: then its entries are replays now.
-        return [_settled(result) for result in found] if tries else found
+        return [settled(result) for result in found] if tries else found
 
 
 def read_results(document: object, digests: Sequence[Digest]) -> list[Result]:
