@@ -12,6 +12,8 @@
     x FileTakenError         a file stands where a new one was to be written
     x FileAccessError        the system does not let us read or write it
     x ImportUnfinishedError  an import was interrupted and must be resumed
+    x ImportStoppedError     an import stopped while entries may have been under way
+    x NodesRunningError      the nodes that were to be started run already
     x KeyNeededError         a private key is needed and none was given
     x InvalidInputError      a form, a mapping or another file of the user is wrong
       + RegisterFileError    nothing of a register's file can be imported (`import_problems`)
@@ -91,6 +93,18 @@ class ImportUnfinishedError(CliError):
     code = "cli.import_unfinished"
 
 
+class ImportStoppedError(CliError):
+    """An import stopped on its way; its journal knows what was sent; details: under_way."""
+
+    code = "cli.import_stopped"
+
+
+class NodesRunningError(CliError):
+    """The nodes that were to be started run already; details: name, the agencies."""
+
+    code = "cli.nodes_running"
+
+
 class KeyNeededError(CliError):
     """A private key is needed and none was given; details: purpose."""
 
@@ -122,7 +136,7 @@ class NoNetworkError(CliError):
 
 
 class CancelledError(CliError):
-    """The person said no or pressed Ctrl-C; nothing was changed after that."""
+    """The person said no or pressed Ctrl-C; nothing is on its way that was not told of."""
 
     code = "cli.cancelled"
 

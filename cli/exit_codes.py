@@ -49,7 +49,7 @@ _MEANINGS: Final = MappingProxyType(
         ExitCode.NOT_AUTHORISED: "not authorised",
         ExitCode.INVALID_INPUT: "invalid input, or a document that cannot be read",
         ExitCode.CONFLICT: "conflict: the version moved, a duplicate, or already taken",
-        ExitCode.NO_NETWORK: "no network or no quorum; try again",
+        ExitCode.NO_NETWORK: "no network or no quorum; try again as the answer says",
         ExitCode.CANCELLED: "cancelled",
         ExitCode.CHAIN_BROKEN: "the chain is broken",
         ExitCode.SIGNATURE_BAD: "a signature is bad",
@@ -67,8 +67,10 @@ _MEANINGS: Final = MappingProxyType(
 # By whole code. What is not here falls to its floor below.
 _BY_CODE: Final = MappingProxyType(
     {
+        "cli.import_stopped": ExitCode.NO_NETWORK,
         "cli.import_unfinished": ExitCode.CONFLICT,
         "cli.copy_short": ExitCode.CHAIN_BROKEN,
+        "cli.nodes_running": ExitCode.CONFLICT,
         "consensus.block_wrong_evidence": ExitCode.CHAIN_BROKEN,
         "consensus.evidence_too_old": ExitCode.CANNOT_CHECK,
         "keys.bad_signature": ExitCode.SIGNATURE_BAD,

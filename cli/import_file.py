@@ -1,6 +1,7 @@
 """`civreg import`: registers from files come in, row by row, once and for all."""
 
 import csv
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,19 +10,24 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.commands import Command
-from cli.errors import BadParameterError
+from cli.errors import BadParameterError, ImportStoppedError, NoNetworkError
 from cli.exit_codes import ExitCode
+from cli.interrupts import ignore_interrupts
 from cli.output import Context, accepted, confirm, progress
 from cli.passphrases import asker, passphrase_options, source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cli.acting import Actor
+    from cli.import_journal import ImportJournal
     from cli.import_problems import Problem
     from cli.import_session import Found, Imported
     from cli.languages import Language
+    from cli.output import Advance
 
 REPORT_SUFFIX: Final = ".errors.csv"
+REPORT_MODE: Final = 0o600
 PROBLEMS_SHOWN: Final = 5
 """So many are said at once; the report has all of them."""
 _SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -53,7 +59,7 @@ class Asked:
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where bad rows go; by default FILE.errors.csv in this folder.",
+    help="Where bad rows go; by default FILE.errors.csv in this folder, in a dry run nowhere.",
 )
 @click.option("--source", "source_name", help="Name of the old register; default: the mapping's.")
 @click.option("--resume", is_flag=True, help="Go on with an import that was interrupted.")
@@ -83,6 +89,7 @@ def run_import(context: Context, asked: Asked) -> int:
     from cli import import_session as session  # noqa: PLC0415
     from cli.acting import Actor  # noqa: PLC0415
     from cli.import_mapping import load_mapping  # noqa: PLC0415
+    from cli.sent import warn_of_unsettled  # noqa: PLC0415
 
     mapping = load_mapping(asked.mapping_name)
     if asked.source_name is not None:
@@ -94,17 +101,40 @@ def run_import(context: Context, asked: Asked) -> int:
     with Actor.open(context.home, ask=asker(context, source())) as actor:
         found = session.read_file(file, mapping, actor)
         if context.dry_run:
-            write_report(found.problems, report, context.lang)
-            return _tell(context, found, None, found.problems, report)
+            if asked.report is not None:
+                write_report(found.problems, report, context.lang)
+            return _tell(context, found, None, found.problems, asked.report)
+        warn_of_unsettled(context)
         confirm(context.say("import.confirm", count=len(found.plan.deeds), file=file), context)
         with session.open_journal(context.home, actor, mapping) as journal:
             session.check_resume(journal, found, resume=asked.resume)
             left = session.entries_left(found, journal)
             with progress(context.say("import.entries"), left, context) as advance:
-                imported = session.bring_in(actor, found, journal, advance)
+                imported = _bring_in(actor, found, journal, advance)
     problems = [*found.problems, *imported.progress.problems]
     write_report(problems, report, context.lang)
     return _tell(context, found, imported, problems, report)
+
+
+def _bring_in(
+    actor: "Actor", found: "Found", journal: "ImportJournal", advance: "Advance"
+) -> "Imported":
+    """Import what is left; say what was under way if it stops on its way.
+
+    Raises:
+        ImportStoppedError: Ctrl-C, or no node answers; the journal has what was sent.
+    """
+    from cli import import_session as session  # noqa: PLC0415
+
+    try:
+        return session.bring_in(actor, found, journal, advance)
+    except (KeyboardInterrupt, NoNetworkError) as error:
+        ignore_interrupts()
+        if not journal.is_unfinished(found.digest):
+            raise
+        count = journal.count_under_way()
+        why = "Ctrl-C" if isinstance(error, KeyboardInterrupt) else str(error)
+        raise ImportStoppedError(f"the import stopped: {why}", under_way=count) from error
 
 
 def check_source(name: str) -> str:
@@ -119,11 +149,13 @@ def check_source(name: str) -> str:
 
 
 def write_report(problems: "Sequence[Problem]", report: Path, language: "Language") -> None:
-    """Write the report, if there is anything to report."""
+    """Write the report, if there is anything to report; it quotes rows, so it is for its owner."""
     from cli.import_problems import problems_csv  # noqa: PLC0415
 
     if problems:
-        with report.open("w", encoding="utf-8", newline="") as file:
+        handle = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, REPORT_MODE)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            report.chmod(REPORT_MODE)  # One from before may be readable by others.
             csv.writer(file).writerows(problems_csv(problems, language))
 
 
@@ -132,15 +164,17 @@ def _tell(
     found: "Found",
     imported: "Imported | None",
     problems: "Sequence[Problem]",
-    report: Path,
+    report: Path | None,
 ) -> int:
     from cli.import_session import counts_of  # noqa: PLC0415
+    from cli.sent import unsettled  # noqa: PLC0415
 
     result: dict[str, object] = {
         **counts_of(found),
         "problems": len(problems),
-        "report": str(report) if problems else None,
+        "report": str(report) if problems and report is not None else None,
         "imported": imported is not None,
+        "unsettled": [str(kept) for kept in unsettled(context.home)],
     }
     lines = [context.say("import.read", **result)]
     if imported is None:
@@ -161,7 +195,9 @@ def _tell(
     lines += [problem.explain(context.lang) for problem in problems[:PROBLEMS_SHOWN]]
     if len(problems) > PROBLEMS_SHOWN:
         lines.append(context.say("import.more_problems", count=len(problems) - PROBLEMS_SHOWN))
-    if problems:
+    if problems and report is None:
+        lines.append(context.say("import.no_report"))
+    elif problems:
         lines.append(context.say("import.report", count=len(problems), report=report))
     accepted(result, context, lines=lines)
     return ExitCode.INVALID_INPUT if problems else ExitCode.OK

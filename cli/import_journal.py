@@ -173,6 +173,12 @@ class ImportJournal:
         for row, raw, attempt in self._database.execute(query, (name, UNDER_WAY)).fetchall():
             yield row, _parse(raw), attempt
 
+    def count_under_way(self) -> int:
+        """Return how many entries were signed, may have been submitted, and are not decided."""
+        query = "SELECT count(*) FROM steps WHERE status = ?"
+        (count,) = self._database.execute(query, (UNDER_WAY,)).fetchone()
+        return int(count)
+
     def settle(self, name: str, decided: Sequence[tuple[str, str | None, str | None]]) -> None:
         """Note what became of entries: row, and code and detail of the refusal or None."""
         rows = [

@@ -95,6 +95,10 @@ class LocalNodes:
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - no threads hold locks it needs
             )
 
+    def answering(self) -> list[str]:
+        """Return the agencies whose nodes answer now, whoever started them."""
+        return [name for name in self.names if self.height(name) is not None]
+
     def start_all(self) -> None:
         """Start all nodes and wait until each answers.
 
@@ -134,13 +138,15 @@ class LocalNodes:
             time.sleep(POLL_SECONDS)
 
     def height(self, agency: str) -> int | None:
-        """Return the newest height of a node, None if it does not answer."""
+        """Return the newest height of a node, None if no node of this network answers there."""
         address = self.address(agency)
         if not address:
             return None
         try:
             call = Call(address=address, path="/v1/status", tries_s=0)
-            return int(self._client.send(call).json["height"])
+            status = self._client.send(call).json
+            is_ours = status["network_id"] == self._network.network_id.hex()
+            return int(status["height"]) if is_ours else None
         except (NoNetworkError, RemoteRefusalError):
             return None
 

@@ -5,6 +5,7 @@ template, each makes and signs its part, anyone merges the parts. The result is 
 merges; its `network_id` is the name of the network for ever.
 """
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cli.ceremony import make_part, make_template, merge_parts
 from cli.client import Client
 from cli.commands import Command, Group
 from cli.development import DEFAULT_UNITS, DEMONSTRATION_UNITS, Wish, make_development
-from cli.errors import FileTakenError, NoNetworkError
+from cli.errors import FileTakenError, NodesRunningError, NoNetworkError
 from cli.homes import make_home
 from cli.local_nodes import LocalNodes
 from cli.network_file import GENESIS_FILE, NETWORK_FILE, TRUST_FILE, load_network
@@ -164,7 +165,8 @@ def show(context: Context) -> None:
 def run_all(context: Context, folder: Path | None) -> None:
     """Run all nodes of a development network, each in a process of its own, until Ctrl-C.
 
-    Their logs are node.log in the nodes' folders.
+    Their logs are node.log in the nodes' folders. If nodes of this network run already, nothing is
+    started.
 
     \b
     Example:
@@ -172,18 +174,27 @@ def run_all(context: Context, folder: Path | None) -> None:
     """
     found = load_network(folder or context.home)
     with Client(found.network_id) as client, LocalNodes(found, client) as nodes:
+        here = nodes.answering()
+        if here:
+            raise NodesRunningError("nodes of this network run already", name=", ".join(here))
         nodes.start_all()
         for name in nodes.names:
             line = context.say("network.node", agency=name, address=nodes.address(name))
             accepted({"agency": name, "address": nodes.address(name)}, context, lines=line)
         note(context.say("network.running"), context)
-        running = list(nodes.names)
-        while running:
-            time.sleep(_LOOK_SECONDS)
-            for name in [name for name in running if not nodes.is_running(name)]:
-                running.remove(name)
-                _say_ended(context, name, nodes.home(name))
-        raise NoNetworkError("all nodes ended", address=found.name)
+        with contextlib.suppress(KeyboardInterrupt):  # As was said, it stops them.
+            _watch(context, nodes)
+            raise NoNetworkError("all nodes ended", address=found.name)
+
+
+def _watch(context: Context, nodes: LocalNodes) -> None:
+    """Say which nodes end, until all have."""
+    running = list(nodes.names)
+    while running:
+        time.sleep(_LOOK_SECONDS)
+        for name in [name for name in running if not nodes.is_running(name)]:
+            running.remove(name)
+            _say_ended(context, name, nodes.home(name))
 
 
 def _say_ended(context: Context, name: str, home: Path) -> None:

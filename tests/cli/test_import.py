@@ -5,6 +5,7 @@ import json
 import random
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -177,6 +178,31 @@ def test_what_is_wrong_with_a_file_is_said_at_once_in_both_languages(town, tmp_p
         assert words[0].partition(": ")[2] in report.read_text(encoding="utf-8")
 
 
+def test_a_report_is_for_its_owner_and_a_trial_writes_none_unless_asked(
+    town, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "register.csv"
+    rows = register("quiet", 2)
+    rows[0] = {**rows[0], "price_paid": "cheap"}
+    write_register(path, rows)
+    report = tmp_path / "register.csv.errors.csv"
+    shown = town.desk.run("import", path, *LAND, "--dry-run")
+    assert shown.exit_code == 6
+    assert "--report FILE" in shown.stdout
+    assert not report.exists()
+    report.write_text("mine")
+    report.chmod(0o644)
+    shown = town.desk.run("import", path, *LAND, "--dry-run", "--json")
+    assert json.loads(shown.stdout)["report"] is None
+    assert report.read_text() == "mine"
+    for words in (("--dry-run", "--report", report), ("--source", "quiet", "--yes")):
+        report.chmod(0o644)
+        assert town.desk.run("import", path, *LAND, *words).exit_code == 6
+        assert "cheap" in report.read_text(encoding="utf-8")
+        assert stat.S_IMODE(report.stat().st_mode) == 0o600
+
+
 def test_a_killed_import_is_resumed_without_a_double_registration(town, tmp_path):
     path = tmp_path / "register.csv"
     rows = register("killed", 120)
@@ -200,6 +226,27 @@ def test_a_killed_import_is_resumed_without_a_double_registration(town, tmp_path
     assert stored["land_title/import_legacy"] == 120
     assert stored["land_title/transfer"] == 48
     assert stored["identity/create"] == len(rows)
+
+
+def test_an_import_stopped_by_ctrl_c_says_how_it_goes_on_and_nothing_else(town, tmp_path):
+    path = tmp_path / "register.csv"
+    write_register(path, register("stopped", 120))
+    words = ["import", path, *LAND, "--source", "stopped", "--yes"]
+    command = [sys.executable, "-m", "cli.main", "--home", town.network.folder, *words, "--json"]
+    process = subprocess.Popen(
+        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for_deeds(town.network.folder, "stopped", process)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (8, "")
+    (line,) = stderr.splitlines()
+    error = json.loads(line)["error"]
+    assert error["code"] == "cli.import_stopped"
+    assert error["details"]["under_way"] > 0
+    assert "--resume" in error["hint"]
+    status, said, _report = town.land(path, "stopped", "--resume")
+    assert (status, said["firsts_registered"], said["laters_registered"]) == (0, 120, 48)
 
 
 def wait_for_deeds(folder, source, process):

@@ -1,6 +1,9 @@
 """`civreg network` and `civreg node`: networks in a folder, the ceremony, the doctor."""
 
 import json
+import signal
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -80,6 +83,31 @@ def test_the_doctor_names_everything_that_is_wrong_with_its_cure(made):
     (home / "config.toml").write_text("version = 2\nnonsense = 1\n")
     shown = desk.run("node", "doctor", home, "--json")
     assert len(shown.stdout.splitlines()) == 2, "every wrong setting is named"
+
+
+@pytest.mark.slow
+def test_nodes_that_run_already_are_not_started_again_and_ctrl_c_ends_them_quietly(made):
+    desk, _result = made
+    command = [sys.executable, "-m", "cli.main", "network", "run", desk.home]
+    runs = subprocess.Popen(
+        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert runs.stdout is not None
+    assert runs.stderr is not None
+    try:
+        told = [runs.stdout.readline() for _agency in range(4)]
+        assert "All nodes run; Ctrl-C stops them." in runs.stderr.readline(), told
+        status, error = desk.refused("network", "run", desk.home)
+        assert (status, error["code"]) == (ExitCode.CONFLICT, "cli.nodes_running")
+        assert error["details"]["name"] == "justice, police, land, bank"
+        again = desk.run("network", "run", desk.home)
+        assert again.stdout == "", "nothing is started"
+        assert "run already" in again.stderr
+        assert desk.ask("status"), "the first ones run on"
+    finally:
+        runs.send_signal(signal.SIGINT)
+        _stdout, stderr = runs.communicate(timeout=60)
+    assert (runs.returncode, stderr) == (0, "")
 
 
 def test_a_node_that_does_not_run_has_no_status(made):
