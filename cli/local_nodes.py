@@ -145,10 +145,11 @@ class LocalNodes:
         try:
             call = Call(address=address, path="/v1/status", tries_s=0)
             status = self._client.send(call).json
-            is_ours = status["network_id"] == self._network.network_id.hex()
-            return int(status["height"]) if is_ours else None
         except (NoNetworkError, RemoteRefusalError):
             return None
+        ours = self._network.network_id.hex()
+        is_ours = isinstance(status, dict) and status.get("network_id") == ours
+        return int(status["height"]) if is_ours else None
 
     def is_running(self, agency: str) -> bool:
         """Tell whether the process of a node lives."""
