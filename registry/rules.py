@@ -221,7 +221,10 @@ def obligation_settled(run: Run, arguments: tuple[str, ...]) -> None:
 
 
 def term_running(run: Run, arguments: tuple[str, ...]) -> None:
-    """The term of the right is not over on the block's date."""
+    """The term of the right is not over on the block's date; it is over from its end's first hour.
+
+    Ranges are half-open: the field is the first day without the right. None: without end.
+    """
     until = run.value(arguments[0])
     if isinstance(until, str) and run.day >= until:
         raise TermOverError("the term of the right is over", field=arguments[0])

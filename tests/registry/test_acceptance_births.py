@@ -88,15 +88,16 @@ def test_case_23_an_identity_under_another_id_than_the_derived_one_is_refused(to
     assert town.refuse(registration_of(town, declared, child=of_version_one)) == "registry.wrong_id"
 
 
-def day_sixty_is_a_working_day(town):
-    while not is_working_day(add_days(town.day, 60), ()):
+def day_is_a_working_day(town, days):
+    """Wait until a period that begins today ends on a working day, as one a day shorter would."""
+    while not all(is_working_day(add_days(town.day, one), ()) for one in (days - 1, days)):
         town.wait(1)
     return town.day
 
 
 def test_case_24_from_day_61_a_declaration_is_late_and_needs_a_reason(town):
     mother = town.adult("anna")
-    born = day_sixty_is_a_working_day(town)
+    born = day_is_a_working_day(town, 60)
     town.wait(60)
     on_day_60, outcome = declare(town, mother=mother, event_date=born)
     assert outcome.flags == ()
@@ -212,6 +213,21 @@ def test_case_26_twins_in_different_order_are_both_registered(town):
     mother = town.adult("anna")
     town.accept(town.birth(mother=mother, member=twins(1)))
     outcome = town.accept(town.birth(mother=mother, member=twins(2)))
+    assert outcome.registration_number == "birth/2/2026"
+
+
+@pytest.mark.parametrize(("first", "too_far", "near"), [(0, 6, 5), (6, 0, 1)])
+def test_case_26_twins_are_born_at_most_five_days_apart(town, first, too_far, near):
+    mother, begin = town.adult("anna"), town.day
+    town.wait(6)
+
+    def twin(order, day):
+        born = add_days(begin, day)
+        return town.birth(mother=mother, event_date=born, member=twins(order))
+
+    town.accept(twin(1, first))
+    assert town.refuse(twin(2, too_far)) == "registry.potential_duplicate"
+    outcome = town.accept(twin(2, near))
     assert outcome.registration_number == "birth/2/2026"
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from registry.apply import apply, execute
+from registry.civil_calendar import add_days
 from registry.errors import BlockRefusedError
+from tests.registry.test_acceptance_births import day_is_a_working_day
 from tests.registry.town import Town, by, form, shares, two_officers
 
 
@@ -63,6 +65,36 @@ def test_case_57_a_party_cannot_hold_two_shares(town):
     halves = shares([owner, owner], [(1, 2), (1, 2)])
     entry = town.title_entry({owner: "one"}, holders=halves)
     assert town.refuse(entry) == "registry.holder_wrong"
+
+
+def test_from_day_31_after_the_deal_a_transfer_is_late_and_needs_a_reason(town):
+    seller, buyer = town.adult("seller"), town.adult("buyer")
+    titles = [town.title({seller: "seller"}, parcel=parcel) for parcel in ("1", "2")]
+    deal = day_is_a_working_day(town, 30)
+    town.wait(30)
+    in_time = town.accept(town.sale(titles[0], ["seller"], {buyer: "buyer"}, event_date=deal))
+    assert in_time.flags == town.row(titles[0]).flags == ()
+    town.wait(1)
+    without = town.sale(titles[1], ["seller"], {buyer: "buyer"}, event_date=deal)
+    assert town.refuse(without) == "registry.late_without_reason"
+    late = town.sale(
+        titles[1], ["seller"], {buyer: "buyer"}, event_date=deal, member={"late_code": "illness"}
+    )
+    assert town.accept(late).flags == town.row(titles[1]).flags == ("late",)
+
+
+def test_a_right_is_sold_and_mortgaged_until_the_day_before_its_term_ends_and_not_on_that_day(town):
+    """A term is half-open like all ranges: `term_until` is the first day without the right."""
+    seller, buyer, bank = town.adult("seller"), town.adult("buyer"), town.adult("bank")
+    ends = {"term_until": add_days(town.day, 10)}
+    sold, kept = (town.title({seller: "seller"}, parcel=one, member=ends) for one in ("1", "2"))
+    town.wait(9)
+    town.accept(town.sale(sold, ["seller"], {buyer: "buyer"}))
+    town.accept(town.mortgage(sold, ["buyer"], bank, "bank"))
+    town.wait(1)
+    assert town.day == ends["term_until"]
+    assert town.refuse(town.sale(kept, ["seller"], {buyer: "buyer"})) == "registry.term_over"
+    assert town.refuse(town.mortgage(kept, ["seller"], bank, "bank")) == "registry.term_over"
 
 
 def test_case_59_a_transfer_with_a_live_mortgage_needs_its_lender(town):
