@@ -1,4 +1,6 @@
-"""Every maximum in one table. Each has a test on both of its sides; refusing names limit and value.
+"""The design's limits in one table. Each has a test on both sides; refusing names limit and value.
+
+Bounds of one format or one part of the program stand beside their use.
 
 Source: the design's architecture, section 6.
 """

@@ -29,7 +29,6 @@ from registry.errors import (
     FieldValueError,
     ObjectUnknownError,
     RecordUnknownError,
-    TooMuchWorkError,
     WrongIdError,
 )
 from registry.import_windows import legacy_source, open_window
@@ -54,6 +53,7 @@ from registry.state_key_names import (
     officer_key,
     record_key,
 )
+from registry.work_limits import check_work
 
 LIVE: Final = "live"
 CUSTODY_OFFICE: Final = "office"
@@ -209,13 +209,9 @@ def add_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:
     for item in run.objects("encumbrance"):
         holder = RecordId(cast("bytes", item.fields["holder"]))
         living(run.state, holder)
-        if len(subject.encumbrances) >= ENCUMBRANCES_MAX:
-            raise TooMuchWorkError(
-                f"a record has at most {ENCUMBRANCES_MAX} encumbrances",
-                limit="encumbrances",
-                maximum=ENCUMBRANCES_MAX,
-            )
-        added = Encumbrance(len(subject.encumbrances) + 1, arguments[0], holder, run.place, LIVE)
+        number = len(subject.encumbrances) + 1
+        check_work("encumbrances", number, ENCUMBRANCES_MAX)
+        added = Encumbrance(number, arguments[0], holder, run.place, LIVE)
         subject.encumbrances = (*subject.encumbrances, added)
 
 

@@ -9,11 +9,11 @@ from ledger.ids import RecordId
 from ledger.state_keys import StateKey
 from registry.claims import check_proof
 from registry.content_errors import ClaimWrongError
-from registry.errors import TooMuchWorkError
 from registry.possible_duplicates import counts
 from registry.rows import IndexRow
 from registry.running import NewRecord, Run
 from registry.state_key_names import match_key
+from registry.work_limits import check_work
 
 INDEXED_MAX: Final = 256
 """Records under one key. Proposals that lapsed and records that ended are forgotten before that; so
@@ -32,12 +32,7 @@ def add_to_index(run: Run, key: StateKey, record_id: RecordId) -> None:
     others = row.record_ids
     if len(others) >= INDEXED_MAX:
         others = tuple([one for one in others if counts(run, one)])
-    if len(others) >= INDEXED_MAX:
-        raise TooMuchWorkError(
-            f"an index has at most {INDEXED_MAX} records that count",
-            limit="indexed records",
-            maximum=INDEXED_MAX,
-        )
+    check_work("indexed records", len(others) + 1, INDEXED_MAX)
     run.state.write(key, IndexRow(tuple(sorted((*others, record_id)))))
 
 

@@ -10,36 +10,31 @@ from typing import Final
 
 from ledger.ids import RecordId
 from ledger.limits import ENTRY_STEPS_MAX
-from registry.errors import TooMuchWorkError
 from registry.rows import FamilyRow
 from registry.state import State
 from registry.state_key_names import family_key
+from registry.work_limits import check_work
 
 KIN_STEPS_MAX: Final = 2
 """Steps up to a common ancestor, the first generation, within three generations."""
 
 
 class Steps:
-    """How many family links an entry may still follow."""
+    """How many family links an entry has followed."""
 
-    __slots__ = ("_left",)
+    __slots__ = ("_taken",)
 
     def __init__(self) -> None:
-        self._left = ENTRY_STEPS_MAX
+        self._taken = 0
 
     def take(self, count: int) -> None:
         """Take some steps.
 
         Raises:
-            TooMuchWorkError: None are left.
+            TooMuchWorkError: So many are not left.
         """
-        self._left -= count
-        if self._left < 0:
-            raise TooMuchWorkError(
-                f"an entry follows at most {ENTRY_STEPS_MAX} family links",
-                limit="family steps",
-                maximum=ENTRY_STEPS_MAX,
-            )
+        self._taken += count
+        check_work("family steps", self._taken, ENTRY_STEPS_MAX)
 
 
 def are_relatives(state: State, first: RecordId, second: RecordId, day: str, steps: Steps) -> bool:

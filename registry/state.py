@@ -29,7 +29,8 @@ from ledger.state_keys import (
     stored_value,
     stored_value_hash,
 )
-from registry.errors import CorruptStateError, TooMuchWorkError
+from registry.errors import CorruptStateError
+from registry.work_limits import check_work
 
 CACHED_ROWS_MAX: Final = 200_000
 """Rows that the lowest state keeps decoded; when there are more, it begins anew."""
@@ -246,12 +247,8 @@ class State:
     def _put(self, key: StateKey, row: Row | None) -> None:
         self._rows[key] = row
         self._writes[key] = row
-        if len(self._writes) > ENTRY_TOUCHES_MAX and len(self._layers) > 1:
-            raise TooMuchWorkError(
-                f"an entry writes at most {ENTRY_TOUCHES_MAX} state keys",
-                limit="state touches",
-                maximum=ENTRY_TOUCHES_MAX,
-            )
+        if len(self._layers) > 1:
+            check_work("state touches", len(self._writes), ENTRY_TOUCHES_MAX)
 
 
 def _check_length(limit: str, value: int, maximum: int) -> None:

@@ -14,6 +14,7 @@ from ledger.canonical import decode, encode
 from ledger.errors import InvalidBlockError, InvalidDataError, LimitExceededError
 from ledger.limits import BLOCK_ENTRIES_MAX, BLOCK_EVIDENCE_MAX, MESSAGE_BYTES_MAX
 from ledger.outcomes import Outcome, outcomes_root, parse_outcome
+from tests.ledger.full_blocks import block_of
 from tests.ledger.values import table_texts
 from tests.networks import ChainBuilder, seed, small_entry, small_network
 
@@ -133,13 +134,18 @@ def test_a_block_has_at_most_1024_entries_and_16_pieces_of_evidence():
 
 
 def test_a_block_has_at_most_5_mebibytes():
-    large = [bytes(MESSAGE_BYTES_MAX)] * BLOCK_EVIDENCE_MAX
-    network_id = NETWORK.genesis.network_id
-    fat = small_entry(network_id, "fat", records=60)
-    fits = (5 * 1024 * 1024 - 2_000_000) // len(fat.raw)
-    assert build_block(HEADER, [fat] * fits, large).raw
-    with pytest.raises(LimitExceededError):
-        build_block(HEADER, [fat] * (2 * fits), large)
+    most = 5 * 1024 * 1024
+    full = parse_block(block_of(most))
+    assert build_block(full.header, full.entries, full.evidence) == full
+    one_more = (*full.evidence[:-1], full.evidence[-1] + b"\x00")
+    told = {"limit": "block bytes", "value": most + 1, "maximum": most}
+    for refused in (
+        lambda: parse_block(block_of(most + 1)),
+        lambda: build_block(full.header, full.entries, one_more),
+    ):
+        with pytest.raises(LimitExceededError) as caught:
+            refused()
+        assert caught.value.details == told
 
 
 @given(outcomes)

@@ -147,14 +147,22 @@ def record_with(**changes):
     return {"records": [replace(ENTRY.records[0], **changes)]}
 
 
+def owners(count):
+    return sort_signers(KeySigner("owner", None, KeyId(seed(at)[:16])) for at in range(count))
+
+
+def form_of(count):
+    officers = tuple(sorted(KeyId(seed("officer", at)[:16]) for at in range(count)))
+    return CustodySigner("informant", None, officers, Digest(seed("form")))
+
+
 SIGNERS = ENTRY.head.signers
 REFUSED = {
     "custodian first": head_with(signers=tuple(reversed(SIGNERS))),
     "a signer twice": head_with(signers=(SIGNERS[0], SIGNERS[0])),
     "no signer": head_with(signers=()),
-    "65 signers": head_with(
-        signers=sort_signers(KeySigner("owner", None, KeyId(seed(at)[:16])) for at in range(65))
-    ),
+    "65 signers": head_with(signers=owners(65)),
+    "65 officers of a custody form": head_with(signers=(form_of(65),)),
     "a kind without slash": head_with(kind="birth"),
     "a kind with two": head_with(kind="birth/register/now"),
     "a kind in capitals": head_with(kind="Birth/register"),
@@ -185,6 +193,23 @@ def test_an_entry_is_refused_with(changes):
     assert recomposed().entry_digest
     with pytest.raises(InvalidDataError):
         recomposed(**changes)
+
+
+@pytest.mark.parametrize(
+    ("signers", "slot"), [(owners(64), b"a" * 64), ((form_of(64),), (b"a" * 64,) * 64)]
+)
+def test_an_entry_has_64_signers_and_a_custody_form_64_officers(signers, slot):
+    unsigned = recomposed(**head_with(signers=signers))
+    entry = unsigned.signed([slot] * len(signers))
+    assert parse_entry(entry.raw) == entry
+    assert len(signature_slots(entry)) == 64
+
+
+def test_a_refusal_of_a_signer_too_many_says_how_many_there_are_and_may_be():
+    with pytest.raises(
+        InvalidDataError, match=r"head\.signers has 65 elements instead of 1 \.\.\. 64"
+    ):
+        recomposed(**head_with(signers=owners(65)))
 
 
 def shuffled(order, parts=ENTRY.parts):

@@ -11,7 +11,8 @@ from consensus.evidence import evidence_of
 from consensus.messages import SignedVote, VoteType, vote_message
 from consensus.wire import print_message
 from keys.hashing import Digest
-from ledger.blocks import Block, build_block, parse_block
+from ledger.blocks import HEADER_BYTES_MAX, Block, build_block, parse_block
+from ledger.canonical import encode
 from ledger.store import ChainStore
 from node.application import Turn
 from node.errors import InconsistentError, InvalidProposalError
@@ -288,6 +289,27 @@ def test_a_proposal_leaves_out_what_does_not_apply_and_reports_it(town, proposer
     proposed = build_proposal(proposer, take, turn_of(proposer), lambda: 0)
     assert len(proposed.block.entries) == 3
     assert proposed.failed == (entries[0].entry_digest,)
+
+
+def test_all_that_the_pool_is_asked_for_fits_into_5_mebibytes_beside_all_evidence(proposer):
+    asked = []
+
+    def take(*most):
+        asked.append(most)
+        return ()
+
+    build_proposal(proposer, take, turn_of(proposer), lambda: 0)
+    ((entries, entries_bytes),) = asked
+    assert entries == 1_024
+    fullest = encode(
+        (
+            bytes(HEADER_BYTES_MAX),
+            [bytes(entries_bytes // entries)] * entries,
+            [bytes(64 * 1024)] * 16,
+        )
+    )
+    most = 5 * 1024 * 1024
+    assert most - 16 * 1024 < len(fullest) <= most, "and little more would"
 
 
 def test_filling_a_block_stops_in_time(town, proposer):

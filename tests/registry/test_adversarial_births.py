@@ -183,7 +183,11 @@ def test_an_index_is_bounded_and_forgets_what_has_ended_or_lapsed(town, monkeypa
     for _ in range(3):
         declare(town, mother=mother)
     spam = town.birth("birth/declare", mother=mother)
-    assert town.refuse(spam) == "registry.too_much_work"
+    refusal = town.refusal(spam)
+    assert (refusal.code, refusal.details) == (
+        "registry.too_much_work",
+        {"limit": "indexed records", "value": 4, "maximum": 3},
+    )
     first = town.blocks[-1][2][0].records[0].record_id
     rejected = town.entry(
         "birth/reject", [officer("register")], [town.part("birth", first)], reason="spam"
