@@ -24,6 +24,8 @@ from registry.state_key_names import record_key
 from registry.vocabulary import PARTIES, SELF
 
 NO_STATUS: Final = NOTHING
+RECEIVED_ON: Final = "received_on"
+"""Engine field: the day on which the record was received, where that was before its first block."""
 LIVE: Final = "live"
 """The status of an encumbrance that stands."""
 HeaderDigests: TypeAlias = Callable[[int], Digest | None]
@@ -225,9 +227,29 @@ class Run:
         if self.head.received_on is not None:
             return self.head.received_on
         before = self.records[0].before if self.records else None
-        if before is None or self.record_type.statuses.get(before.status) != "proposed":
+        if before is None or not self._is_proposed(before):
             return self.day
         return before.created[2]
+
+    @property
+    def recorded_on(self) -> str:
+        """The day on which the subject was first received: it tells of nothing that came later.
+
+        The record's first entry says it, or the block of that; while the record is proposed, an
+        entry that brings an intake of an earlier day does too.
+
+        Source: records.md, sections 5 and 6.1.
+        """
+        before, received = self.subject.before, self.head.received_on
+        if before is None:
+            return received or self.day
+        known = str(before.engine.get(RECEIVED_ON, before.created[2]))
+        if received is None or not self._is_proposed(before):
+            return known
+        return min(known, received)
+
+    def _is_proposed(self, row: RecordRow) -> bool:
+        return self.record_type.statuses.get(row.status) == "proposed"
 
     def objects(self, kind: str) -> list[ObjectPart]:
         """Return the entry's objects of a kind, in its order."""
@@ -246,6 +268,8 @@ class Run:
             return self.day
         if name == "received_on":
             return self.head.received_on or self.counted_day
+        if name == "recorded_on":
+            return self.recorded_on
         if name == "head_event_date":
             return self.head.event_date
         top, _, part = name.partition(".")

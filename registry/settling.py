@@ -8,17 +8,20 @@ from typing import Final
 from registry import parameters
 from registry.civil_calendar import working_deadline
 from registry.rows import RecordRow
-from registry.running import NewRecord, Run
+from registry.running import RECEIVED_ON, NewRecord, Run
 
 OVERDUE: Final = "overdue"
 
 
 def set_subject(run: Run) -> None:
-    """Give the subject its status and flags."""
+    """Give the subject its status, its flags, and the day of receipt if its row does not say it."""
     operation, subject = run.operation, run.subject
     if operation.writes[0].kind == "companion":
         subject.status = next(iter(subject.record_type.statuses))
         return
+    first_day = run.day if subject.before is None else subject.before.created[2]
+    if run.recorded_on != first_day:
+        subject.set_engine(RECEIVED_ON, run.recorded_on)
     if operation.to_status is not None:
         subject.status = operation.to_status
     for flag in operation.sets:

@@ -37,8 +37,8 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "unit_valid_on": "cd",
     }
 )
-"""Name -> arguments: `f` a field that is not sealed, `d` a date (or block_date, received_on,
-head_event_date), `c` a code, `l` a link (or self, parties), `n` a number, `w` a word, `*` repeats
+"""Name -> arguments: `f` a field that is not sealed, `d` a date (or one of
+`DATES`), `c` a code, `l` a link (or self, parties), `n` a number, `w` a word, `*` repeats
 the one before."""
 
 EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
@@ -155,8 +155,8 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
 )
 """What effects read; the loader checks that the operation has it."""
 
-DATES: Final = frozenset({"block_date", "received_on", "head_event_date"})
-"""Dates of the entry that a rule may name like a field."""
+DATES: Final = frozenset({"block_date", "received_on", "recorded_on", "head_event_date"})
+"""Dates of the entry, or of its subject's first one, that a rule may name like a field."""
 SELF: Final = "self"
 """Stands for the record itself where a rule takes links."""
 PARTIES: Final = "parties"
