@@ -92,7 +92,7 @@ def test_an_intake_before_the_declaration_counts_if_the_registration_shows_it(to
 
 @pytest.mark.parametrize("intake_comes", ["before the birth", "after the birth"])
 def test_an_intake_of_the_correction_says_nothing_of_the_birth(town, intake_comes):
-    def intake_below() -> str:
+    def intake_below():
         notice = ObjectPart("notice", {"purpose": "intake", "digest": seed("scan")})
         here = [by("officer(register)", "lower", "register")]
         town.accept(town.entry("birth/notice", here, objects=[notice], office=town.lower))
