@@ -71,4 +71,5 @@ def _opened_act(
         types=tuple(part.type_name for part in entry.records),
         record_id=entry.records[0].record_id if entry.records else RecordId(bytes(16)),
         edit=edit,
+        birth={},  # Nobody opens it here; whether there is one to compare, the custodian knows.
     )

@@ -42,6 +42,7 @@ from node.tag_service import TagMaker
 from registry.acts import RecordContent
 from registry.apply import resolve_signatures, verify_entry
 from registry.authority_errors import SignerMissingError
+from registry.birth_details import SAME_AS_BIRTH, birth_of, unopened_birth
 from registry.code_tables import record_type
 from registry.custodian import Knowledge, check_draft
 from registry.custodian_answers import HeldBody, answer_request, open_request, tag_tasks
@@ -255,6 +256,7 @@ class Custodian:
             births=births,
             different=different,
             previous=self._previous(entry),
+            birth=self._birth_before(entry),
         )
 
     def _birth_in(self, entry: EntryContent, held: list[HeldBody | None]) -> BirthSketch | None:
@@ -269,6 +271,20 @@ class Custodian:
         values = open_body(place, paths, body.body, part.seal, body.data_key).values
         content = RecordContent(member=part.member, sealed=values, links=part.links)
         return sketch_birth(part.record_id, content)
+
+    def _birth_before(self, entry: EntryContent) -> Mapping[str, Value] | None:
+        """Return the sealed values of the birth that the subject came of, if it came of one.
+
+        None where another agency's custodian keeps them, and where no rule compares them.
+        """
+        if not any(rule.rule == SAME_AS_BIRTH for rule in entry.context.rules):
+            return None
+        row = self._access.record(entry.records[0].record_id) if entry.records else None
+        birth_id = birth_of(row)
+        birth = None if birth_id is None else self._access.record(birth_id)
+        if birth_id is None or birth is None:
+            return unopened_birth(row)
+        return self._open_current(birth_id, birth)
 
     def _previous(self, entry: EntryContent) -> Mapping[RecordId, Mapping[str, Value]]:
         """Return the sealed values of the versions before, as far as this agency can open them."""

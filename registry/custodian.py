@@ -55,12 +55,15 @@ class Knowledge:
         different: Births that officers have found to be others.
         previous: Record id -> sealed values of the version before, as far as the vault has them
             and the agency can open them.
+        birth: Sealed values of the birth record that an identity came of, its present version;
+            empty if there is none, None if this agency cannot open it.
     """
 
     custodian_key: KeyId
     births: tuple[BirthSketch, ...] | None = None
     different: tuple[RecordId, ...] = ()
     previous: Mapping[RecordId, Mapping[str, Value]] = field(default_factory=dict)
+    birth: Mapping[str, Value] | None = None
 
 
 def check_draft(
@@ -264,6 +267,7 @@ def _check_attested(
             edit=operation.edit,
             births=knowledge.births,
             different=knowledge.different,
+            birth=knowledge.birth,
         ),
     )
     for ruling in rulings:

@@ -58,6 +58,7 @@ _RULES: Final[Mapping[str, Text]] = {
         "số định danh khớp với người",
         "the personal number fits the person",
     ),
+    "same_as_birth": ("giống hồ sơ khai sinh", "same as the birth record"),
 }
 _OBJECTS: Final[Mapping[str, Text]] = {
     "ballot": ("cuộc biểu quyết", "ballot"),

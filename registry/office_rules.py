@@ -19,6 +19,7 @@ from ledger.canonical import Value
 from ledger.ids import RecordId
 from ledger.parts import AttestedRule, sort_rules
 from registry.acts import Act, RecordContent
+from registry.birth_details import SAME_AS_BIRTH, differing_paths
 from registry.civil_calendar import age, is_date
 from registry.duplicates import BirthSketch, similar_births
 from registry.errors import AttestationIncompleteError
@@ -53,6 +54,8 @@ class OpenedAct:
         edit: Which of the four edits it is; at `none` the record is registered for the first time.
         births: Births to compare with, from the index; None where there is no index.
         different: Records that an officer has found to be other births.
+        birth: Sealed values of the present version of the birth that the subject, an identity, came
+            of; empty if it came of none, None where nobody has opened it here.
     """
 
     act: Act
@@ -61,6 +64,7 @@ class OpenedAct:
     edit: EditKind
     births: tuple[BirthSketch, ...] | None = None
     different: tuple[RecordId, ...] = field(default=())
+    birth: Mapping[str, Value] | None = None
 
     @property
     def subject(self) -> RecordContent:
@@ -270,6 +274,24 @@ def _geometry_valid(opened: OpenedAct) -> Iterable[Finding]:
     return geometry_findings(opened.subject)
 
 
+def _same_as_birth(opened: OpenedAct) -> Iterable[Finding]:
+    if opened.birth is None:
+        sentence = (
+            "chưa mở được hồ sơ khai sinh để so sánh",
+            "the birth record was not opened to compare",
+        )
+        return [warn(SAME_AS_BIRTH, sentence)]
+    sentence = (
+        "khác với hồ sơ khai sinh hiện hành; phải cải chính hoặc thay đổi ở đó trước",
+        "differs from the birth record as it is now: correct or change it there first",
+    )
+    sealed = opened.subject.sealed
+    return [
+        refuse(SAME_AS_BIRTH, path, sealed.get(path), sentence, "")
+        for path in differing_paths(sealed, opened.birth)
+    ]
+
+
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
         "appeared_in_person": _appeared_in_person,
@@ -279,6 +301,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "mother_age": _mother_age,
         "name_letters": _name_letters,
         "number_matches_person": _number_matches_person,
+        SAME_AS_BIRTH: _same_as_birth,
     }
 )
 """Name -> rule, for schemas to list as `attested`."""

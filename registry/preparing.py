@@ -23,6 +23,7 @@ from ledger.parts import (
     sort_claims,
 )
 from registry.acts import Act, RecordContent
+from registry.birth_details import unopened_birth
 from registry.claims import claim_value
 from registry.custodian_messages import TagWish
 from registry.duplicates import BirthSketch
@@ -142,6 +143,7 @@ def prepare_act(
         record_id=records[0].part.record_id if records else RecordId(bytes(16)),
         edit=form_kind.operation.edit,
         births=births,
+        birth=unopened_birth(None if target is None else target.row),
     )
     attested = attest(form_kind.operation.attested, opened)
     context = Context(attested, act.evidence, act.court_order, act.reason)

@@ -59,6 +59,12 @@ outcome = "refuse"
 checks = "the personal number has 12 digits and says the person's sex and year of birth"
 basis = "59/2021/TT-BCA; 137/2015/ND-CP art. 13"
 outcome = "refuse at first registration, warn on corrected records"
+
+[rules.same_as_birth]
+checks = "an identity that came of a birth record has the name, sex and nationality of its present \
+version, as far as that knows them"
+basis = "123/2015/ND-CP art. 6.2"
+outcome = "refuse; warn where the birth record is not opened"
 """
 
 PACK_DIGEST: Final[Digest] = attachment_digest(PACK_TEXT)

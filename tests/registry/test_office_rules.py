@@ -121,6 +121,47 @@ def test_two_records_of_one_act_have_one_number():
     assert refused("number_matches_person", both) == ["personal_number"]
 
 
+SAME = {"name.family": "Nguyễn", "name.middle": "Thị", "name.given": "Hương", "sex": "female"}
+
+
+def compared(birth, **sealed):
+    return replace(opened(**sealed), birth=birth)
+
+
+def test_an_identity_that_says_what_the_birth_says_passes_and_so_does_one_without_a_birth():
+    assert not ruled("same_as_birth", compared(SAME | {"nationality": "VN"}, nationality="VN"))
+    assert not ruled("same_as_birth", compared({}))
+
+
+def test_a_birth_that_nobody_opened_is_unverified():
+    assert ruled("same_as_birth", compared(None))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("name.family", "Lê"),
+        ("name.middle", None),
+        ("name.given", "Hường"),
+        ("sex", "male"),
+        ("nationality", "LA"),
+    ],
+)
+def test_another_name_sex_or_nationality_than_the_births_is_refused(path, value):
+    birth = SAME | {"nationality": "VN"}
+    act = compared(birth, nationality="VN")
+    assert not ruled("same_as_birth", act)
+    other = compared(birth, **({"nationality": "VN"} | {path.replace(".", "__"): value}))
+    assert refused("same_as_birth", other) == [path]
+
+
+def test_a_middle_name_that_the_birth_lacks_is_refused_and_what_it_does_not_know_is_not_compared():
+    birth = {path: value for path, value in SAME.items() if path not in {"name.middle", "sex"}}
+    assert refused("same_as_birth", compared(birth)) == ["name.middle"]
+    assert not ruled("same_as_birth", compared(birth, name__middle=None, sex="male"))
+    assert not ruled("same_as_birth", compared({"name.given": None, "sex": "female"}))
+
+
 def test_official_evidence_is_an_official_report_and_nothing_else():
     assert not ruled("evidence_kind", opened())
     assert not ruled("evidence_kind", opened(evidence_kind="official_report", official=True))
