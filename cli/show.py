@@ -91,7 +91,7 @@ def show_record(context: Context, identifier: str, asker: str) -> None:
 @passphrase_options
 @click.pass_obj
 def open_(context: Context, /, identifier: str, asker: str, **given: Any) -> None:  # noqa: ANN401
-    """Show a record with its sealed fields, opened here with your seal key.
+    """Show a record as it is now, its sealed fields opened here with your seal key.
 
     An officer's program files an access first, which the owner sees; it counts for 24 hours.
 

@@ -172,7 +172,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _read(
         "/v1/records/{id}/keys",
         "record_keys",
-        "The data key wrapped to the asker, where this agency keeps the wraps.",
+        "The current version's data key wrapped to the asker, where this agency has the wraps.",
         rights=Rights.SIGNED,
         gives=MSGPACK,
     ),
