@@ -205,6 +205,7 @@ class TooMuchWorkError(EntryRefusedError):
 
     Details: limit.
     """
+
     """The entry writes, walks or adds more than one may; details: limit, value, maximum."""
 
     code = "registry.too_much_work"

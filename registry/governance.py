@@ -35,7 +35,7 @@ from registry.civil_calendar import add_days, in_range
 from registry.code_tables import check_code
 from registry.content_errors import ImportNotOpenError
 from registry.effects import Effect, fits_purpose
-from registry.errors import FieldValueError, TooMuchWorkError
+from registry.errors import FieldValueError
 from registry.object_rows import ImportRow
 from registry.ownership import living
 from registry.running import Run
@@ -47,6 +47,7 @@ from registry.state_key_names import (
     office_key,
     officer_key,
 )
+from registry.work_limits import check_work
 
 
 def _fields(run: Run, kind: str) -> list[Mapping[str, Value]]:
@@ -138,7 +139,7 @@ def give_competence(run: Run, _arguments: tuple[str, ...]) -> None:
     for given in _fields(run, "competence"):
         office_id = _office_id(given["office"])
         office = _own_office(run, office_id)
-        _check_room("competences of an office", office.competences + 1, COMPETENCES_MAX)
+        check_work("competences of an office", office.competences + 1, COMPETENCES_MAX)
         row = CompetenceRow(
             type_name=_text(given["type"]),
             operations=_texts(given["operations"]),
@@ -212,15 +213,8 @@ def _check_own_roles(run: Run, roles: Sequence[OfficerRole]) -> None:
         office = run.state.read(office_key(role.office), OfficeRow)
         if office is not None and office.agency == agency:
             own.append(role.to_value())
-    _check_room("roles of a person at an agency", len(own), OFFICER_ROLES_MAX)
-    _check_room("bytes of a person's roles", len(encode(tuple(own))), OFFICER_ROLES_BYTES_MAX)
-
-
-def _check_room(limit: str, value: int, maximum: int) -> None:
-    if value > maximum:
-        raise TooMuchWorkError(
-            f"{limit}: {value}, at most {maximum}", limit=limit, value=value, maximum=maximum
-        )
+    check_work("roles of a person at an agency", len(own), OFFICER_ROLES_MAX)
+    check_work("bytes of a person's roles", len(encode(tuple(own))), OFFICER_ROLES_BYTES_MAX)
 
 
 def _officer_key(run: Run, given: Mapping[str, Value]) -> PublicKey:

@@ -183,13 +183,14 @@ class State:
         touched = []
         for key, row in self._writes.items():
             encoded, position = self._source.position(key)
-            _check_length("bytes of a state key", len(encoded), STATE_KEY_BYTES_MAX)
+            # What could be written and never read again would part old nodes from restarted ones.
+            check_work("bytes of a state key", len(encoded), STATE_KEY_BYTES_MAX)
             if row is None:
                 cell = Cell(encoded, position, None, None)
             else:
                 stored = stored_value(blind_for(seed, position), row.to_value())
                 length = len(stored) - STORED_BEFORE_BYTES
-                _check_length("bytes of a state row", length, STATE_VALUE_BYTES_MAX)
+                check_work("bytes of a state row", length, STATE_VALUE_BYTES_MAX)
                 cell = Cell(encoded, position, stored, stored_value_hash(stored))
             self._cells[key] = cell
             touched.append((position, cell.value_hash))
@@ -249,14 +250,6 @@ class State:
         self._writes[key] = row
         if len(self._layers) > 1:
             check_work("state touches", len(self._writes), ENTRY_TOUCHES_MAX)
-
-
-def _check_length(limit: str, value: int, maximum: int) -> None:
-    """Refuse what could be written and never read again: then a restarted node knew less."""
-    if value > maximum:
-        raise TooMuchWorkError(
-            f"{limit}: {value}, at most {maximum}", limit=limit, value=value, maximum=maximum
-        )
 
 
 def _first(touched: tuple[Digest, Digest | None]) -> Digest:

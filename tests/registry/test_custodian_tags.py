@@ -141,7 +141,9 @@ def test_a_number_cannot_be_corrected_without_being_claimed(state):
         small.ask_custodian(state, asked(sealed, without(NUMBER)))
     reply, held = small.ask_custodian(state, asked(sealed))
     knowledge = replace(
-        small.KNOWLEDGE, previous={record_id: BODIES[target.row.seal.commitment].values}
+        small.KNOWLEDGE,
+        previous={record_id: BODIES[target.row.seal.commitment].values},
+        birth={},
     )
     check_draft(composed(sealed, reply, reply.records), held, find_type, knowledge)
     bare = composed(sealed, reply, [replace(reply.records[0], claims=())])
