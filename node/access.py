@@ -1,9 +1,10 @@
 """Who may read what of records: member agencies all but sealed content, owners their own.
 
 A member is whoever signs a request with an agency's peer key, or with the auth key of an officer
-whose office is in force. An owner is a person whose record it is: its holder, its subject, or
-whoever represents one of them today. Anyone else is a stranger, and to a stranger a record that is
-not public by law looks like one that does not exist.
+with a role in force; `registry.asking` says so, at the door and for each request. An owner is a
+person whose record it is: its holder, its subject, or whoever represents one of them today, as
+`registry.ownership` has it. No rule of the ledger is repeated here. Anyone else is a stranger, and
+to a stranger a record that is not public by law looks like one that does not exist.
 
 Source: the design's users.md, section 3.
 """
@@ -12,20 +13,22 @@ from collections.abc import Iterable
 
 from keys.signing import KeyId, Purpose
 from ledger.entries import EntryContent
-from ledger.ids import AgencyId, OfficeId, RecordId
+from ledger.ids import RecordId
 from node.application import Application
 from node.clock import Clock
 from node.public_errors import ForbiddenError, UnauthenticatedError
 from node.request_auth import Asker, KnownKey
-from registry.authority_rows import AgencyRow, KeyRow, OfficeRow
-from registry.civil_calendar import civil_date, in_range
+from registry.asking import agency_that_asks
+from registry.authority import key_in_force
+from registry.authority_rows import AgencyRow
+from registry.civil_calendar import civil_date
 from registry.code_tables import record_type
-from registry.errors import UnknownKindError
-from registry.ownership import keys_of, representatives_of
+from registry.errors import RuleError, UnknownKindError
+from registry.ownership import keys_of, may_represent, representatives_in_force
 from registry.rows import RecordRow
 from registry.schema import RecordType
 from registry.state import State
-from registry.state_key_names import agency_key, key_key, office_key, record_key
+from registry.state_key_names import agency_key, record_key
 
 
 class Access:
@@ -51,28 +54,18 @@ class Access:
         return civil_date(max(self._clock.now_ms(), self._application.tip_time_ms))
 
     def key_in_force(self, key_id: KeyId) -> KnownKey | None:
-        """Return a key that is in force today, or None; a `request_auth.KeyBook`."""
-        row = self.state.read(key_key(key_id), KeyRow)
-        if row is None or not in_range(self.today, row.from_date, row.to_date):
+        """Return a key whose holder may ask with it today, or None; a `request_auth.KeyBook`."""
+        state, today = self.state, self.today
+        try:
+            agency = agency_that_asks(state, key_id, today)
+            row = key_in_force(state, key_id, today)
+        except RuleError:
             return None
-        if row.compromised_since_ms is not None:
-            return None
-        return KnownKey(row.public_key, row.purpose, row.holder_kind, row.holder, row.office)
-
-    def agency_of(self, asker: Asker) -> AgencyId | None:
-        """Return the agency for which somebody asks, or None for a person."""
-        if asker.key.holder_kind == "agency":
-            return AgencyId(asker.key.holder)
-        if asker.key.holder_kind != "officer" or asker.key.office is None:
-            return None
-        office = self.state.read(office_key(OfficeId(asker.key.office)), OfficeRow)
-        if office is None or not in_range(self.today, office.from_date, office.to_date):
-            return None
-        return office.agency
+        return KnownKey(row.public_key, row.purpose, row.holder_kind, row.holder, agency)
 
     def is_member(self, asker: Asker | None) -> bool:
         """Tell whether an agency or one of its officers asks."""
-        return asker is not None and self.agency_of(asker) is not None
+        return asker is not None and asker.agency is not None
 
     def require_member(self, asker: Asker | None) -> None:
         """Refuse everybody but agencies and their officers.
@@ -89,7 +82,7 @@ class Access:
 
         An officer reads with the agency's key, which only the custodian holds.
         """
-        agency_id = self.agency_of(asker)
+        agency_id = asker.agency
         if agency_id is not None:
             agency = self.state.read(agency_key(agency_id), AgencyRow)
             seal = None if agency is None else agency.keys.get(Purpose.SEAL)
@@ -160,12 +153,13 @@ class Access:
     def represents(self, person: RecordId, ward: RecordId) -> bool:
         """Tell whether a person is a representative of another today."""
         row = self.record(ward)
-        if row is None:
+        if row is None or person not in representatives_in_force(row, self.today):
             return False
-        return any(
-            who == person and in_range(self.today, first, end)
-            for who, _role, first, end in representatives_of(row)
-        )
+        try:
+            may_represent(self.state, person)
+        except RuleError:
+            return False
+        return True
 
 
 def require_asker(asker: Asker | None) -> Asker:

@@ -343,7 +343,7 @@ class Custodian:
             raise ForbiddenError("the act names no office whose custodian this is")
         if agency_of_office(self._access.state, head.office) != self._keys.agency_id:
             raise ForbiddenError("the office is another agency's: ask its custodian")
-        if self._access.agency_of(asker) != self._keys.agency_id:
+        if asker.agency != self._keys.agency_id:
             self._check_owner(asker, head.about, parts)
         return head.office
 

@@ -229,7 +229,7 @@ class DraftRoutes:
         if head.not_after_ms > now_ms + NOT_AFTER_AHEAD_MAX_MS:
             raise NotAfterTooFarError("the draft's time is too long")
         signers = required_keys(draft.entry)
-        is_own = self._own is not None and self._access.agency_of(asker) == self._own
+        is_own = self._own is not None and asker.agency == self._own
         if not is_own and not self._is_signer(asker, signers):
             raise ForbiddenError("only officers of this agency and listed signers leave drafts")
         verified = replace(draft, signatures={})
@@ -279,7 +279,7 @@ class DraftRoutes:
         return digest, shelved
 
     def _may_see(self, asker: Asker, shelved: Shelved) -> bool:
-        agency = self._access.agency_of(asker)
+        agency = asker.agency
         if agency is not None and agency == shelved.agency:
             return True
         return self._is_signer(asker, shelved.signers)

@@ -28,6 +28,7 @@ from typing import Final, Protocol
 from keys.errors import BadSignatureError, InvalidKeyError
 from keys.hashing import Digest
 from keys.signing import KeyId, PublicKey, Purpose, Signer, verify
+from ledger.ids import AgencyId
 from node.public_errors import ReplayedRequestError, UnauthenticatedError, UnavailableError
 
 CREATED_TOLERANCE_S: Final = 60
@@ -73,21 +74,21 @@ class KnownKey:
         purpose: `auth` or `peer` open this door.
         holder_kind: `identity`, `officer` or `agency`.
         holder: Identity of the person, or id of the agency.
-        office: The office that an officer's key serves, or None.
+        agency: The member for which the holder asks today, or None for a person.
     """
 
     public: PublicKey
     purpose: str
     holder_kind: str
     holder: bytes
-    office: bytes | None
+    agency: AgencyId | None
 
 
 class KeyBook(Protocol):
     """Where the doorkeeper looks keys up."""
 
     def key_in_force(self, key_id: KeyId) -> KnownKey | None:
-        """Return a key that is in force today, or None."""
+        """Return a key in force today whose holder may ask with it today, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,11 @@ class Asker:
 
     key_id: KeyId
     key: KnownKey
+
+    @property
+    def agency(self) -> AgencyId | None:
+        """The agency for which somebody asks, or None for a person."""
+        return self.key.agency
 
 
 def sign_request(

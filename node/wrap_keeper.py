@@ -32,7 +32,7 @@ from registry.authority_rows import OfficeRow
 from registry.civil_calendar import in_range
 from registry.object_rows import WrapsRow
 from registry.ownership import representatives_of
-from registry.readers import seal_keys
+from registry.readers import readers_for
 from registry.rows import RecordRow
 from registry.state_key_names import office_key, wraps_key
 from registry.wraps import Reader, parse_wraps
@@ -233,16 +233,8 @@ class WrapKeeper:
 
     def _readers(self, record_id: RecordId, row: RecordRow) -> Iterable[Reader]:
         """Yield the owners' seal keys in force today, or those of their representatives."""
-        state, today = self._access.state, self._access.today
         for owner in self._access.owners_of(record_id, row):
-            own = seal_keys(state, owner, today)
-            for key in own:
-                yield Reader(key, "owner")
-            person = None if own else self._access.record(owner)
-            for who, _role, first, end in () if person is None else representatives_of(person):
-                if in_range(today, first, end):
-                    for key in seal_keys(state, who, today):
-                        yield Reader(key, "representative")
+            yield from readers_for(self._access.state, owner, self._access.today)
 
     def _office(self, row: RecordRow) -> OfficeId | None:
         """Return an office of this agency that is in force, the record's own first."""

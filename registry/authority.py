@@ -143,10 +143,17 @@ def office_in_force(state: State, office_id: OfficeId | None, day: str) -> Offic
     office = None if office_id is None else state.read(office_key(office_id), OfficeRow)
     if office is None or not in_range(day, office.from_date, office.to_date):
         raise OfficeNotInForceError("the entry names no office that is in force")
-    agency = state.read(agency_key(office.agency), AgencyRow)
-    if agency is None or not in_range(day, agency.from_date, agency.to_date):
+    if find_member(state, office.agency, day) is None:
         raise OfficeNotInForceError("the office's agency is no member")
     return office
+
+
+def find_member(state: State, agency_id: AgencyId, day: str) -> AgencyRow | None:
+    """Return an agency that is a member on a day, with a validator or without one, or None."""
+    agency = state.read(agency_key(agency_id), AgencyRow)
+    if agency is None or not in_range(day, agency.from_date, agency.to_date):
+        return None
+    return agency
 
 
 def check_authority(state: State, office_id: OfficeId, task: Task) -> None:
@@ -242,19 +249,28 @@ def key_in_force(state: State, key_id: KeyId, day: str) -> KeyRow:
     return row
 
 
-def officer_of_key(state: State, key_id: KeyId, day: str, label: str) -> ActingOfficer:
+def officer_of_key(
+    state: State, key_id: KeyId, day: str, label: str, purpose: Purpose = Purpose.SIGN
+) -> ActingOfficer:
     """Return the officer whose key this is, of an office in force.
+
+    Args:
+        state: Where keys, offices and officers lie.
+        key_id: The key.
+        day: Civil date.
+        label: What the officer does, for the refusal.
+        purpose: What the key must be for: `sign` for entries, `auth` for requests.
 
     Raises:
         KeyUnknownError: The state has no such key.
         KeyNotInForceError: The key is not in force.
-        NotOfficerError: It is no officer's signing key.
+        NotOfficerError: It is no officer's key of this purpose.
         OfficeNotInForceError: Its office is not in force.
         OfficerIdentityError: A founding officer's identity was not completed in time.
     """
     row = key_in_force(state, key_id, day)
-    if row.holder_kind != "officer" or row.purpose != Purpose.SIGN or row.office is None:
-        raise NotOfficerError("the key is no officer's signing key", term=label)
+    if row.holder_kind != "officer" or row.purpose != purpose or row.office is None:
+        raise NotOfficerError(f"the key is no officer's {purpose} key", term=label)
     office = office_in_force(state, row.office, day)
     identity = RecordId(row.holder)
     officer = state.read(officer_key(identity), OfficerRow)

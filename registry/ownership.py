@@ -202,6 +202,19 @@ def representatives_of(row: RecordRow) -> tuple[tuple[RecordId, str, str, str | 
     return cast("tuple[tuple[RecordId, str, str, str | None], ...]", found)
 
 
+def representatives_in_force(row: RecordRow, day: str) -> tuple[RecordId, ...]:
+    """Return who acts, and reads, for a person on a day: guardians, else a minor's parents.
+
+    Nobody for who is of age: the representatives' power ends by itself on the 18th birthday.
+    """
+    if not is_represented(row, day):
+        return ()
+    guardians = tuple([who for who, role in _in_force(row, day) if role == GUARDIAN])
+    if guardians or row.status == INCAPABLE:
+        return guardians
+    return tuple([who for who, role in _in_force(row, day) if role == PARENT])
+
+
 def _in_force(row: RecordRow, day: str) -> list[tuple[RecordId, str]]:
     return [
         (who, role)
@@ -211,9 +224,7 @@ def _in_force(row: RecordRow, day: str) -> list[tuple[RecordId, str]]:
 
 
 def _representatives(identity_id: RecordId, row: RecordRow, day: str) -> Voice:
-    guardians = [who for who, role in _in_force(row, day) if role == GUARDIAN]
-    parents = [who for who, role in _in_force(row, day) if role == PARENT]
-    persons = guardians or ([] if row.status == INCAPABLE else parents)
+    persons = representatives_in_force(row, day)
     if not persons:
         raise NotCapableError("this person needs a representative and has none in force")
-    return Voice(identity_id, tuple(persons))
+    return Voice(identity_id, persons)

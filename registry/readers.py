@@ -16,7 +16,7 @@ from ledger.parts import RecordPart
 from registry.authority_rows import AgencyRow, KeyRow, OfficeRow
 from registry.civil_calendar import in_range
 from registry.errors import RecordUnknownError
-from registry.ownership import is_represented, keys_of, representatives_of
+from registry.ownership import keys_of, representatives_in_force
 from registry.rows import NamespaceRow, RecordRow
 from registry.schema import RecordType
 from registry.state import State
@@ -79,7 +79,7 @@ def readers_of(
     readers = [Reader(seal_key_of_agency(state, agency, day), "agency")]
     readers += _index_readers(state, record_type.name, day)
     for person in _owners(state, record_type, part):
-        readers += _readers_for(state, person, day)
+        readers += readers_for(state, person, day)
     for parent in parents:
         readers += [Reader(key, "representative") for key in seal_keys(state, parent, day)]
     unique = {(reader.key.key_id, reader.purpose): reader for reader in readers}
@@ -100,18 +100,21 @@ def _seal_keys(state: State, row: RecordRow, day: str) -> Iterator[PublicKey]:
                 yield key.public_key
 
 
-def _readers_for(state: State, person: RecordId, day: str) -> list[Reader]:
-    """Return the person's own keys, or the representatives' where there is none."""
+def readers_for(state: State, person: RecordId, day: str) -> list[Reader]:
+    """Return the person's own keys, or the representatives' where there is none.
+
+    Args:
+        state: Where identities and keys lie.
+        person: An owner of a record; none who is unknown has readers.
+        day: Civil date on which keys and representatives must be in force.
+    """
     row = state.read(record_key(person), RecordRow)
     if row is None:
         return []
     own = [Reader(key, "owner") for key in _seal_keys(state, row, day)]
-    if own or not is_represented(row, day):
-        return own
-    return [
+    return own or [
         Reader(key, "representative")
-        for who, _role, first, end in representatives_of(row)
-        if in_range(day, first, end)
+        for who in representatives_in_force(row, day)
         for key in seal_keys(state, who, day)
     ]
 
