@@ -38,6 +38,7 @@ from node.pending_bodies import PendingBodies, Prepared
 from node.public_errors import ForbiddenError, NotFoundError
 from node.request_auth import Asker
 from node.routes import Call, Handler, Reply
+from node.shelf_shares import Holder, holder_of
 from node.tag_service import TagMaker
 from registry.acts import RecordContent
 from registry.apply import resolve_signatures, verify_entry
@@ -177,16 +178,17 @@ class Custodian:
         ]
         tagged = list(zip(tasks, made, strict=True))
         reply, held = answer_request(request, opened, tagged, readers)
+        holder = holder_of(asker, self._keys.agency_id)
         for body in held:
             if body is not None:
-                self._keep(body, request.head.not_after_ms)
+                self._keep(body, request.head.not_after_ms, holder)
         self._note(asker, "prepared", request.head)
         return msgpack_reply(print_reply(reply))
 
-    def _keep(self, held: HeldBody, not_after_ms: int) -> None:
+    def _keep(self, held: HeldBody, not_after_ms: int, holder: Holder) -> None:
         digest = wraps_digest(held.wraps)
         prepared = Prepared(held.body, held.wraps, held.tag_signatures)
-        self._ports.pending.put(digest, prepared, not_after_ms)
+        self._ports.pending.put(digest, prepared, not_after_ms, holder)
 
     # --- sign ---
 

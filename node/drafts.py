@@ -1,12 +1,17 @@
 """Drafts that wait at their office's node until everybody has signed; gone at `not_after_ms`.
 
-    data/drafts/<entry_digest in hexadecimal>       a draft file, see `registry.drafts`
+    data/drafts/<entry_digest>.<holder>       a draft file, see `registry.drafts`
+
+The holder is whoever left it, `own-<id>` for an officer of this agency and `other-<id>` for others;
+each has a share (`node.shelf_shares`). A file without one is nobody's. Digests and ids are
+hexadecimal.
 
 Officers of this agency leave drafts here, and whoever is listed as a signer finds, signs and takes
 them. A draft's bodies are ciphertext; the wraps in it open them for its signers only. Signatures
 are verified when they come.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +33,7 @@ from node.clock import Clock
 from node.public_errors import ForbiddenError, NotFoundError, UnavailableError
 from node.request_auth import Asker
 from node.routes import SMALL_BODY_BYTES_MAX, Call, Handler, Json, Reply
+from node.shelf_shares import NOBODY, Holder, Room, ShelfShares, holder_of
 from registry.authority_errors import KeyUnknownError
 from registry.authority_rows import KeyRow
 from registry.drafts import (
@@ -50,6 +56,8 @@ from registry.state_key_names import key_key
 
 DRAFTS_MAX: Final = 10_000
 BYTES_MAX: Final = 4 * STAGED_SIGNER_BYTES_MAX
+NOT_AFTER_DAYS_MS: Final = 31 * 24 * 3_600_000
+_FILE_NAME: Final = re.compile(r"[0-9a-f]{64}\.(?P<whose>own|other)-(?P<id>[0-9a-f]{32})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Shelved:
     Attributes:
         kind: Of its act.
         not_after_ms: When it goes.
-        size: Bytes of the file.
+        holder: In whose share it counts.
         agency: Whose office acts, or None.
         signers: Key ids that must sign, in order.
         missing: Those that have not.
@@ -68,7 +76,7 @@ class Shelved:
 
     kind: str
     not_after_ms: int
-    size: int
+    holder: Holder
     agency: AgencyId | None
     signers: tuple[KeyId, ...]
     missing: tuple[KeyId, ...]
@@ -88,39 +96,37 @@ class DraftShelf:
         self._folder = folder
         self._agency_of = agency_of
         self._shelved: dict[Digest, Shelved] = {}
-        self._bytes = 0
-        for path in folder.iterdir():
+        self._shares = ShelfShares("drafts", Room(DRAFTS_MAX, BYTES_MAX))
+        for path in sorted(folder.iterdir(), reverse=True):  # `own` before `other`: it is the newer
             self._find(path)
 
     def __len__(self) -> int:
         return len(self._shelved)
 
-    def put(self, draft: Draft) -> Shelved:
+    def put(self, draft: Draft, asking: Holder) -> Shelved:
         """Hold a draft, instead of an earlier one with the same content.
 
+        Args:
+            draft: With the signatures so far.
+            asking: Who leaves or signs it.
+
         Raises:
-            UnavailableError: There is no room, or the disk is full.
+            UnavailableError: There is no room for this asker or for anybody (details: limit, value,
+                maximum), or the disk is full.
         """
         digest, raw = draft.entry.entry_digest, print_draft(draft)
         known = self._shelved.get(digest)
-        size = self._bytes + len(raw) - (0 if known is None else known.size)
-        if size > BYTES_MAX or (known is None and len(self._shelved) >= DRAFTS_MAX):
-            raise UnavailableError(
-                "this node holds as many drafts as it may",
-                limit="drafts",
-                value=len(self._shelved),
-                maximum=DRAFTS_MAX,
-            )
-        path = self._path(digest)
-        unfinished = path.with_suffix(".new")
+        holder = self._shares.holder_of(digest, asking)
+        self._shares.check(digest, holder, len(raw))
+        unfinished = self._folder / f"{digest.hex()}.new"
         try:
             unfinished.write_bytes(raw)
-            unfinished.replace(path)
+            unfinished.replace(self._path(digest, holder))
         except OSError as error:
             raise UnavailableError("the disk does not take a draft") from error
-        self._bytes = size
-        self._shelved[digest] = self._describe(draft, len(raw))
-        return self._shelved[digest]
+        if known is not None and known.holder != holder:
+            self._path(digest, known.holder).unlink(missing_ok=True)
+        return self._note(draft, holder, len(raw))
 
     def get(self, digest: Digest) -> Draft:
         """Return a held draft.
@@ -128,9 +134,10 @@ class DraftShelf:
         Raises:
             NotFoundError: It is not held here.
         """
-        if digest in self._shelved:
+        known = self._shelved.get(digest)
+        if known is not None:
             try:
-                return parse_draft(self._path(digest).read_bytes())
+                return parse_draft(self._path(digest, known.holder).read_bytes())
             except (OSError, InvalidDataError):
                 self.drop([digest])
         raise NotFoundError("no such draft is held here")
@@ -148,38 +155,44 @@ class DraftShelf:
         for digest in digests:
             known = self._shelved.pop(digest, None)
             if known is not None:
-                self._bytes -= known.size
-                self._path(digest).unlink(missing_ok=True)
+                self._shares.free(digest)
+                self._path(digest, known.holder).unlink(missing_ok=True)
 
     def drop_expired(self, time_ms: int) -> None:
         """Take away drafts whose entries no later block can hold."""
         self.drop([digest for digest, one in self._shelved.items() if one.not_after_ms < time_ms])
 
-    def _describe(self, draft: Draft, size: int) -> Shelved:
-        return Shelved(
+    def _note(self, draft: Draft, holder: Holder, size_bytes: int) -> Shelved:
+        digest = draft.entry.entry_digest
+        self._shares.take(digest, holder, size_bytes)
+        self._shelved[digest] = Shelved(
             kind=draft.entry.head.kind,
             not_after_ms=draft.entry.head.not_after_ms,
-            size=size,
+            holder=holder,
             agency=self._agency_of(draft.entry),
             signers=required_keys(draft.entry),
             missing=missing_keys(draft),
             custodian_next=custodian_is_next(draft),
         )
+        return self._shelved[digest]
 
-    def _path(self, digest: Digest) -> Path:
-        return self._folder / digest.hex()
+    def _path(self, digest: Digest, holder: Holder) -> Path:
+        whose = f".{'own' if holder.is_own else 'other'}-{holder.name.hex()}" if holder.name else ""
+        return self._folder / f"{digest.hex()}{whose}"
 
     def _find(self, path: Path) -> None:
-        """Take up a draft of an earlier run; remove what is none."""
+        """Take up a draft of an earlier run; remove what is none, or lies there twice."""
         try:
             raw = path.read_bytes()
             draft = parse_draft(raw)
         except (OSError, InvalidDataError):
             path.unlink(missing_ok=True)
             return
-        if path.name == draft.entry.entry_digest.hex():
-            self._shelved[draft.entry.entry_digest] = self._describe(draft, len(raw))
-            self._bytes += len(raw)
+        digest, holder = draft.entry.entry_digest, _holder_named(path.name)
+        if digest in self._shelved or path != self._path(digest, holder):
+            path.unlink(missing_ok=True)
+            return
+        self._note(draft, holder, len(raw))
 
 
 class DraftRoutes:
@@ -236,7 +249,7 @@ class DraftRoutes:
         for key_id, signature in draft.signatures.items():
             verified = add_signature(verified, self._key(draft.entry, key_id), signature)
         verified = self._with_held(verified)
-        shelved = self._shelf.put(verified)
+        shelved = self._shelf.put(verified, holder_of(asker, self._own))
         return json_reply(_shown(draft.entry.entry_digest, shelved))
 
     def _with_held(self, draft: Draft) -> Draft:
@@ -264,12 +277,13 @@ class DraftRoutes:
     async def sign(self, call: Call) -> Reply:
         """Add a signature to a held draft."""
         digest, _shelved = self._find(call)
+        asking = holder_of(require_asker(call.asker), self._own)
         fields = read_array(decode(call.body, SMALL_BODY_BYTES_MAX), "signature", 2)
         key_id = KeyId(read_bytes(fields[0], "signature.key_id", KEY_ID_BYTES))
         signature = read_bytes_up_to(fields[1], "signature", SIGNATURE_BYTES_MAX)
         draft = self._shelf.get(digest)
         signed = add_signature(draft, self._key(draft.entry, key_id), signature)
-        return json_reply(_shown(digest, self._shelf.put(signed)))
+        return json_reply(_shown(digest, self._shelf.put(signed, asking)))
 
     def _find(self, call: Call) -> tuple[Digest, Shelved]:
         digest = digest_of(call)
@@ -326,6 +340,14 @@ def office_agency(access: Access) -> Callable[[UnsignedEntry], AgencyId | None]:
             return None
 
     return agency_of
+
+
+def _holder_named(file_name: str) -> Holder:
+    """Return whose a draft file is, or `NOBODY` where its name does not say so."""
+    found = _FILE_NAME.fullmatch(file_name)
+    if found is None:
+        return NOBODY
+    return Holder(bytes.fromhex(found["id"]), is_own=found["whose"] == "own")
 
 
 def _shown(digest: Digest, shelved: Shelved) -> dict[str, Json]:
