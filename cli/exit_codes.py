@@ -219,6 +219,7 @@ _BY_CODE: Final = MappingProxyType(
         "node.body_mismatch": ExitCode.INVALID_INPUT,
         "node.body_too_large": ExitCode.INVALID_INPUT,
         "node.forbidden": ExitCode.NOT_AUTHORISED,
+        "node.header_too_large": ExitCode.INVALID_INPUT,
         "node.malformed_request": ExitCode.INVALID_INPUT,
         "node.media_type": ExitCode.INVALID_INPUT,
         "node.not_found": ExitCode.NOT_FOUND,

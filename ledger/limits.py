@@ -53,6 +53,9 @@ STAGED_SIGNER_BYTES_MAX: Final = 64 * 1024 * 1024
 REQUEST_BODY_BYTES_MAX: Final = 2 * 1024 * 1024
 """Bytes of a public request's body."""
 REQUEST_HEADER_BYTES_MAX: Final = 16 * 1024
+"""Bytes of a request's header: its line, all fields and the empty line."""
+REQUEST_HEADER_FIELDS_MAX: Final = 128
+"""Fields in the header of a request; each takes time to parse, however short it is."""
 REQUEST_READ_TIMEOUT_MS: Final = 10_000
 COMMIT_WAIT_TIMEOUT_MS: Final = 30_000
 CERTIFICATES_LIVE_MAX: Final = 64

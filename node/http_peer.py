@@ -5,7 +5,7 @@ is too large before reading it, slows or cuts off who misbehaves, and gives the 
 `PeerService`. What the service refuses with an InvalidDataError or a bad signature counts against
 the peer. The answer 202 means "arrived", never "believed".
 
-Every wait has an end: the TLS handshake, the first request of a connection, each body. A batch of
+Every wait has an end: the TLS handshake, the header of each request, each body. A batch of
 messages is worked off in slices with pauses, so one long batch never holds up the others.
 
     POST /peer/v1/messages              canonical [message bin ...]
@@ -21,7 +21,6 @@ messages is worked off in slices with pauses, so one long batch never holds up t
 
 import asyncio
 import gc
-import logging
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
@@ -71,9 +70,6 @@ ENDED_COLLECTED: Final = 64
 PEER_CONNECTIONS_MAX: Final = 32
 """Of one peer; it needs seven, and may leave some behind when its network changes."""
 PEER: Final = web.RequestKey("peer", AgencyId)
-_SILENT: Final = logging.getLogger("civreg.http")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False  # what a peer sends is quoted there
 _HEX_DIGEST: Final = re.compile(f"[0-9a-f]{{{2 * DIGEST_BYTES}}}")
 _HEIGHT: Final = re.compile(r"[1-9][0-9]{0,18}")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -168,14 +164,7 @@ class PeerListener:
 
     async def start(self, host: str, port: int, context: ssl.SSLContext) -> int:
         """Listen; return the port, which is chosen freely where `port` is 0."""
-        self._runner = web.AppRunner(
-            self.application,
-            access_log=None,
-            logger=_SILENT,
-            keepalive_timeout=75,
-            lingering_time=2.0,
-            shutdown_timeout=1,
-        )
+        self._runner = web.AppRunner(self.application, shutdown_timeout=1)
         await self._runner.setup()
         self._watching = asyncio.ensure_future(self._watch())
         return await listen(self._runner, host, port, self.gate, context=context)
@@ -192,7 +181,7 @@ class PeerListener:
         return not self._arrivals.take(address, self._clock.monotonic_ms())
 
     def close_idle(self, now_ms: int) -> None:
-        """Close connections whose first request has not come within its time."""
+        """Close connections on which the header of a request has not come within its time."""
         server = None if self._runner is None else self._runner.server
         connections = set(() if server is None else server.connections)
         self._idle.close_idle(connections, now_ms)
@@ -255,7 +244,6 @@ class PeerListener:
         if peer is None:
             return None
         self.gate.knows(transport)
-        self._idle.serves(request.protocol)
         return peer if self._has_place(request.protocol, key_id) else None
 
     def _has_place(self, connection: asyncio.BaseProtocol, key_id: bytes) -> bool:

@@ -3,8 +3,8 @@
 Before a handler is called: the address is in the table, the client is within its rate, the body
 came in time and in bounds, the signature (if there is one) counts, and the asker has the rights of
 the route. Whatever goes wrong leaves as a problem document; a mistake of ours leaves as
-`node.internal` with its traceback in no answer and its class in the log. Connections that send no
-request in time are closed.
+`node.internal` with its traceback in no answer and its class in the log. Connections on which a
+request does not come in time are closed.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from typing import Final
 from aiohttp import web
 
 from keys.errors import CivregError
-from ledger.limits import REQUEST_HEADER_BYTES_MAX
 from node.access import Access, require_asker
 from node.clock import Clock
 from node.idle_connections import WATCH_EVERY_S, IdleConnections
@@ -53,13 +52,6 @@ BYTES_PER_TOKEN: Final = 4_096
 """Of a request's body; each costs as much as a request."""
 REFUSALS_LOGGED_PER_SECOND: Final = 1
 REFUSALS_LOGGED_BURST: Final = 20
-SERVER_OPTIONS: Final = {
-    "access_log": None,
-    "keepalive_timeout": 75.0,
-    "max_line_size": 4_096,
-    "max_field_size": REQUEST_HEADER_BYTES_MAX,
-    "lingering_time": 2.0,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +111,7 @@ class HttpListener:
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port, which is chosen freely where `port` is 0."""
-        self._server = Server(self._door, SERVER_OPTIONS, CONNECTIONS_MAX)
+        self._server = Server(self._door, CONNECTIONS_MAX)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=1)
         await self._runner.setup()
         return await listen(self._runner, host, port, self.gate, backlog=CONNECTIONS_MAX)
@@ -131,20 +123,19 @@ class HttpListener:
             self._runner = self._server = None
 
     async def watch(self) -> None:
-        """Close connections that send no request in time, until cancelled."""
+        """Close connections on which a request is late, until cancelled."""
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             self.close_idle(self._clock.monotonic_ms())
 
     def close_idle(self, now_ms: int) -> None:
-        """Close connections whose first request has not come within its time."""
+        """Close connections on which the header of a request has not come within its time."""
         connections = () if self._server is None else self._server.connections
         self._idle.close_idle(connections, now_ms)
 
     # --- one request ---
 
     async def _door(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._idle.serves(request.protocol)
         found = self._router.match(request.path)
         methods, names = ({}, {}) if found is None else found
         route = methods.get(request.method)

@@ -1,41 +1,41 @@
-"""Connections that have not sent their first whole request in time are closed.
+"""Connections on which the header of a request does not come whole in time are closed.
 
-A later request that does not come whole is cut off by the keep-alive time of the HTTP server.
+That of the first request is awaited from the beginning, that of a later one from its first byte: in
+between a connection may rest for as long as `node.routing` lets it.
 """
 
-import asyncio
 from collections.abc import Iterable
 from typing import Final
 
+from aiohttp import web
+
 from ledger.limits import REQUEST_READ_TIMEOUT_MS
+from node.routing import Connection
 
 WATCH_EVERY_S: Final = 2.0
 
 
 class IdleConnections:
-    """Knows since when each connection has said nothing whole."""
+    """Knows since when each connection owes the header of which request."""
 
     def __init__(self) -> None:
-        self._served: set[asyncio.BaseProtocol] = set()
-        self._young: dict[asyncio.BaseProtocol, int] = {}
+        self._owed: dict[Connection, tuple[int, int]] = {}
 
-    def serves(self, connection: asyncio.BaseProtocol) -> None:
-        """Note that a connection has sent a request."""
-        self._served.add(connection)
-
-    def close_idle(self, connections: Iterable[asyncio.BaseProtocol], now_ms: int) -> None:
-        """Close those whose first request has not come within its time.
+    def close_idle(self, connections: Iterable[web.RequestHandler], now_ms: int) -> None:
+        """Close those on which a header is under way for too long.
 
         Args:
             connections: All that are open.
             now_ms: Monotonic time.
         """
-        listed = list(connections)
-        self._served.intersection_update(listed)
-        young = {one: self._young.get(one, now_ms) for one in listed}
-        self._young = {one: since for one, since in young.items() if one not in self._served}
-        for connection, since_ms in list(self._young.items()):
-            if now_ms - since_ms >= REQUEST_READ_TIMEOUT_MS:
-                transport = getattr(connection, "transport", None)
-                if transport is not None:
-                    transport.close()
+        before, self._owed = self._owed, {}
+        for connection in connections:
+            assert isinstance(connection, Connection), "our listeners make no others"
+            number = connection.awaited
+            if number is None:
+                continue
+            known, since_ms = before.get(connection, (number, now_ms))
+            since_ms = since_ms if known == number else now_ms
+            self._owed[connection] = number, since_ms
+            if now_ms - since_ms >= REQUEST_READ_TIMEOUT_MS and connection.transport is not None:
+                connection.transport.close()

@@ -19,6 +19,8 @@ from typing import Final
 
 from aiohttp import web
 
+from node.routing import Connection
+
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 """For TLS; without it a silent stranger keeps a place for a minute."""
 SHUTDOWN_TIMEOUT_S: Final = 2.0
@@ -163,9 +165,10 @@ class GatedSite(web.BaseSite):
         await super().start()
         server = self._runner.server
         assert server is not None, "the runner was set up"
+        served = server
         is_tls = self._ssl_context is not None
         self._server = await asyncio.get_running_loop().create_server(
-            server,
+            lambda: Connection(served),
             sock=self._listening,
             ssl=self._ssl_context,
             backlog=self._backlog,

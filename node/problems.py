@@ -30,6 +30,7 @@ from node.errors import (
 from node.public_errors import (
     BodyTooLargeError,
     ForbiddenError,
+    HeaderTooLargeError,
     InternalError,
     NotFoundError,
     RequestError,
@@ -80,6 +81,7 @@ _STATUS: Final[dict[type[CivregError], int]] = {
     RequestError: 400,
     WrongMediaTypeError: 415,
     BodyTooLargeError: 413,
+    HeaderTooLargeError: 431,
     TooSlowError: 408,
     NotFoundError: 404,
     WrongMethodError: 405,

@@ -4,6 +4,7 @@
   + MalformedRequestError      not HTTP as we speak it, a wrong parameter, header or path
   + WrongMediaTypeError
   + BodyTooLargeError
+  + HeaderTooLargeError
   + TooSlowError
   + NotFoundError
   + WrongMethodError
@@ -44,6 +45,12 @@ class BodyTooLargeError(RequestError):
     """The body is over what this address takes; details: limit, value, maximum."""
 
     code = "node.body_too_large"
+
+
+class HeaderTooLargeError(RequestError):
+    """The header of the request is over its bounds; details: limit, value, maximum."""
+
+    code = "node.header_too_large"
 
 
 class TooSlowError(RequestError):
