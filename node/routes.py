@@ -158,7 +158,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     _read(
         "/v1/records/{id}/proof",
         "record_proof",
-        "The state of a record with its proof under a certified header.",
+        "The state of a record with its proof under a certified header, for members and owners.",
         query=_HEIGHT,
         gives=MSGPACK,
     ),

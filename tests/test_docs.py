@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 from cli.languages import catalogue
 from cli.main import program
 from cli.reference import documents, walk_commands
+from node.routes import ROUTES
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
 FLOORS = ("keys", "ledger", "consensus", "registry", "node", "cli")
 ROUTE = re.compile(r"/(?:v1|peer/v1|checkpoint|tile|healthz|readyz|metrics|openapi\.json)(?:/|$)")
+ROW = re.compile(r"\| `([A-Z]+) (/[^`]*)` \|")
 
 
 def shown(path: Path) -> str:
@@ -64,16 +67,49 @@ def test_every_option_has_its_help_in_vietnamese():
     assert missing == set()
 
 
-def test_every_http_route_is_documented():
-    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    routes = {
-        node.value
-        for path in (ROOT / "node").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if ROUTE.match(node.value) and " " not in node.value
-    }
-    assert sorted(route for route in routes if route not in text) == []
+def documented_routes(listener):
+    """The rows of a section of docs/http.md, as (method, path)."""
+    text = (ROOT / "docs/http.md").read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {listener}$(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    return sorted(ROW.findall(section))
+
+
+def peer_routes():
+    """What the code hangs into the listener of peers with `web.get(path, ...)` and `web.post`."""
+    for path in sorted((ROOT / "node").rglob("*.py")):
+        module = None
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("web"), method), [address, *_]):
+                    if method in {"get", "post", "put", "delete", "patch", "head", "route"}:
+                        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                        module = module or importlib.import_module(name)
+                        yield method.upper(), text_of(address, module)
+                case _:
+                    pass
+
+
+def text_of(expression, module):
+    """The text that an address in the code is: a literal, a constant, or two put together."""
+    match expression:
+        case ast.Constant(str(text)):
+            return text
+        case ast.Name(name):
+            return getattr(module, name)
+        case ast.BinOp(left, ast.Add(), right):
+            return text_of(left, module) + text_of(right, module)
+        case _:
+            raise AssertionError(f"an address in {module.__name__} cannot be read by this test")
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_the_rows_of_a_listener_in_the_document_are_its_routes(private):
+    rows = documented_routes("Private listener" if private else "Public listener")
+    assert rows == sorted((one.method, one.path) for one in ROUTES if one.private == private)
+
+
+def test_the_rows_of_the_listener_of_peers_in_the_document_are_its_routes():
+    assert documented_routes("Between nodes") == sorted(peer_routes())
 
 
 def calls_of(names: set[str], folders: tuple[str, ...]) -> Iterator[ast.Call]:
