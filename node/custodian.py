@@ -17,13 +17,12 @@ from typing import Final
 
 from keys.errors import CivregError
 from keys.hashing import Digest
-from keys.signing import KeyId
 from ledger.canonical import Value, encode
 from ledger.entries import EntryContent
 from ledger.errors import DiskRefusedError, PurgedError
 from ledger.ids import OfficeId, RecordId
 from ledger.limits import NOT_AFTER_AHEAD_MAX_MS
-from ledger.parts import About, CustodySigner, Head, KeySigner, RecordPart, Seal
+from ledger.parts import About, Head, RecordPart, Seal
 from ledger.vault import Vault
 from node.access import Access, require_asker
 from node.application import Committed
@@ -39,6 +38,7 @@ from node.public_errors import ForbiddenError, NotFoundError
 from node.request_auth import Asker
 from node.routes import Call, Handler, Reply
 from node.shelf_shares import Holder, holder_of
+from node.tag_askers import check_author, officer_of
 from node.tag_service import TagMaker
 from registry.acts import RecordContent
 from registry.apply import resolve_signatures, verify_entry
@@ -160,9 +160,11 @@ class Custodian:
         office = self._check(asker, request.head, parts)
         opened = open_request(request, self._find_type, self._keys.seal)
         tasks = tag_tasks(request, opened)
+        if tasks:
+            check_author(self._access, self._keys.agency_id, request.head, self._height())
         made = await self._tags.make(
             [(task, parts[task.record].record_id) for task in tasks],
-            _officer_of(request.head),
+            officer_of(request.head),
             request.head.not_after_ms,
         )
         readers = [
@@ -367,18 +369,6 @@ class Custodian:
     def _note(self, asker: Asker, what: str, head: Head) -> None:
         self._ports.metrics.custodian.add(1, answer=what)
         self._ports.log.info("custodian", answer=what, kind=head.kind, asker=asker.key_id)
-
-
-def _officer_of(head: Head) -> KeyId:
-    """Return the officer for whom tags are made: the office's own, else one of a custody form."""
-    keys = [signer for signer in head.signers if isinstance(signer, KeySigner)]
-    for signer in keys:
-        if signer.term.startswith("officer("):
-            return signer.key_id
-    for form in head.signers:
-        if isinstance(form, CustodySigner):
-            return form.officers[0]
-    return head.first_key_id
 
 
 def _beside(part: RecordPart) -> list[RecordId]:

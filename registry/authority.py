@@ -176,6 +176,23 @@ def check_authority(state: State, office_id: OfficeId, task: Task) -> None:
         raise NoCompetenceError(f"the office has no competence for {task.kind}", kind=task.kind)
 
 
+def check_mandated_somewhere(state: State, agency_id: AgencyId, task: Task) -> None:
+    """Refuse what no mandate of an agency covers in any unit: others need not be asked then.
+
+    Raises:
+        NoMandateError: Details: kind.
+    """
+    for _key, row in mandates(state, agency_id):
+        is_known = row.from_height <= task.height and in_range(task.day, row.from_date, row.to_date)
+        if (
+            is_known
+            and covers(row.types, task.type_name)
+            and covers(row.operations, task.operation)
+        ):
+            return
+    raise NoMandateError(f"the agency has no mandate for {task.kind}", kind=task.kind)
+
+
 def mandates(state: State, agency_id: AgencyId) -> Iterator[tuple[StateKey, MandateRow]]:
     """Yield all mandates of an agency, oldest first."""
     agency = state.read(agency_key(agency_id), AgencyRow)
