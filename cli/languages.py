@@ -24,6 +24,9 @@ Text = TypeVar("Text")
 Language: TypeAlias = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, Language]] = ("vi", "en")
 
+UNKNOWN: Final = "…"
+"""Stands where a sentence names a value that an error did not bring."""
+
 _LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts (POSIX)
 
 
@@ -46,10 +49,13 @@ class Catalogue:
 
 
 class _Shown(dict[str, object]):
-    """The values of a text; a value that is missing shows its own name instead of failing."""
+    """The values of a text; one that is missing shows as an ellipsis instead of failing.
 
-    def __missing__(self, key: str) -> str:
-        return "{" + key + "}"
+    A newer node may send fewer details than a sentence names; nobody is shown `{field}` for that.
+    """
+
+    def __missing__(self, _key: str) -> str:
+        return UNKNOWN
 
 
 def language_of_locale(environment: Mapping[str, str] | None = None) -> Language:

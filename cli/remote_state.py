@@ -78,7 +78,9 @@ class RemoteState:
                 for value in values
             ]
         except InvalidDataError as error:
-            raise NoNetworkError("the node's answer is no list of state values") from error
+            raise NoNetworkError(
+                "the node's answer is no list of state values", address="-"
+            ) from error
         self.height = max(self.height, height)
         if len(self._known) + len(raw_keys) > CACHED_MAX:
             self._known.clear()

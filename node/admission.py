@@ -20,6 +20,7 @@ from keys.errors import CivregError
 from keys.hashing import Digest, sha256
 from ledger.entries import Entry
 from ledger.limits import NOT_AFTER_AHEAD_MAX_MS
+from ledger.entries import Entry, EntryContent
 from ledger.outcomes import parse_outcome
 from ledger.vault import StagedBody, Vault
 from node.application import Application, Committed
@@ -325,7 +326,12 @@ class Admission:
             place = Place(committed.height, index, outcome.registration_number)
             self.waiting.answer(outcome.entry_digest, place)
         beaten = self._pool.drop_beaten(committed.block.entries)
-        self._give_up(beaten, StaleVersionError("another entry has written this version"))
+        for pooled in beaten:
+            current = _newest(pooled, committed.block.entries)
+            self._give_up(
+                [pooled],
+                StaleVersionError("another entry has written this version", current=current),
+            )
         self.drop_expired(committed.block.header.time_ms)
 
     def _given_up(self, given_up: Sequence[PooledEntry]) -> None:
@@ -347,6 +353,14 @@ class Admission:
         expired = [pooled.entry_digest for pooled in self._pool.drop_expired(time_ms)]
         self._prediction.drop(expired)
         self.waiting.answer_all(expired, ExpiredError("the entry expired while it waited"))
+
+
+def _newest(pooled: PooledEntry, entries: Sequence[EntryContent]) -> int:
+    """Return the newest version that a block's entries wrote of a record of a beaten entry."""
+    own = {part.record_id for part in pooled.verified.entry.records}
+    return max(
+        part.record_version for entry in entries for part in entry.records if part.record_id in own
+    )
 
 
 def _ignore(code: str) -> None:

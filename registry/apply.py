@@ -35,7 +35,13 @@ from registry.ballots import BALLOT_EFFECTS
 from registry.books import take_number
 from registry.certification import turn_certificates
 from registry.civil_calendar import civil_date, in_range
-from registry.claims import check_matches, release_claims, settle_claims, tag_checks
+from registry.claims import (
+    check_matches,
+    release_claims,
+    settle_claims,
+    tag_checks,
+    tagged_namespaces,
+)
 from registry.committee import validator_set_at
 from registry.content_errors import TagUnsignedError
 from registry.effects import EFFECTS, Effect
@@ -172,7 +178,9 @@ def verify_entry(entry: Entry, checks: Sequence[SignatureCheck]) -> VerifiedEntr
             verify(check.key, check.message, check.signature)
         except BadSignatureError as error:
             if check.term == TAG_TERM:
-                raise TagUnsignedError("a tag is not signed by its service") from error
+                raise TagUnsignedError(
+                    "a tag is not signed by its service", namespace=tagged_namespaces(entry)
+                ) from error
             raise SignatureWrongError(
                 f"the signature as {check.term!r} is wrong", term=check.term
             ) from error
@@ -292,7 +300,9 @@ def _check_tag_keys(run: Run, verified: VerifiedEntry) -> None:
     if verified.tag_keys or any(part.claims or part.matches for part in run.entry.records):
         now = tuple([key_id for key_id, *_rest in tag_checks(run.state, run.entry)])
         if now != verified.tag_keys:
-            raise TagUnsignedError("the tag service has changed its key")
+            raise TagUnsignedError(
+                "the tag service has changed its key", namespace=tagged_namespaces(run.entry)
+            )
 
 
 def _check_office(run: Run) -> None:

@@ -48,6 +48,15 @@ def tag_checks(state: State, entry: Entry) -> list[tuple[KeyId, PublicKey, bytes
     return found
 
 
+def tagged_namespaces(entry: Entry) -> str:
+    """Return the namespaces of an entry's tags, in its order, as a refusal names them."""
+    found: list[str] = []
+    for part in entry.records:
+        found += [claim.namespace for claim in part.claims if claim.proof is not None]
+        found += [match.namespace for match in part.matches]
+    return ", ".join(dict.fromkeys(found)) or "-"
+
+
 def _check(
     state: State,
     entry: Entry,
@@ -104,7 +113,9 @@ def settle_claims(run: Run, record: NewRecord) -> None:
     """
     given = {claim.namespace: claim for claim in record.part.claims}
     if len(given) != len(record.part.claims):
-        raise ClaimWrongError("a namespace is claimed twice")
+        named = [claim.namespace for claim in record.part.claims]
+        twice = next(name for name in named if named.count(name) > 1)
+        raise ClaimWrongError("a namespace is claimed twice", namespace=twice)
     for unique in record.record_type.unique:
         claim = given.pop(unique.namespace, None)
         _settle(run, record, unique, claim)

@@ -158,23 +158,26 @@ def code_table(state: State, name: str, height: int) -> CodeTable | None:
     return known
 
 
-def check_code(state: State, table: str, code: str, height: int, day: str | None) -> None:
+def check_code(
+    state: State, field: str, named: tuple[str, str], height: int, day: str | None
+) -> None:
     """Refuse a code that is not in its table.
 
     Args:
         state: Where the table lies.
-        table: Its name.
-        code: The code.
+        field: What a refusal calls it.
+        named: Name of the table, and the code.
         height: Of the block.
         day: On which it must be valid; None: on any day.
 
     Raises:
-        UnitInvalidError: No such table, no such code, or not on that day; details: table.
+        UnitInvalidError: No such table, no such code, or not on that day; details: field.
     """
+    table, code = named
     found = code_table(state, table, height)
     known = found is not None and (
         code in found.ranges if day is None else found.is_valid(code, day)
     )
     if not known:
         when = "" if day is None else f" on {day}"
-        raise UnitInvalidError(f"the code is not in the table {table!r}{when}", table=table)
+        raise UnitInvalidError(f"the code is not in the table {table!r}{when}", field=field)

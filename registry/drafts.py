@@ -124,7 +124,7 @@ def add_signature(draft: Draft, key: PublicKey, signature: bytes) -> Draft:
         BadSignatureError: The signature is not by this key over this draft.
     """
     if key.key_id not in required_keys(draft.entry):
-        raise SignerIdleError("the key is no signer of this draft", key=key.key_id.hex())
+        raise SignerIdleError("the key is no signer of this draft", term=key.key_id.hex())
     verify(key, draft.entry.sign_message, signature)
     return replace(draft, signatures={**draft.signatures, key.key_id: signature})
 

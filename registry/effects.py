@@ -187,20 +187,29 @@ def close_keys(run: Run, _arguments: tuple[str, ...]) -> None:
     before = run.subject.before
     known = [] if before is None else [key_id for _purpose, key_id in keys_of(before)]
     signed = [one.key_id for one in run.head.signers if isinstance(one, KeySigner)]
-    provisional = [key_id for key_id in signed if _is_provisional(run, key_id)]
+    provisional = {
+        key_id: settled
+        for key_id in signed
+        if (settled := _provisional_until(run, key_id)) is not None
+    }
     for item in run.objects("closing"):
         key_id = KeyId(cast("bytes", item.fields["key_id"]))
         if provisional and key_id not in provisional:
-            raise KeyProvisionalError("a newly enrolled key closes no other key yet")
+            raise KeyProvisionalError(
+                "a newly enrolled key closes no other key yet",
+                settled_from=max(provisional.values()),
+            )
         row = run.state.read(key_key(key_id), KeyRow)
         if row is None or key_id not in known or not in_range(run.day, run.day, row.to_date):
             raise ObjectUnknownError("the person has no such key in force")
         run.state.write(key_key(key_id), replace(row, to_date=run.day))
 
 
-def _is_provisional(run: Run, key_id: KeyId) -> bool:
+def _provisional_until(run: Run, key_id: KeyId) -> str | None:
+    """Return from which day on a new key counts fully; None if it does."""
     row = run.state.read(key_key(key_id), KeyRow)
-    return row is not None and row.settled_from is not None and run.day < row.settled_from
+    settled = None if row is None else row.settled_from
+    return settled if settled is not None and run.day < settled else None
 
 
 def add_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:

@@ -103,7 +103,7 @@ def name_office(run: Run, _arguments: tuple[str, ...]) -> None:
     if parent is not None:
         _own_office(run, _office_id(parent))
     unit = _text(given["unit"])
-    check_code(run.state, "admin_unit", unit, run.block.height, unit_date)
+    check_code(run.state, "unit", ("admin_unit", unit), run.block.height, unit_date)
     row = OfficeRow(
         agency=agency_of(run),
         name=_text(given["name"]),

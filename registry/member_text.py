@@ -41,8 +41,8 @@ def check_member_text(
         spec = specs[name]
         for text in _texts(value):
             check_no_number(text, name)
-        for table, code in _codes(spec, value):
-            check_code(run.state, table, code, run.block.height, None)
+        for named in _codes(spec, value):
+            check_code(run.state, name, named, run.block.height, None)
 
 
 def _texts(value: Value) -> Iterable[str]:

@@ -106,7 +106,7 @@ def check_admission(run: Run, fields: _Fields) -> Application:
     if any(run.state.read(key_key(key.key_id), KeyRow) for key in part.all_keys):
         raise KeyTakenError("a key of the application is in the state already")
     office = part.office
-    check_code(run.state, UNITS, office.unit, run.block.height, office.unit_date)
+    check_code(run.state, "unit", (UNITS, office.unit), run.block.height, office.unit_date)
     return application
 
 

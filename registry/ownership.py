@@ -14,6 +14,7 @@ from registry.authority_rows import KeyRow
 from registry.civil_calendar import age, in_range
 from registry.content_errors import LinkWrongError
 from registry.rows import RecordRow
+from registry.schema import RecordType
 from registry.state import State
 from registry.state_key_names import key_key, record_key
 
@@ -51,10 +52,18 @@ def living(state: State, identity_id: RecordId) -> RecordRow:
     """
     row = state.read(record_key(identity_id), RecordRow)
     if row is None or row.type_name != IDENTITY:
-        raise LinkWrongError("a person who must sign is no identity of this ledger")
+        raise LinkWrongError("a person who must sign is no identity of this ledger", field=IDENTITY)
     if row.status not in {ACTIVE, INCAPABLE}:
         raise NotAliveError(f"a person who must sign is {row.status}", status=row.status)
     return row
+
+
+def is_about_somebody(record_type: RecordType) -> bool:
+    """Tell whether `subject` means a person: an identity itself, or whom a link leads to.
+
+    A title is about a parcel; what persons have to do with it is said by its holders.
+    """
+    return record_type.subject != "self" or record_type.name == IDENTITY
 
 
 def is_represented(row: RecordRow, day: str) -> bool:

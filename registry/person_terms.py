@@ -21,6 +21,7 @@ from registry.errors import FieldValueError
 from registry.ownership import (
     Voice,
     consents,
+    is_about_somebody,
     living,
     represented,
     speaks_alone,
@@ -57,6 +58,8 @@ class Need:
 def _subject_id(run: Run) -> RecordId:
     """Return the identity whom `subject` and `representative` mean."""
     assert run.target_type is not None, "an act about nothing has no term for persons"
+    if not is_about_somebody(run.target_type):
+        raise SignerWrongError("a record of this type is about no person", term="subject")
     if run.target_type.subject == "self":
         assert run.target_id is not None, "made together with target_type"
         return run.target_id

@@ -100,7 +100,7 @@ def unit_valid_on(run: Run, arguments: tuple[str, ...]) -> None:
         run.subject.set_flag(UNIT_UNVERIFIED)
         run.touched_flags.append(UNIT_UNVERIFIED)
     else:
-        check_code(run.state, table, value, run.block.height, day)
+        check_code(run.state, name, (table, value), run.block.height, day)
 
 
 def evidence(run: Run, arguments: tuple[str, ...]) -> None:
@@ -123,10 +123,11 @@ def parent_possible(run: Run, arguments: tuple[str, ...]) -> None:
     if mothers and mothers == fathers:
         raise ParentImpossibleError("mother and father are one person")
     event = _date(run, arguments[2])
-    for person in (*mothers, *fathers):
+    named = [(name, person) for name in arguments[:2] for person in run.links(name)]
+    for name, person in named:
         row = run.record(person)
         if row is None or row.type_name != IDENTITY:
-            raise LinkWrongError("a parent is no identity of this ledger")
+            raise LinkWrongError("a parent is no identity of this ledger", field=name)
         born = row.member.get("birth_date")
         if isinstance(born, str) and born >= event:
             raise ParentImpossibleError("a parent is not older than the child")

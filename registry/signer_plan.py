@@ -21,6 +21,7 @@ from registry.civil_calendar import days_between, in_range
 from registry.ownership import (
     Voice,
     consents,
+    is_about_somebody,
     keys_of,
     represented,
     speaks_alone,
@@ -34,6 +35,8 @@ from registry.state import State
 from registry.state_key_names import key_key, record_key
 
 LIVE_MORTGAGE: Final = ("mortgage", "live")
+_PERSONAL: Final = frozenset({"subject", "representative", "consent"})
+"""Terms for the person whom a record is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ def plan_signers(scene: Scene, hands: Hands) -> tuple[Signer, ...]:
 
 def _alternatives(scene: Scene, hands: Hands) -> list[tuple[Term, ...]]:
     """Return the policy's alternatives, with the signers that a late or weighty act adds."""
-    found = list(scene.operation.signers.alternatives)
+    found = _meant(scene)
     late, senior = scene.operation.late, scene.operation.senior
     if senior is not None and _is_weighty(scene, hands, senior):
         found = [terms + more for terms in found for more in senior.adds_signer.alternatives]
@@ -154,6 +157,18 @@ def _alternatives(scene: Scene, hands: Hands) -> list[tuple[Term, ...]]:
     if days_between(scene.act.event_date, counted) <= late.after_days:
         return found
     return [terms + more for terms in found for more in late.adds_signer.alternatives]
+
+
+def _meant(scene: Scene) -> list[tuple[Term, ...]]:
+    """Return the alternatives that this record type can fulfil at all.
+
+    Side acts have one policy for all types: where a record is about no person, such as a title over
+    a parcel, its owners are who `subject or representative or owners` means.
+    """
+    found = list(scene.operation.signers.alternatives)
+    if is_about_somebody(scene.record_type):
+        return found
+    return [terms for terms in found if _PERSONAL.isdisjoint(term.name for term in terms)] or found
 
 
 def _is_weighty(scene: Scene, hands: Hands, senior: Senior) -> bool:
@@ -213,6 +228,8 @@ def sign_key_of(state: State, identity_id: RecordId, day: str) -> KeyId | None:
 
 
 def _subject_of(scene: Scene) -> RecordId:
+    if not is_about_somebody(scene.record_type):
+        raise SignerMissingError("a record of this type is about no person", term="subject")
     if scene.record_type.subject == "self" and scene.record_id is not None:
         return scene.record_id
     linked = () if scene.row is None else scene.row.linked(scene.record_type.subject)

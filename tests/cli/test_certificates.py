@@ -9,8 +9,10 @@ from click.testing import CliRunner
 from cli.exit_codes import ExitCode
 from cli.main import program
 from ledger.ids import parse_id
+from registry.catalogue import TYPES, type_text
 from registry.certificates import parse_certificate
-from tests.cli.test_clerk import YESTERDAY, birth_form, identity_form
+from registry.schema_reader import read_record_type
+from tests.cli.test_clerk import YESTERDAY, birth_form, custody, identity_form, land_form
 
 pytestmark = pytest.mark.slow
 
@@ -124,3 +126,32 @@ def test_the_holder_chooses_what_a_certificate_shows(desk, person, stranger, tmp
     assert (unknown[0], unknown[1]["code"]) == (ExitCode.INVALID_INPUT, "cli.invalid_input")
     nowhere = desk.refused(*words, "--recipient", "school")
     assert nowhere[1]["code"] == "cli.invalid_input"
+
+
+def certified_types():
+    """Return the shipped types of which there are certificates."""
+    shipped = [read_record_type(type_text(name)) for name in TYPES]
+    return sorted(one.name for one in shipped if one.role == "record")
+
+
+def test_a_record_of_every_type_that_can_be_certified_is(
+    desk, person, stranger, scan, network, tmp_path
+):
+    """By two officers for a reason, even where the record is about a parcel."""
+    _home, owner = person("hang", "Lê", 1991, "female")
+    birth, _child = desk.ask(
+        "birth", "register", "-", "--office", "justice", "--yes", *custody(scan),
+        stdin=birth_form(owner, "Bảo"),
+    )[0]["records"]  # fmt: skip
+    (title,) = desk.ask(
+        "land-title", "first-register", "-", "--office", "land", "--yes",
+        "--person", f"{owner}=hang-sign", stdin=land_form(owner),
+    )[0]["records"]  # fmt: skip
+    made = {"birth": (birth["id"], "justice"), "identity": (owner, "police"),
+            "land_title": (title["id"], "land")}  # fmt: skip
+    assert sorted(made) == certified_types(), "a new type is certified here too"
+    for name, (record, office) in made.items():
+        file = tmp_path / f"{name}.certificate"
+        desk.ask(name.replace("_", "-"), "certify", record, "--office", office, "--out", file,
+                 "--yes", "--set", "act.reason=bank")  # fmt: skip
+        assert verified(stranger, file, "--status", network.nodes[2].address)[0] == "GENUINE"

@@ -505,3 +505,33 @@ def test_a_mortgagee_must_consent_to_a_sale():
     assert caught.value.details["term"] == "lenders"
     hands = replace(LAND_HANDS, persons={lender: small.key_id("stranger")})
     assert "lenders" in [one.term for one in plan_signers(scene(state, act, target), hands)]
+
+
+DECLARES = {"officer(declare)": small.key_id("register")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "officers", "terms"),
+    [
+        ("certify", DECLARES, ["officer(declare)", "owners"]),
+        ("certify", DECLARES | small.OFFICERS, ["officer(declare)", "second_officer(approve)"]),
+        ("grant", {}, ["owners"]),
+        ("withdraw_grant", {}, ["owners"]),
+    ],
+)
+def test_who_stands_for_a_title_over_a_parcel_is_its_owner_or_two_officers(kind, officers, terms):
+    """The policy of side acts names a subject too; a parcel is nobody."""
+    row = small.record_row("land_title", holders=land_act().records[0].holders)
+    act = replace(land_act(), kind=f"land_title/{kind}", records=())
+    here = frozenset({small.key_id("mother sign")} if len(officers) < 2 else officers.values())
+    hands = Hands(officers=officers, at_hand=here)
+    signers = plan_signers(scene(small.world(), act, Target(sixteen(0), row)), hands)
+    assert sorted(signer.term for signer in signers) == terms
+
+
+def test_who_certifies_a_title_alone_is_told_whose_signature_is_missing():
+    row = small.record_row("land_title", holders=())
+    act = replace(land_act(), kind="land_title/certify", records=())
+    with pytest.raises(SignerMissingError) as caught:
+        plan_signers(scene(small.world(), act, Target(sixteen(0), row)), Hands(officers=DECLARES))
+    assert caught.value.details["term"] == "owners"
