@@ -13,7 +13,7 @@ from typing import Final
 
 from ledger.canonical import Value, decode, encode
 from ledger.fields import read_array, read_version
-from ledger.ids import ID_BYTES, RecordId
+from ledger.ids import ID_BYTES, ObjectId, RecordId
 from ledger.state_keys import key_bytes, read_stored_value
 from node.access import Access, require_asker
 from node.application import Application
@@ -21,6 +21,9 @@ from node.call_values import json_reply, json_value, msgpack_reply
 from node.public_errors import ForbiddenError, MalformedRequestError, NotFoundError
 from node.request_auth import Asker
 from node.routes import SMALL_BODY_BYTES_MAX, Call, Handler, Json, Reply
+from registry.object_rows import GrantRow
+from registry.record_checks import companion_id
+from registry.state_key_names import grant_key
 
 KEYS_MAX: Final = 256
 ROWS_MAX: Final = 10_000
@@ -46,7 +49,11 @@ LISTED_KINDS: Final = frozenset(
 OPEN_KINDS: Final = LISTED_KINDS | {"certificate", "key", "text"}
 """Kinds of which every known asker may read single rows."""
 PERSONAL_KINDS: Final = frozenset({"certificates", "family", "record", "wraps"})
-"""Kinds of which the owner of the record in the key may read rows."""
+"""Kinds of which the owner of the record in the key may read rows.
+
+Of what stands beside a record, such as contacts, its owner also learns that it is not there yet;
+grants are found by the record that they open.
+"""
 _VERSION: Final = 1
 
 
@@ -106,8 +113,21 @@ class StateRoutes:
         if key[0] in OPEN_KINDS:
             return
         name = key[1] if len(key) > 1 else None
-        if key[0] in PERSONAL_KINDS and type(name) is bytes and len(name) == ID_BYTES:
-            record_id = RecordId(name)
-            if name == asker.key.holder or self.access.is_owner(asker, record_id):
-                return
+        if type(name) is bytes and len(name) == ID_BYTES and self._is_own(asker, key[0], name):
+            return
         raise ForbiddenError("this row of the state is another's")
+
+    def _is_own(self, asker: Asker, kind: Value, name: bytes) -> bool:
+        """Tell whether a row is about the asker: a record, what stands beside it, or a grant of it.
+
+        The id of the companion follows from the holder's own, so that it is not there yet tells
+        nobody anything of others.
+        """
+        if kind == "grant":
+            grant = self.access.state.read(grant_key(ObjectId(name)), GrantRow)
+            return grant is not None and self.access.is_owner(asker, grant.record_id)
+        if kind not in PERSONAL_KINDS:
+            return False
+        holder = RecordId(asker.key.holder)
+        own = name == holder or (kind == "record" and name == companion_id(holder))
+        return own or self.access.is_owner(asker, RecordId(name))

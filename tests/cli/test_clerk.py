@@ -649,3 +649,24 @@ def test_a_notice_of_an_intake_is_filed(desk, paper):
     (made,) = desk.ask("notice", "file", "birth", paper, "--purpose", "intake",
                        "--office", "justice", "--yes")  # fmt: skip
     assert made["status"] == "committed"
+
+
+def test_an_owner_tries_alone_what_an_owner_does_alone(citizen):
+    """A citizen sees few rows of the state, but all that a dry run of the own acts needs."""
+    own, identity = citizen("thu")
+    contact = ("identity", "update-contact", identity, "--auth", "thu", "--set")
+    for phone, wanted in (("0912345678", 1), ("0912345679", 2)):
+        (tried,) = own.ask(*contact, f"phone={phone}", "--dry-run")
+        assert tried["missing_signatures"] == ["thu-sign", "police"]
+        (made,) = own.ask(*contact, f"phone={phone}", "--yes")
+        assert made["records"][0]["version"] == wanted, "what was tried has done nothing"
+    grant = ("identity", "grant", identity, "--auth", "thu",
+             "--set", "objects.grant.until=2099-01-01",
+             "--set", f"objects.grant.recipient={'11' * 16}",
+             "--set", f"objects.grant.wraps_digest={'22' * 32}")  # fmt: skip
+    assert own.ask(*grant, "--dry-run")[0]["dry_run"]
+    own.ask(*grant, "--yes")
+    status, error = own.refused("identity", "withdraw-grant", identity, "--auth", "thu", "--set",
+                                f"objects.withdrawal.grant={'33' * 16}", "--dry-run")  # fmt: skip
+    assert error["code"] == "registry.object_unknown"
+    assert status == ExitCode.NOT_FOUND

@@ -2,8 +2,12 @@
 
 import pytest
 
+from ledger.canonical import encode
+from ledger.ids import RecordId
 from node.reading import ACCESS_MS
-from tests.node.public_town import served
+from registry.record_checks import companion_id
+from registry.state_key_names import record_key
+from tests.node.public_town import plain, served
 from tests.node.test_custodian import submit_side_act
 from tests.node.test_wrap_keeper import Citizen, until, wrapped
 from tests.registry.town import key, officer_id
@@ -50,6 +54,31 @@ async def test_nobody_else_learns_what_somebody_owns(tmp_path):
             assert (await api.get(path, signer=other)).code == "node.forbidden"
         own = await api.get(path + "?limit=257", signer=key("auth"))
         assert own.code == "node.malformed_request"
+
+
+async def test_a_person_is_told_state_rows_of_the_own_records_and_of_nobody_elses(tmp_path):
+    """That the own contacts are not there yet is told too: their id follows from the own."""
+    async with served(tmp_path) as api:
+        citizen, birth, child = await mother(api)
+        own, officer = citizen.identity, officer_id("police", "register")
+        for shown in (own, birth, child):
+            answer = await api.post("/v1/state", asked(record_key(shown)), key("auth"))
+            assert plain(answer.body)[2] != (None,)
+        answer = await api.post("/v1/state", asked(record_key(companion_id(own))), key("auth"))
+        assert plain(answer.body)[2] == (None,)
+        rows = [
+            record_key(companion_id(officer)),
+            record_key(officer),
+            record_key(RecordId(own[::-1])),
+        ]
+        rows += [("family", companion_id(own)), ("acts",), ("grant", bytes(16))]
+        for row in rows:
+            answer = await api.post("/v1/state", asked(row), key("auth"))
+            assert answer.code == "node.forbidden", row
+
+
+def asked(state_key):
+    return encode((1, (state_key,)))
 
 
 async def test_no_list_is_given_that_may_lack_something(tmp_path):
