@@ -9,15 +9,17 @@ on the state as the node tells it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cli.accesses import AccessWish, Why, why_of
 from cli.act_results import say_result
-from cli.acting import Actor, Drafted, Order
+from cli.act_words import ask_to_sign, explain, pass_on, say_dry_run
+from cli.acting import Actor, Order
 from cli.bodies import previous_content
 from cli.certificate_files import Sheet, SheetWish, plan_sheet, registered_entry, write_sheet
 from cli.certifying import CertificateWish, fill_certificate, makes_certificate
+from cli.draft_trials import try_draft
 from cli.errors import BadParameterError, FileTakenError, InvalidInputError
 from cli.exit_codes import ExitCode
 from cli.form_words import add_scans, prepare_form
@@ -25,28 +27,23 @@ from cli.hands import (
     Wishes,
     key_of,
     make_hands,
-    name_of_signer,
     named_office,
     public_key_of,
-    who_is,
 )
 from cli.key import PERSON_PURPOSES, find_key
 from cli.network_view import NetworkView
-from cli.output import Context, accepted, confirm, note, suggested
+from cli.output import Context, accepted, suggested
 from cli.passphrases import asker, source
 from cli.sent import send_act, warn_of_unsettled
 from cli.trying import try_entry
 from keys.errors import CivregError
 from keys.signing import KeyId, PublicKey, Purpose
 from ledger.canonical import Value
-from ledger.entries import EntryContent
 from ledger.errors import InvalidDataError
 from ledger.ids import OfficeId, RecordId, parse_id
 from registry.acts import Act, RecordContent
-from registry.authority_errors import SignerMissingError
 from registry.authority_rows import OfficeRow
-from registry.drafts import Draft, custodian_is_next, missing_keys, print_draft
-from registry.explain import Explanation, Reading, explain_entry
+from registry.drafts import custodian_is_next, missing_keys
 from registry.form_kinds import FormKind
 from registry.forms import parse_form_text, read_form
 from registry.preparing import Target
@@ -139,12 +136,13 @@ def carry_out(context: Context, wanted: Wanted) -> ExitCode:
         made = actor.prepare(order)
         explanation = explain(actor, made.draft.entry, made.opened, before)
         if context.dry_run:
-            _dry_run(context, actor, made, explanation)
+            say_dry_run(context, actor, made, explanation, before)
             return ExitCode.OK
-        _ask(context, explanation)
+        trial = None if wanted.draft is None else try_draft(actor, made.draft)
+        ask_to_sign(context, explanation, trial)
         draft = actor.sign(made.draft)
         if missing_keys(draft) and not custodian_is_next(draft):
-            _pass_on(context, actor, draft, wanted.draft)
+            pass_on(context, actor, draft, wanted.draft, trial)
             return ExitCode.OK
         return say_result(context, actor, send_act(context, actor, draft, order.asker), sheet)
 
@@ -222,19 +220,17 @@ def _order(
     act: Act = read_form(raw, form_kind, actor.find_table, previous, actor.today)
     if form_kind.operation.edit != "none" and not act.objects and act.records[0] == previous:
         raise InvalidInputError("the form changes nothing", name=form_kind.kind)
-    wishes = Wishes(
-        terms=wanted.wishes.terms,
-        persons=wanted.wishes.persons,
-        custody=wanted.wishes.custody,
-        paper=wanted.wishes.paper,
-        agency=wanted.wishes.agency,
-        new_keys=new_keys,
-        kind=wanted.kind,
-        draft=wanted.draft is not None,
+    wishes = replace(
+        wanted.wishes, new_keys=new_keys, kind=wanted.kind, draft=wanted.draft is not None
     )
     hands = make_hands(actor, form_kind.operation, office, wishes)
     order = Order(
-        act=act, hands=hands, office=acting, target=target, readable=wanted.draft is not None
+        act=act,
+        hands=hands,
+        office=acting,
+        target=target,
+        readable=wanted.draft is not None,
+        previous=previous.sealed if previous is not None and opened_before else None,
     )
     return order, opened_before
 
@@ -312,75 +308,6 @@ def _enrolled(
     ]
     proving = [key.key_id for purpose, key in named if purpose != Purpose.SEAL]
     return {**raw, "objects": {"key": listed}}, proving
-
-
-def explain(
-    view: NetworkView,
-    entry: EntryContent,
-    opened: Mapping[RecordId, Mapping[str, Value]],
-    before: Mapping[RecordId, Mapping[str, Value]],
-) -> Explanation:
-    """Say in words what an entry does."""
-    reading = Reading(
-        find_type=view.find_type,
-        find_table=view.find_table,
-        name_of=lambda identifier: who_is(view, identifier),
-        opened=opened,
-        before=before,
-    )
-    return explain_entry(entry, reading)
-
-
-def _dry_run(context: Context, actor: Actor, made: Drafted, explanation: Explanation) -> None:
-    outcome = try_entry(actor, made.draft)
-    result = {
-        "dry_run": True,
-        "kind": made.draft.entry.head.kind,
-        "explanation": explanation.text(context.lang).splitlines(),
-        "warnings": list(outcome.warnings),
-        "missing_signatures": _who_is_missing(context, actor, made.draft),
-    }
-    lines = [*explanation.text(context.lang).splitlines(), context.say("act.would_pass")]
-    accepted(result, context, lines=lines)
-
-
-def _ask(context: Context, explanation: Explanation) -> None:
-    if not context.yes:
-        note(explanation.text(context.lang).rstrip(), context)
-    confirm(context.say("act.sign_this"), context)
-
-
-def _who_is_missing(context: Context, view: NetworkView, draft: Draft) -> list[str]:
-    return [name_of_signer(view, draft, key_id, context.lang) for key_id in missing_keys(draft)]
-
-
-def _pass_on(context: Context, actor: Actor, draft: Draft, path: Path | None) -> None:
-    """Write a draft for the others who sign.
-
-    Raises:
-        SignerMissingError: No file was named for it.
-    """
-    missing = _who_is_missing(context, actor, draft)
-    if path is None:
-        raise SignerMissingError(
-            f"keys are not at hand: {', '.join(missing)}; write a draft with --draft FILE",
-            term=missing[0],
-        )
-    path.write_bytes(print_draft(draft))
-    path.chmod(0o600)
-    result = {
-        "draft": path,
-        "entry": draft.entry.entry_digest,
-        "missing_signatures": missing,
-        "not_after_ms": draft.entry.head.not_after_ms,
-    }
-    lines = [
-        context.say("draft.written", path=path),
-        context.say("draft.missing", names=", ".join(missing)),
-    ]
-    accepted(
-        result, context, lines=lines, next_command=suggested("draft", "sign", path), elsewhere=True
-    )
 
 
 def record_id_of(text: str) -> RecordId:

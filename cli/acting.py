@@ -68,6 +68,8 @@ class Order:
         asker: Key id of the auth key that asks the custodian; None takes one that is at hand.
         readable: Whether the draft carries wraps for its signers, so that they see what they sign.
         readers: Further seal keys for which it carries wraps.
+        previous: Sealed values of the version that is changed, where they are at hand; the planner
+            then sees whether a weighty one changes, as the custodian will.
     """
 
     act: Act
@@ -80,6 +82,7 @@ class Order:
     asker: KeyId | None = None
     readable: bool = False
     readers: tuple[Reader, ...] = ()
+    previous: Mapping[str, Value] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +260,7 @@ class Actor(NetworkView):
             row=None if target is None else target.row,
             act=order.act,
             operation=form_kind.operation,
+            sealed_before=order.previous,
         )
         return plan_signers(scene, replace(order.hands, custodian=custodian))
 

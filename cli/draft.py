@@ -12,11 +12,13 @@ from pathlib import Path
 
 import click
 
-from cli.act_flow import explain, open_actor
+from cli.act_flow import open_actor
 from cli.act_results import say_result
+from cli.act_words import explain
 from cli.acting import Actor
 from cli.bodies import open_draft
 from cli.commands import Command, Group
+from cli.draft_trials import Trial, try_draft, unchecked
 from cli.errors import BadParameterError, FileTakenError, KeyNeededError
 from cli.exit_codes import ExitCode
 from cli.hands import key_of, name_of_signer, who_is
@@ -91,6 +93,7 @@ def show(context: Context, word: str, asker: str) -> None:
     with open_actor(context, asker) as actor:
         read, place = find_draft(actor, word)
         explanation, _opened = _look(actor, read)
+        trial = try_draft(actor, read)
         signed = [_name(actor, key) for key in required_keys(read.entry) if key in read.signatures]
         missing = _names(context, actor, read, missing_keys(read))
         result = {
@@ -101,13 +104,15 @@ def show(context: Context, word: str, asker: str) -> None:
             "signed": signed,
             "missing_signatures": missing,
             "not_after_ms": read.entry.head.not_after_ms,
+            "trial": trial.shown(),
         }
         lines = [
             *explanation.text(context.lang).splitlines(),
             context.say("draft.signed", names=", ".join(signed) or "-"),
             context.say("draft.missing", names=", ".join(missing) or "-"),
+            *trial.told(context),
         ]
-        _say(context, read, place, result, lines)
+        _say(context, read, place, result, lines, trial)
 
 
 @draft.command(cls=Command, changes=True)
@@ -137,6 +142,9 @@ def sign(context: Context, word: str, keys: tuple[str, ...], asker: str) -> None
             raise KeyNeededError(f"none of the missing keys is at hand: {names}", purpose="sign")
         if explanation.unseen or context.dry_run or not context.yes:
             note(explanation.text(context.lang).rstrip(), context)
+        trial = try_draft(actor, read)
+        for line in trial.told(context):
+            note(line, context)
         confirm(context.say("act.sign_this"), context)
         for key_id in wanted:
             key = actor.ring.need(key_id, "sign")
@@ -150,13 +158,14 @@ def sign(context: Context, word: str, keys: tuple[str, ...], asker: str) -> None
             "unseen": explanation.unseen,
             "signed_by": [_name(actor, key) for key in wanted],
             "missing_signatures": missing,
+            "trial": trial.shown(),
             "dry_run": context.dry_run,
         }
         lines = [
             context.say("draft.now_signed", names=", ".join(_name(actor, key) for key in wanted)),
             context.say("draft.missing", names=", ".join(missing) or "-"),
         ]
-        _say(context, read, place, result, lines)
+        _say(context, read, place, result, lines, trial)
 
 
 @draft.command(cls=Command, changes=True)
@@ -178,8 +187,9 @@ def submit(context: Context, word: str, asker: str) -> int:
         warn_of_unsettled(context, [read.entry.entry_digest])
         if context.dry_run:
             outcome = try_entry(actor, read)
-            accepted({"dry_run": True, "warnings": list(outcome.warnings)}, context,
-                     lines=context.say("act.would_pass"))  # fmt: skip
+            unseen = unchecked(context, actor, read, ())
+            accepted({"dry_run": True, "warnings": list(outcome.warnings), "unchecked": unseen},
+                     context, lines=[context.say("act.would_pass"), *unseen])  # fmt: skip
             return ExitCode.OK
         return say_result(context, actor, send_act(context, actor, read))
 
@@ -331,11 +341,18 @@ def _keep(actor: Actor, read: Draft, place: Place, keys: list[KeyId]) -> None:
 
 
 def _say(
-    context: Context, read: Draft, place: Place, result: Mapping[str, object], lines: list[str]
+    context: Context,
+    read: Draft,
+    place: Place,
+    result: Mapping[str, object],
+    lines: list[str],
+    trial: Trial | None = None,
 ) -> None:
-    """Say how far a draft is; who signs next does it elsewhere."""
+    """Say how far a draft is; who signs next does it elsewhere. What would fall goes no further."""
     done = not missing_keys(read) or custodian_is_next(read)
-    command = suggested("draft", "submit" if done else "sign", place.name)
+    command: str | None = suggested("draft", "submit" if done else "sign", place.name)
+    if trial is not None and trial.is_refused:
+        command = None
     accepted(result, context, lines=lines, next_command=command, elsewhere=not done)
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from ledger.canonical import Value
 from registry.policies import Policy, compile_policy
 from registry.running import Run
-from registry.schema import Operation
+from registry.schema import Operation, Senior
 
 
 def policy_of(run: Run) -> Policy:
@@ -43,6 +43,15 @@ def changes_weighty(
     if operation.senior is None or before is None:
         return False
     return any(before.get(name) != after.get(name) for name in operation.senior.fields)
+
+
+def weighty_changes(
+    senior: Senior, before: Mapping[str, Value], after: Mapping[str, Value]
+) -> list[str]:
+    """Return the paths of sealed fields that change and for which one more signer is needed."""
+    paths = sorted(before.keys() | after.keys())
+    weighty = [path for path in paths if path.partition(".")[0] in senior.sealed]
+    return [path for path in weighty if before.get(path) != after.get(path)]
 
 
 @lru_cache(maxsize=256)

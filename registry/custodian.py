@@ -19,6 +19,7 @@ from ledger.entries import UnsignedEntry
 from ledger.ids import RecordId
 from ledger.parts import CUSTODIAN_TERM, Head, KeySigner, RecordPart
 from registry.acts import Act, RecordContent
+from registry.added_signers import weighty_changes
 from registry.custodian_answers import HeldBody
 from registry.custodian_messages import TagWish
 from registry.duplicates import BirthSketch
@@ -201,16 +202,14 @@ def _check_senior(
     if senior is None or record.part.record_version == 1:
         return
     labels = {signer.term for signer in head.signers}
-    if previous is None:  # who cannot see whether it changes takes it for changed
-        previous = {}
-    for path, value in record.values.items():
-        is_weighty = path.partition(".")[0] in senior.sealed
-        if is_weighty and value != previous.get(path) and not labels & senior.adds_signer.labels:
-            raise CustodianRefusedError(
-                "a change of this field needs one more signer",
-                path=path,
-                term=senior.adds_signer.text,
-            )
+    # Who cannot see whether it changes takes it for changed.
+    changed = weighty_changes(senior, previous or {}, record.values)
+    if changed and not labels & senior.adds_signer.labels:
+        raise CustodianRefusedError(
+            "a change of this field needs one more signer",
+            path=changed[0],
+            term=senior.adds_signer.text,
+        )
 
 
 def _check_created(head: Head, opened: Sequence[OpenedRecord]) -> None:

@@ -11,10 +11,11 @@ from typing import Final, TypeAlias
 
 from keys.hashing import Digest
 from keys.signing import KeyId, Purpose
+from ledger.canonical import Value
 from ledger.ids import RecordId
 from ledger.parts import CUSTODIAN_TERM, CustodySigner, KeySigner, Signer, sort_signers
 from registry.acts import Act
-from registry.added_signers import changes_weighty
+from registry.added_signers import changes_weighty, weighty_changes
 from registry.authority_errors import SignerMissingError, SignerRefusedError
 from registry.authority_rows import KeyRow
 from registry.civil_calendar import days_between, in_range
@@ -96,6 +97,7 @@ class Scene:
         row: Its row so far, or None.
         act: What is done.
         operation: Of the act's kind.
+        sealed_before: Sealed values of the version that is changed; None where they did not open.
     """
 
     state: State
@@ -105,6 +107,7 @@ class Scene:
     row: RecordRow | None
     act: Act
     operation: Operation
+    sealed_before: Mapping[str, Value] | None = field(default=None, repr=False)
 
 
 def plan_signers(scene: Scene, hands: Hands) -> tuple[Signer, ...]:
@@ -172,16 +175,21 @@ def _meant(scene: Scene) -> list[tuple[Term, ...]]:
 
 
 def _is_weighty(scene: Scene, hands: Hands, senior: Senior) -> bool:
-    """Tell whether a weighty member field changes, or the one who signs for it is there.
+    """Tell whether a weighty field changes, or the one who signs for it is there.
 
-    Sealed fields are not compared here: who changes one brings the signer, else the custodian
-    refuses.
+    Sealed fields are compared where the version before is at hand; else who changes one brings the
+    signer, or the custodian refuses.
     """
     if senior.adds_signer.labels & hands.officers.keys():
         return True
-    before = None if scene.row is None else scene.row.member
-    after = scene.act.records[0].member if scene.act.records else {}
-    return changes_weighty(scene.operation, before, after)
+    if not scene.act.records:
+        return False
+    after, before = scene.act.records[0], None if scene.row is None else scene.row.member
+    if changes_weighty(scene.operation, before, after.member):
+        return True
+    return scene.sealed_before is not None and bool(
+        weighty_changes(senior, scene.sealed_before, after.sealed)
+    )
 
 
 def _signers_of(term: Term, scene: Scene, hands: Hands) -> list[Signer]:

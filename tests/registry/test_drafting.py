@@ -535,3 +535,22 @@ def test_who_certifies_a_title_alone_is_told_whose_signature_is_missing():
     with pytest.raises(SignerMissingError) as caught:
         plan_signers(scene(small.world(), act, Target(sixteen(0), row)), Hands(officers=DECLARES))
     assert caught.value.details["term"] == "owners"
+
+
+def test_a_weighty_sealed_field_is_compared_where_the_version_before_is_at_hand():
+    """Sex is sealed, so only the custodian would see it; the office asks for the signer before."""
+    state = small.world()
+    content = RecordContent(
+        member={"birth_date": "1990-05-05"}, sealed={"sex": "male", "residence": "Hà Nội"}
+    )
+    act = replace(birth_act(), kind="identity/correct", records=(content,))
+    row = small.record_row("identity", member=content.member)
+    asked = scene(state, act, Target(small.MOTHER, row))
+    for before, weighs in (({"sex": "female"}, True), (content.sealed, False), (None, False)):
+        seen = replace(asked, sealed_before=before)
+        if weighs:
+            with pytest.raises(SignerMissingError) as caught:
+                plan_signers(seen, small.HANDS)
+            assert caught.value.details["term"] == "upper_office(correct_senior)"
+        else:
+            assert "subject" in [one.term for one in plan_signers(seen, small.HANDS)]
