@@ -22,7 +22,7 @@ from cli.certifying import CertificateWish, fill_certificate, makes_certificate
 from cli.draft_trials import try_draft
 from cli.errors import BadParameterError, FileTakenError, InvalidInputError
 from cli.exit_codes import ExitCode
-from cli.form_words import add_scans, prepare_form
+from cli.form_words import add_scans, prepare_form, without_opening
 from cli.hands import (
     Wishes,
     key_of,
@@ -47,6 +47,7 @@ from registry.drafts import custodian_is_next, missing_keys
 from registry.form_kinds import FormKind
 from registry.forms import parse_form_text, read_form
 from registry.preparing import Target
+from registry.problems import FormError
 from registry.record_checks import companion_id
 from registry.schema import Operation
 from registry.state_key_names import office_key
@@ -83,6 +84,23 @@ class Wanted:
     enrol: Sequence[str] = ()
     sheet: SheetWish | None = None
     access: AccessWish = field(default_factory=AccessWish)
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A record as it is before an act.
+
+    Attributes:
+        target: The record; None if the act makes it.
+        content: Its values, as a form begins with them; None for side acts and new records.
+        opened: Record id -> its sealed values, if they were opened.
+        unopened: Why they were not; None if they were, or there are none.
+    """
+
+    target: Target | None
+    content: RecordContent | None
+    opened: Mapping[RecordId, Mapping[str, Value]] = field(default_factory=dict, repr=False)
+    unopened: CivregError | None = None
 
 
 def open_actor(context: Context, asker_name: str = "") -> Actor:
@@ -194,9 +212,8 @@ def _order(
     sheet: Sheet | None,
 ) -> tuple[Order, Mapping[RecordId, Mapping[str, Value]]]:
     """Return the order for an act, and the sealed values that its records had before."""
-    target, previous, opened_before = _present(
-        actor, form_kind, wanted.record_id, _why(context, form_kind, wanted)
-    )
+    present = _present(actor, form_kind, wanted.record_id, _why(context, form_kind, wanted))
+    target, previous, opened_before = present.target, present.content, present.opened
     raw = prepare_form(
         parse_form_text(wanted.form) if wanted.form.strip() else {},
         wanted.settings,
@@ -217,7 +234,7 @@ def _order(
             intended=None if sheet is None else sheet.intended_root,
         )
         fill_certificate(raw, form_kind.record_type, target, certificate)
-    act: Act = read_form(raw, form_kind, actor.find_table, previous, actor.today)
+    act = _read(raw, form_kind, actor, present)
     if form_kind.operation.edit != "none" and not act.objects and act.records[0] == previous:
         raise InvalidInputError("the form changes nothing", name=form_kind.kind)
     wishes = replace(
@@ -262,27 +279,41 @@ def _office_of(actor: Actor, operation: Operation, target: Target | None) -> Off
     return office or actor.genesis.parts[0].office.office_id
 
 
-def _present(
-    actor: Actor, form_kind: FormKind, record_id: RecordId | None, why: Why
-) -> tuple[Target | None, RecordContent | None, Mapping[RecordId, Mapping[str, Value]]]:
-    """Return the record as it is, its values for the form, and those by record id."""
+def _present(actor: Actor, form_kind: FormKind, record_id: RecordId | None, why: Why) -> Present:
+    """Return the record as it is, and its values for the form."""
     operation = form_kind.operation
     if record_id is None:
         if not form_kind.creates and not (operation.side and operation.about != "record"):
             raise InvalidInputError("this operation is about a record: name its id", name="ID")
-        return None, None, {}
+        return Present(None, None)
     beside = bool(operation.writes) and operation.writes[0].kind == "companion"
     target = actor.target(record_id, companion=beside)
     if operation.side:
-        return target, None, {}
+        return Present(target, None)
     row, shown_id = target.row, record_id
     if beside:
         if target.companion is None:
-            return target, RecordContent(), {}
+            return Present(target, RecordContent())
         row, shown_id = target.companion, companion_id(record_id)
     # What stands beside a record is its owner's alone: no officer has a reason to open it.
-    content, is_open = previous_content(actor, shown_id, row, None if beside else why)
-    return target, content, {shown_id: content.sealed} if is_open else {}
+    content, unopened = previous_content(actor, shown_id, row, None if beside else why)
+    opened = {shown_id: content.sealed} if unopened is None else {}
+    return Present(target, content, opened, unopened)
+
+
+def _read(raw: Mapping[str, object], form_kind: FormKind, actor: Actor, present: Present) -> Act:
+    """Read a form over the present values of its record.
+
+    Raises:
+        FormError: It has mistakes. Where the record did not open, that is told, and not that the
+            sealed fields are missing which would have stayed.
+    """
+    try:
+        return read_form(raw, form_kind, actor.find_table, present.content, actor.today)
+    except FormError as error:
+        if present.unopened is None:
+            raise
+        raise without_opening(error, form_kind.record_type, present.unopened) from present.unopened
 
 
 def _enrolled(

@@ -10,9 +10,16 @@ from typing import Final
 
 from cli.accesses import UNLOGGED, Why, file_access, is_officer
 from cli.acting import Actor
+from cli.agency_readers import require_agency_reader
 from cli.client import MSGPACK, Call
 from cli.custodians import custodian_of, node_address
-from cli.errors import KeyNeededError, NotFoundError, RemoteRefusalError
+from cli.errors import (
+    KeyNeededError,
+    NotFoundError,
+    NotReaderError,
+    RemoteRefusalError,
+    SealKeyNeededError,
+)
 from cli.key_ring import KeyRing
 from cli.network_view import NetworkView
 from keys.errors import CivregError, SealError
@@ -72,7 +79,8 @@ def open_record(
 ) -> OpenedBody | None:
     """Return the opened body of a record's current version; None if it has none.
 
-    Where an officer asks, an access is put on record first (`cli.accesses`).
+    Where an officer asks, an access is put on record first (`cli.accesses`), unless no key at hand
+    would open it.
 
     Args:
         view: The network, with seal keys on its ring.
@@ -81,6 +89,8 @@ def open_record(
         why: What an officer's access says; None for what is opened to owners only.
 
     Raises:
+        NotReaderError: An officer asks, of an agency to which it is not sealed.
+        SealKeyNeededError: An officer asks, and the agency's seal key is not at hand.
         AccessNeededError: An officer asks, and no access can be filed.
         RemoteRefusalError: The node does not give it to this asker.
         SealError: No key at hand opens it.
@@ -135,6 +145,7 @@ def _logged(
     by_officer = why is not None and is_officer(view, asker)
     if why is None or not by_officer:
         return view.client.send(ask).body
+    require_agency_reader(view, about[1], asker)
     if not why.is_stated:
         try:
             body = view.client.send(ask).body
@@ -159,8 +170,8 @@ def content_of(record_type: RecordType, row: RecordRow, opened: OpenedBody | Non
 
 def previous_content(
     view: Actor, record_id: RecordId, row: RecordRow, why: Why | None
-) -> tuple[RecordContent, bool]:
-    """Return a record's present values, and whether its body could be opened.
+) -> tuple[RecordContent, CivregError | None]:
+    """Return a record's present values, and why its body could not be opened, None if it was.
 
     Raises:
         AccessNeededError: An officer asks, and no access can be filed.
@@ -168,9 +179,9 @@ def previous_content(
     record_type = view.find_type(row.type_name)
     try:
         opened = open_record(view, record_id, row, why)
-    except (RemoteRefusalError, SealError, NotFoundError):
-        return content_of(record_type, row, None), False
-    return content_of(record_type, row, opened), True
+    except (RemoteRefusalError, SealError, NotFoundError, NotReaderError, SealKeyNeededError) as no:
+        return content_of(record_type, row, None), no
+    return content_of(record_type, row, opened), None
 
 
 def _keeper(view: NetworkView, row: RecordRow) -> tuple[str, Signer]:

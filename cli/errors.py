@@ -111,6 +111,18 @@ class KeyNeededError(CliError):
     code = "cli.key_needed"
 
 
+class SealKeyNeededError(KeyNeededError):
+    """An officer reads with the agency's seal key, which is not at hand; details: agency."""
+
+    code = "cli.seal_key_needed"
+
+
+class NotReaderError(CliError):
+    """A record is sealed to other agencies than the officer's; details: agency, keeper."""
+
+    code = "cli.not_a_reader"
+
+
 class AccessNeededError(CliError):
     """A sealed body is opened to an officer after an access, and none was filed."""
 

@@ -236,6 +236,8 @@ _BY_CODE: Final = MappingProxyType(
         "cli.no_such_file": ExitCode.NOT_FOUND,
         "cli.file_exists": ExitCode.CONFLICT,
         "cli.key_needed": ExitCode.KEY_NEEDED,
+        "cli.seal_key_needed": ExitCode.KEY_NEEDED,
+        "cli.not_a_reader": ExitCode.NOT_AUTHORISED,
         "cli.access_needed": ExitCode.NOT_AUTHORISED,
         "cli.invalid_input": ExitCode.INVALID_INPUT,
         "cli.register_unusable": ExitCode.INVALID_INPUT,

@@ -17,13 +17,17 @@ from typing import Any, Final
 
 from cli.errors import BadParameterError, NotFoundError
 from cli.hands import key_of, public_key_of
+from cli.languages import error_text
 from cli.network_view import NetworkView
+from keys.errors import CivregError
 from keys.hashing import sha256
 from keys.signing import PublicKey
 from ledger.errors import InvalidDataError
 from ledger.ids import ID_BYTES, parse_id
 from registry.field_specs import FieldSpec
 from registry.form_kinds import FormKind
+from registry.problems import FormError, Problem
+from registry.schema import RecordType
 
 PATH_PARTS_MAX: Final = 8
 _WORDS: Final[Mapping[str, object]] = {"true": True, "false": False}
@@ -180,3 +184,29 @@ def _word(text: str, view: NetworkView) -> str | bytes:
             return view.network.node_of(rest).agency_id
         case _:
             return text
+
+
+def without_opening(error: FormError, record_type: RecordType, why: CivregError) -> FormError:
+    """Return what is wrong with a form whose record did not open, and that it did not.
+
+    What the form leaves out would have stayed, so that sealed fields are missing is no mistake.
+    """
+    vi, en = (error_text(language, why.code, why.details).sentence for language in ("vi", "en"))
+    closed = Problem(
+        field="ID",
+        value="",
+        rule="opened",
+        sentence=(
+            f"hồ sơ không mở được ở đây, nên những gì biểu mẫu bỏ trống không giữ lại được: {vi}",
+            f"the record did not open here, so what the form leaves out cannot stay: {en}",
+        ),
+        article="",
+        example="",
+    )
+    sealed = {path.partition(".")[0] for path in record_type.sealed_paths}
+    others = [
+        one
+        for one in error.problems
+        if one.rule != "required" or one.field.partition(".")[0] not in sealed
+    ]
+    return FormError(str(error), [closed, *others])
