@@ -2,6 +2,9 @@
 
 from cli.acting import Actor
 from cli.certificate_files import Sheet, write_sheet
+from typing import Final
+
+from cli.certificate_files import Sheet
 from cli.document_words import act_words, type_words
 from cli.exit_codes import ExitCode
 from cli.interrupts import heard
@@ -12,6 +15,9 @@ from keys.errors import CivregError
 from ledger.ids import print_id
 from registry.explain_words import object_words
 from registry.problems import in_language
+
+CERTIFY: Final = "certify"
+"""The operation whose entry is named later: `certify --of ENTRY` writes the file again."""
 
 
 def say_result(context: Context, actor: Actor, sent: Sent, sheet: Sheet | None = None) -> ExitCode:
@@ -96,6 +102,14 @@ def _told(context: Context, sent: Sent) -> tuple[dict[str, object], list[str]]:
         }
         lines.append(context.say("act.kept", entry=entry.entry_digest.hex(), path=sent.kept))
     return shown, lines
+    if entry.head.operation == CERTIFY:
+        lines.append(context.say("act.entry", entry=entry.entry_digest.hex()))
+    if sheet is not None and result.committed:
+        shown["file"] = str(sheet.out)
+        lines.append(context.say("act.certificate_file", path=sheet.out))
+        next_command = suggested("verify", sheet.out)
+    accepted(shown, context, lines=lines, next_command=next_command)
+    return ExitCode.OK if result.committed else ExitCode.NO_NETWORK
 
 
 def _lines(context: Context, sent: Sent) -> list[str]:

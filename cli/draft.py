@@ -19,7 +19,7 @@ from cli.acting import Actor
 from cli.bodies import open_draft
 from cli.commands import Command, Group
 from cli.draft_trials import Trial, try_draft, unchecked
-from cli.errors import BadParameterError, FileTakenError, KeyNeededError
+from cli.errors import AlreadySignedError, BadParameterError, FileTakenError, KeyNeededError
 from cli.exit_codes import ExitCode
 from cli.hands import key_of, name_of_signer, who_is
 from cli.held_drafts import (
@@ -134,12 +134,7 @@ def sign(context: Context, word: str, keys: tuple[str, ...], asker: str) -> None
     with open_actor(context, asker) as actor:
         read, place = find_draft(actor, word)
         explanation, _opened = _look(actor, read)
-        wanted = [key_of(actor, name) for name in keys] or [
-            key_id for key_id in missing_keys(read) if key_id in actor.ring
-        ]
-        if not wanted:
-            names = ", ".join(_name(actor, key) for key in missing_keys(read))
-            raise KeyNeededError(f"none of the missing keys is at hand: {names}", purpose="sign")
+        wanted = _who_signs(context, actor, read, keys)
         if explanation.unseen or context.dry_run or not context.yes:
             note(explanation.text(context.lang).rstrip(), context)
         trial = try_draft(actor, read)
@@ -317,6 +312,29 @@ def _look(actor: Actor, read: Draft) -> tuple[Explanation, Mapping[RecordId, Map
     if not explanation.unseen:
         check_attested(actor, read.entry, opened)
     return explanation, opened
+
+
+def _who_signs(context: Context, actor: Actor, read: Draft, words: Iterable[str]) -> list[KeyId]:
+    """Return the keys that sign a draft now: those named, else all at hand that are missing.
+
+    Raises:
+        AlreadySignedError: They have signed it.
+        KeyNeededError: No key at hand is one of its signers.
+        NotFoundError: A word names no key.
+    """
+    missing = missing_keys(read)
+    named = [key_of(actor, word) for word in words]
+    here = named or [key_id for key_id in required_keys(read.entry) if key_id in actor.ring]
+    wanted = [key_id for key_id in here if key_id not in read.signatures]
+    if wanted:
+        return wanted
+    others = ", ".join(_names(context, actor, read, missing)) or "-"
+    if here:
+        names = ", ".join(_name(actor, key) for key in here)
+        raise AlreadySignedError(
+            f"{names} signed this draft before; still to sign: {others}", names=names
+        )
+    raise KeyNeededError(f"none of the missing keys is at hand: {others}", purpose="sign")
 
 
 def _name(actor: Actor, key_id: bytes) -> str:

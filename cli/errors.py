@@ -123,6 +123,12 @@ class NotReaderError(CliError):
     code = "cli.not_a_reader"
 
 
+class AlreadySignedError(CliError):
+    """Whoever would sign a draft has signed it; details: names."""
+
+    code = "cli.already_signed"
+
+
 class AccessNeededError(CliError):
     """A sealed body is opened to an officer after an access, and none was filed."""
 

@@ -239,6 +239,7 @@ _BY_CODE: Final = MappingProxyType(
         "cli.seal_key_needed": ExitCode.KEY_NEEDED,
         "cli.not_a_reader": ExitCode.NOT_AUTHORISED,
         "cli.access_needed": ExitCode.NOT_AUTHORISED,
+        "cli.already_signed": ExitCode.CONFLICT,
         "cli.invalid_input": ExitCode.INVALID_INPUT,
         "cli.register_unusable": ExitCode.INVALID_INPUT,
         "cli.no_network": ExitCode.NO_NETWORK,

@@ -237,6 +237,11 @@ def _custody(view: NetworkView, names: str, paper: Path | None) -> CustodyForm:
     officers = tuple(sorted(key_of(view, name) for name in names.split(",")))
     if len(officers) != CUSTODY_OFFICERS:
         raise BadParameterError("a custody form is attested by two officers", name="--custody")
+    if len(set(officers)) != CUSTODY_OFFICERS:
+        raise BadParameterError(
+            f"a custody form is attested by two different officers: {names} is one",
+            name="--custody",
+        )
     return CustodyForm(officers, form_digest(paper.read_bytes()))
 
 

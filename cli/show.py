@@ -130,7 +130,9 @@ def history(context: Context, identifier: str, asker: str) -> None:
                 day=civil_date(item["time_ms"]),
                 office=named or "-",
             )
-            lines = [said, context.say("show.under_review")] if item.get("under_review") else said
+            lines = [said, context.say("show.entry", entry=item["entry"])]
+            if item.get("under_review"):
+                lines.append(context.say("show.under_review"))
             accepted({**item, "office": named}, context, lines=lines)
 
 

@@ -104,3 +104,36 @@ def test_a_sealed_field_that_weighs_needs_the_office_above_before_the_custodian_
     assert "upper_office(correct_senior)" in tried["unchecked"][0]
     said = desk.run("draft", "submit", draft, "--dry-run").stdout
     assert "Not checked: whether this changes" in said
+
+
+def test_who_has_signed_is_told_so_and_not_that_a_key_is_missing(desk, citizen, tmp_path):  # noqa: F811
+    own, identity = citizen("hai")
+    draft = tmp_path / "twice.draft"
+    desk.ask("identity", "correct", identity, "--office", "police", "--yes", *GROUNDS,
+             "--set", "residence=Xã Hai", "--draft", draft)  # fmt: skip
+    own.ask("draft", "sign", draft, "--yes")
+    for more in ((), ("--key", "hai-sign")):
+        status, error = own.refused("draft", "sign", draft, "--yes", *more)
+        assert (status, error["code"]) == (ExitCode.CONFLICT, "cli.already_signed")
+        assert error["details"]["names"] == "hai-sign"
+        assert error["message"].endswith("still to sign: police")
+
+
+def test_one_officer_is_not_two_who_attest_a_form(desk, owner):
+    identity, attested = owner
+    form = (attested[0], f"{identity}=land-1,land-1", *attested[2:])
+    status, error = desk.refused("land-title", "first-register", "-", "--office", "land", "--yes",
+                                 *form, stdin=land_form(identity))  # fmt: skip
+    assert (status, error["code"]) == (ExitCode.USAGE, "cli.bad_parameter")
+    assert "two different officers" in error["message"]
+
+
+def test_the_entry_that_writes_a_certificate_again_is_told(desk, owner, tmp_path):
+    identity, _attested = owner
+    words = ("identity", "certify", identity, "--office", "police", "--yes")
+    said = desk.run(*words, "--set", "act.reason=school").stdout
+    (entry,) = re.findall(r"entry ([0-9a-f]{64})", said)
+    assert f"entry {entry}" in desk.run("record", "history", identity).stdout
+    out = tmp_path / "again.certificate"
+    desk.ask(*words, "--of", entry, "--out", out)
+    assert out.exists()
