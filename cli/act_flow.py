@@ -35,7 +35,6 @@ from cli.network_view import NetworkView
 from cli.output import Context, accepted, suggested
 from cli.passphrases import asker, source
 from cli.sent import send_act, warn_of_unsettled
-from cli.trying import try_entry
 from keys.errors import CivregError
 from keys.signing import KeyId, PublicKey, Purpose
 from ledger.canonical import Value

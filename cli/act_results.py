@@ -1,10 +1,9 @@
 """What came of an act, said to people: where its entry stands, and what it made."""
 
-from cli.acting import Actor
-from cli.certificate_files import Sheet, write_sheet
 from typing import Final
 
-from cli.certificate_files import Sheet
+from cli.acting import Actor
+from cli.certificate_files import Sheet, write_sheet
 from cli.document_words import act_words, type_words
 from cli.exit_codes import ExitCode
 from cli.interrupts import heard
@@ -94,6 +93,8 @@ def _told(context: Context, sent: Sent) -> tuple[dict[str, object], list[str]]:
         shown["made"] = {"kind": made[0].kind, "id": identifier}
         words = in_language(object_words(made[0].kind), context.lang)
         lines.append(context.say("act.made", kind=words, id=identifier))
+    if entry.head.operation == CERTIFY and sent.kept is None:
+        lines.append(context.say("act.entry", entry=entry.entry_digest.hex()))
     if sent.kept is not None:
         shown |= {
             "kept": str(sent.kept),
@@ -102,14 +103,6 @@ def _told(context: Context, sent: Sent) -> tuple[dict[str, object], list[str]]:
         }
         lines.append(context.say("act.kept", entry=entry.entry_digest.hex(), path=sent.kept))
     return shown, lines
-    if entry.head.operation == CERTIFY:
-        lines.append(context.say("act.entry", entry=entry.entry_digest.hex()))
-    if sheet is not None and result.committed:
-        shown["file"] = str(sheet.out)
-        lines.append(context.say("act.certificate_file", path=sheet.out))
-        next_command = suggested("verify", sheet.out)
-    accepted(shown, context, lines=lines, next_command=next_command)
-    return ExitCode.OK if result.committed else ExitCode.NO_NETWORK
 
 
 def _lines(context: Context, sent: Sent) -> list[str]:

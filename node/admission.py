@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from keys.errors import CivregError
 from keys.hashing import Digest, sha256
-from ledger.entries import Entry
-from ledger.limits import NOT_AFTER_AHEAD_MAX_MS
 from ledger.entries import Entry, EntryContent
+from ledger.limits import NOT_AFTER_AHEAD_MAX_MS
 from ledger.outcomes import parse_outcome
 from ledger.vault import StagedBody, Vault
 from node.application import Application, Committed
