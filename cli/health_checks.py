@@ -16,7 +16,12 @@ from cli.languages import Language, error_text, text
 from keys.errors import CivregError, ExposedKeyFileError
 from keys.keyring import load_key_file, read_public_key
 from keys.signing import Purpose
+from ledger.database_files import has_database
+from ledger.errors import DiskRefusedError
 from ledger.genesis import FoundingPart, Genesis, parse_genesis
+from ledger.store_files import FOLDER
+from ledger.store_files import NAME as CHAIN_NAME
+from ledger.vault_files import NAME as VAULT_NAME
 from ledger.wal import check_log
 from node.config import Config, load_config
 from node.config_problems import ConfigProblem
@@ -24,9 +29,10 @@ from node.directory import read_directory
 from node.errors import ConfigError
 from node.file_watch import certificate_end_ms, exposed_files
 from node.health import Finding
+from node.journal import log_height, read_frames
 from node.machine_findings import check_certificate, check_disk
 from node.signer import last_signed_height
-from node.storage import GUARD_FILE, WAL_FILE
+from node.storage import GUARD_FILE, VAULT_FOLDER, WAL_FILE
 
 Level: TypeAlias = Literal["bad", "warn"]
 LOG_AGE_WARN_S: Final = 7 * 86_400
@@ -193,6 +199,8 @@ def _guard(config: Config, part: FoundingPart | None) -> Iterator[Complaint]:
         yield Complaint("bad", "guard", "guard")
     try:
         last_signed_height(config.data_folder / GUARD_FILE)
+    except DiskRefusedError as error:
+        yield Complaint("bad", "store_unread", "store_unread", error.details, error)
     except CivregError as error:
         yield Complaint("bad", "guard_damaged", "repair", error=error)
 
@@ -206,6 +214,8 @@ def _log(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
         return
     try:
         check_log(path)
+    except DiskRefusedError as error:
+        yield Complaint("bad", "store_unread", "store_unread", error.details, error)
     except CivregError as error:
         yield Complaint("bad", "log_damaged", "damaged_wal", error=error)
     days = int(time.time() - path.stat().st_mtime) // _DAY_S
@@ -214,7 +224,35 @@ def _log(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
 
 
 def _disk(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
-    yield from _of_finding(check_disk(disk_usage(config.home).free))
+    folder = config.data_folder  # perhaps a volume of its own, and not there before the first start
+    while not folder.exists():
+        folder = folder.parent
+    yield from _of_finding(check_disk(disk_usage(folder).free))
+
+
+def _stores(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
+    """Look at what is there of chain and vault; neither is opened, for the node may run."""
+    folder = config.data_folder
+    has: dict[str, bool] = {}
+    for place, name in ((FOLDER, CHAIN_NAME), (VAULT_FOLDER, VAULT_NAME)):
+        try:
+            has[place] = has_database(folder / place, name)
+        except DiskRefusedError as error:
+            yield Complaint("bad", "store_unread", "store_unread", error.details, error)
+        except CivregError as error:
+            yield Complaint("bad", "store_damaged", "repair", {"store": place}, error)
+    if has.get(FOLDER) is False and _log_height(folder / WAL_FILE) > 1:
+        yield Complaint("bad", "chain_missing", "repair")
+    if has.get(VAULT_FOLDER) is False and has.get(FOLDER) and _log_height(folder / WAL_FILE):
+        yield Complaint("bad", "vault_missing", "vault_missing")
+
+
+def _log_height(path: Path) -> int:
+    """Return the height that a log is about; 0 where there is none, or none that reads."""
+    try:
+        return log_height(read_frames(check_log(path)))
+    except CivregError:
+        return 0  # `_log` says why
 
 
 def _certificates(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
@@ -231,5 +269,6 @@ _CHECKS: Final[tuple[Callable[[Config, FoundingPart | None], Iterator[Complaint]
     _guard,
     _log,
     _disk,
+    _stores,
     _certificates,
 )

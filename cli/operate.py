@@ -13,7 +13,8 @@ import click
 
 from cli.client import Call, Client
 from cli.commands import Command, Group
-from cli.errors import FileTakenError, NoNetworkError
+from cli.errors import FileTakenError, NoNetworkError, NoSuchFileError
+from cli.exit_codes import ExitCode, exit_code_of
 from cli.health_checks import complaints_of, examine
 from cli.languages import error_text
 from cli.network_file import NodePlace
@@ -21,10 +22,12 @@ from cli.node_evidence import evidence
 from cli.node_status import status_lines
 from cli.output import Context, accepted, confirm, note, suggested
 from cli.snapshots import snapshot
+from ledger.database_files import has_database
 from ledger.ids import AgencyId
 from ledger.snapshot_files import FETCHED_FOLDER, RESTORING_FOLDER, SNAPSHOTS_FOLDER
 from ledger.store import ChainStore
 from ledger.vault import Vault
+from ledger.vault_files import NAME as VAULT_NAME
 from node.config import CONFIG_FILE, load_config
 from node.errors import ConfigError
 from node.storage import VAULT_FOLDER, WAL_FILE
@@ -74,7 +77,8 @@ def run(context: Context, folder: Path | None, *, new_guard: bool, end_wait: boo
     from node.public_side import open_public_side  # noqa: PLC0415
 
     options = Options(new_guard=new_guard, end_wait=end_wait)
-    return run_node(folder or context.home, options, open_public_side)
+    failure = run_node(folder or context.home, options, open_public_side)
+    return ExitCode.OK if failure is None else exit_code_of(failure.code)
 
 
 @node.command(cls=Command)
@@ -176,19 +180,20 @@ def repair_wal(context: Context, folder: Path | None) -> None:
 @node.command("repair", cls=Command, changes=True)
 @click.argument("folder", metavar="[NODE]", type=_HOME, required=False)
 @click.pass_obj
-def repair(context: Context, folder: Path | None) -> None:
+def repair(context: Context, folder: Path | None) -> int:
     """Read everything that a stopped node has on disk, and repair what is damaged.
 
     Whatever is damaged is kept beside what takes its place. A chain is fetched again from the other
     nodes, lost bodies too; after a damaged log or guard the node stays silent for a few heights.
-    With --dry-run only the damage is shown.
+    With --dry-run only the damage is shown, and the status is that of the first damage: 10. What
+    cannot be read now, on a full disk for example, is not damage: status 1, nothing is touched.
 
     \b
     Example:
         civreg node repair net/node-0 --dry-run
         civreg node repair net/node-0 --yes
     """
-    from node.repairing import find_damage, repair_all  # noqa: PLC0415 - see `run`
+    from node.repairing import check_room, find_damage, repair_all  # noqa: PLC0415 - see `run`
 
     folder = folder or context.home
     config = load_config(folder)
@@ -200,13 +205,15 @@ def repair(context: Context, folder: Path | None) -> None:
     if context.dry_run or not damages:
         found = [{"part": one.part.value, "code": one.error.code} for one in damages]
         accepted({"damaged": found}, context, lines=context.say("node.read", count=len(found)))
-        return
+        return exit_code_of(damages[0].error.code) if damages else ExitCode.OK
+    check_room(config, damages)
     confirm(context.say("node.repair_all", count=len(damages)), context)
     for done in repair_all(config, damages):
         part = context.say(f"node.part.{done.part.value}")
         lines = context.say("node.part_repaired", part=part, copy=done.copy)
         result = {"part": done.part.value, "copy": str(done.copy)}
         accepted(result, context, lines=lines, next_command=suggested("node", "run", folder))
+    return ExitCode.OK
 
 
 @node.command(cls=Command, changes=True)
@@ -228,7 +235,10 @@ def backup(context: Context, stopped: Path, out: Path) -> None:
     config = load_config(stopped)
     with ChainStore.open(config.data_folder) as store:
         height = store.height
-        Vault.open(config.data_folder / VAULT_FOLDER).close()
+        vault = config.data_folder / VAULT_FOLDER
+        if not has_database(vault, VAULT_NAME):  # opening it would make an empty one
+            raise NoSuchFileError("there is no vault to copy", name=str(vault))
+        Vault.open(vault).close()
     if context.dry_run:
         accepted({"would_write": out, "height": height}, context)
         return

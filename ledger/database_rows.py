@@ -10,9 +10,10 @@ from typing import Final, Literal, Protocol
 
 import plyvel
 
-from ledger.errors import CorruptStoreError
+from ledger.database_files import of_database
 
 _LAST_BYTE: Final = 0xFF
+_NAME: Final = "what was written here"
 
 
 class RawRows(Protocol):
@@ -58,11 +59,12 @@ def get_row(rows: Rows, key: bytes) -> bytes | None:
 
     Raises:
         CorruptStoreError: The disk does not give it back.
+        DiskRefusedError: The system refuses to read.
     """
     try:
         return rows.get(key, verify_checksums=True)
     except plyvel.Error as error:
-        raise _damaged(error) from error
+        raise of_database(error, _NAME) from error
 
 
 def scan_rows(
@@ -78,6 +80,7 @@ def scan_rows(
 
     Raises:
         CorruptStoreError: The disk does not give all of them back.
+        DiskRefusedError: The system refuses to read.
     """
     try:
         found = rows.raw_iterator(verify_checksums=True)
@@ -92,7 +95,7 @@ def scan_rows(
         finally:
             found.close()
     except plyvel.Error as error:
-        raise _damaged(error) from error
+        raise of_database(error, _NAME) from error
 
 
 def scan_prefix(
@@ -123,7 +126,3 @@ def _after_prefix(prefix: bytes) -> bytes | None:
     """Return the first key after all that begin with a prefix; None if there is none."""
     short = prefix.rstrip(bytes([_LAST_BYTE]))
     return short[:-1] + bytes([short[-1] + 1]) if short else None
-
-
-def _damaged(error: plyvel.Error) -> CorruptStoreError:
-    return CorruptStoreError(f"the disk does not give back what was written: {error}")

@@ -13,7 +13,7 @@
     + UntrustedError         the trust bundle does not vouch for this
   x CorruptStoreError        our own disk is at fault: stop the node, call the operator
     + CorruptWalError
-    + DiskRefusedError       the disk did not take a write: full, failing or read-only
+  x DiskRefusedError         disk or system refuse: full, failing, no right; nothing is damaged
   x StoreInUseError          another process has this store open
   x SnapshotPlaceError       something stands where a snapshot was to be put
   x HistoryMissingError      this node began with a snapshot: what is older lies elsewhere
@@ -101,8 +101,11 @@ class CorruptWalError(CorruptStoreError):
     code = "ledger.corrupt_wal"
 
 
-class DiskRefusedError(CorruptStoreError):
-    """The disk did not take a write; nothing that depends on it may happen."""
+class DiskRefusedError(LedgerError):
+    """Disk or system refused to write or read; nothing that depends on it may happen.
+
+    No damage: a repair would mend what is whole. Details: file, if one is known, and reason.
+    """
 
     code = "ledger.disk_refused"
 

@@ -22,16 +22,20 @@ from ledger import store_layout as layout
 from ledger.blocks import Block, Header, parse_block, parse_header, split_block
 from ledger.canonical import encode
 from ledger.chain import ChainTip, genesis_tip, tip_after
+from ledger.database_files import has_database, of_database
 from ledger.database_rows import Rows, get_row, scan_prefix, scan_rows
+from ledger.disk_refusals import system_refusals
 from ledger.entries import Entry, log_leaf, parse_entry
-from ledger.errors import CorruptStoreError, DiskRefusedError, HistoryMissingError, InvalidDataError
+from ledger.errors import CorruptStoreError, HistoryMissingError, InvalidDataError
 from ledger.genesis import Genesis
 from ledger.ids import RecordId
 from ledger.outcomes import encoded_outcomes_root
 from ledger.quorum import QuorumCertificate, parse_quorum_certificate
 from ledger.store_files import (
     FOLDER,
+    NAME,
     StoreMissingError,
+    check_empty,
     open_db,
     put_rows,
     read_genesis,
@@ -81,13 +85,15 @@ class ChainStore:
             pages: The pages of its tree.
 
         Raises:
-            CorruptStoreError: There is a store already, or the disk refuses.
+            CorruptStoreError: There is a store already, or what is left of one.
+            DiskRefusedError: The disk did not take it.
         """
-        if (path / FOLDER / "CURRENT").is_file():
-            raise CorruptStoreError(f"there is a chain store in {path} already")
-        (path / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+        has_database(path / FOLDER, NAME)  # nothing is made beside what is left of a store
+        with system_refusals("the folder of the chain store cannot be made"):
+            (path / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
         db = open_db(path, create=True)
         try:
+            check_empty(db)
             tip = genesis_tip(genesis.charter)
             with db.write_batch(transaction=True, sync=True) as batch:
                 for key, stored in state.items():
@@ -98,8 +104,10 @@ class ChainStore:
                 batch.put(layout.GENESIS, genesis.raw)
                 batch.put(layout.TIP, encode(tip.to_value()))
                 batch.put(layout.FORMAT, layout.LAYOUT_VERSION)
-        except BaseException:
+        except BaseException as error:
             db.close()
+            if isinstance(error, plyvel.Error):
+                raise of_database(error, NAME) from error
             raise
         return cls(db, db, genesis)
 
@@ -110,17 +118,15 @@ class ChainStore:
         Raises:
             StoreMissingError: There is none.
             StoreInUseError: Another process has it open.
-            CorruptStoreError: It contradicts itself, or the disk does not give it back.
+            CorruptStoreError: It contradicts itself, has lost files, or is not given back.
+            DiskRefusedError: The system refuses; nothing is known of damage.
         """
-        if not (path / FOLDER / "CURRENT").is_file():
+        if not has_database(path / FOLDER, NAME):
             raise StoreMissingError(f"there is no chain store in {path}")
         db = open_db(path, create=False)
         try:
             store = cls(db, None if read_only else db, read_genesis(db))
             store._check()
-        except plyvel.Error as error:
-            db.close()
-            raise CorruptStoreError(f"the chain store in {path} is unreadable: {error}") from error
         except InvalidDataError as error:
             db.close()
             raise CorruptStoreError(f"the chain store in {path} is damaged: {error}") from error
@@ -332,7 +338,7 @@ class ChainStore:
                     rows.delete(layout.height_key(layout.UNDO, expired))
                 rows.put(layout.TIP, encode(tip.to_value()))
         except plyvel.Error as error:
-            raise DiskRefusedError(f"the disk refused block {header.height}: {error}") from error
+            raise of_database(error, NAME) from error
         self.tip = tip
         return tip
 

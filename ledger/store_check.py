@@ -9,7 +9,7 @@ from typing import Final
 
 from keys.errors import CivregError
 from ledger import state_tree
-from ledger.errors import CorruptStoreError
+from ledger.errors import CorruptStoreError, DiskRefusedError
 from ledger.merkle import Frontier, leaf_hash
 from ledger.outcomes import encoded_outcomes_root
 from ledger.state_keys import key_bytes_hash, stored_value_hash
@@ -28,12 +28,13 @@ def check_store(store: ChainStore) -> None:
 
     Raises:
         CorruptStoreError: Something is missing or is not what the block after it says.
+        DiskRefusedError: It cannot be read now.
     """
     try:
         _check_blocks(store)
         _check_log(store)
         _check_state(store)
-    except CorruptStoreError:
+    except (CorruptStoreError, DiskRefusedError):
         raise
     except CivregError as error:
         raise CorruptStoreError(f"the chain store is damaged: {error}") from error

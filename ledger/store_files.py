@@ -9,8 +9,9 @@ import plyvel
 from ledger import store_layout as layout
 from ledger.canonical import decode
 from ledger.chain import ChainTip
+from ledger.database_files import of_database, open_files
 from ledger.database_rows import Rows, get_row, scan_rows
-from ledger.errors import CorruptStoreError, DiskRefusedError, StoreInUseError
+from ledger.errors import CorruptStoreError
 from ledger.fields import INTEGER_MAX, read_array, read_int, read_version
 from ledger.genesis import Genesis, parse_genesis
 
@@ -20,6 +21,7 @@ BLOOM_BITS: Final = 10
 TIP_BYTES_MAX: Final = 1024 * 1024
 FOLDER: Final = "chain"
 """The folder of the database, within a node's data folder."""
+NAME: Final = "the chain store"
 
 
 class StoreMissingError(CorruptStoreError):
@@ -47,24 +49,17 @@ def open_db(path: Path, *, create: bool) -> plyvel.DB:
 
     Raises:
         StoreInUseError: Another process has it open.
-        CorruptStoreError: The disk does not give it back.
+        CorruptStoreError: It is not whole, or there is none and `create` is false.
+        DiskRefusedError: The system refuses.
     """
-    try:
-        return plyvel.DB(
-            str(path / FOLDER),
-            create_if_missing=create,
-            paranoid_checks=True,
-            write_buffer_size=WRITE_BUFFER_BYTES,
-            lru_cache_size=CACHE_BYTES,
-            bloom_filter_bits=BLOOM_BITS,
-            compression=None,  # digests and signatures: a fifth more space, a sixteenth less time
-        )
-    except plyvel.IOError as error:
-        if "lock" in str(error).lower():
-            raise StoreInUseError(f"another process uses the chain store in {path}") from error
-        raise CorruptStoreError(f"the chain store in {path} does not open: {error}") from error
-    except plyvel.Error as error:
-        raise CorruptStoreError(f"the chain store in {path} does not open: {error}") from error
+    return open_files(
+        path / FOLDER,
+        NAME,
+        create=create,
+        write_buffer_bytes=WRITE_BUFFER_BYTES,
+        cache_bytes=CACHE_BYTES,
+        bloom_bits=BLOOM_BITS,
+    )
 
 
 def check_readable(database: plyvel.DB) -> None:
@@ -75,6 +70,16 @@ def check_readable(database: plyvel.DB) -> None:
     """
     for _row in scan_rows(database):
         pass
+
+
+def check_empty(rows: Rows) -> None:
+    """Refuse to make a store where there is one.
+
+    Raises:
+        CorruptStoreError: There are rows.
+    """
+    if next(scan_rows(rows), None) is not None:
+        raise CorruptStoreError("there is a chain store already")
 
 
 def require(rows: Rows, key: bytes, name: str) -> bytes:
@@ -94,10 +99,10 @@ def read_genesis(rows: plyvel.DB) -> Genesis:
 
     Raises:
         StoreMissingError: Creating the store was interrupted.
-        CorruptStoreError: The layout is unknown.
+        CorruptStoreError: The layout is unknown, or the row is lost that names it.
     """
     version = get_row(rows, layout.FORMAT)
-    if version is None:
+    if version is None and get_row(rows, layout.GENESIS) is None:
         raise StoreMissingError("creating the chain store was interrupted: make it again")
     if version not in (layout.LAYOUT_VERSION, layout.RESTORED_VERSION):
         raise CorruptStoreError("the chain store has a layout that this program does not know")
@@ -141,4 +146,4 @@ def write_rows(db: plyvel.DB, rows: Iterable[tuple[bytes, bytes | None]], *, syn
         with db.write_batch(transaction=True, sync=sync) as batch:
             put_rows(batch, b"", rows)
     except plyvel.Error as error:
-        raise DiskRefusedError(f"the disk refused rows of the chain store: {error}") from error
+        raise of_database(error, NAME) from error

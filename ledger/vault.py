@@ -28,10 +28,10 @@ from typing import Final
 import plyvel
 
 from keys.hashing import DIGEST_BYTES, Digest, hash_with
+from ledger.database_files import of_database
 from ledger.database_rows import get_row, scan_prefix
 from ledger.errors import (
     CorruptStoreError,
-    DiskRefusedError,
     InvalidDataError,
     LedgerError,
     PurgedError,
@@ -42,6 +42,7 @@ from ledger.staging import KEY_ID_BYTES_MAX, StagedBodies, StagedBody, StagedRec
 from ledger.vault_files import (
     BODY,
     DOMAINS,
+    NAME,
     PREPARED,
     PREPARED_END,
     PURGED,
@@ -50,6 +51,7 @@ from ledger.vault_files import (
     WRAPS,
     open_database,
 )
+from ledger.vault_mark import VaultMark
 
 __all__ = ["StagedBody", "Vault"]
 
@@ -57,13 +59,18 @@ _TIME_BYTES: Final = 8
 
 
 class Vault:
-    """An open vault; one process at a time. Its methods may be called from several threads."""
+    """An open vault; one process at a time. Its methods may be called from several threads.
+
+    Attributes:
+        mark: What it knows of itself.
+    """
 
     def __init__(self, database: plyvel.DB) -> None:
         """Take over an opened database; use `open`."""
         self._database = database
         self._changing = Lock()
         self._staged = StagedBodies()
+        self.mark = VaultMark(database)
 
     @classmethod
     def open(cls, path: Path) -> "Vault":
@@ -74,7 +81,8 @@ class Vault:
 
         Raises:
             StoreInUseError: Another process has the vault open.
-            CorruptStoreError: The folder is not a whole LevelDB database, or cannot be used.
+            CorruptStoreError: It is not a whole LevelDB database, or what is left of one.
+            DiskRefusedError: The system refuses; nothing is known of damage.
         """
         database = open_database(path, create=True)
         vault = cls(database)
@@ -382,7 +390,7 @@ class Vault:
                     else:
                         batch.put(key, content)
         except plyvel.Error as error:
-            raise DiskRefusedError("the disk did not take a write of the vault") from error
+            raise of_database(error, NAME) from error
 
 
 def _staged_key(not_after_ms: int, digest: Digest) -> bytes:

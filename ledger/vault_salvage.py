@@ -18,9 +18,11 @@ from typing import Final
 import plyvel
 
 from keys.hashing import DIGEST_BYTES, hash_with
+from ledger.database_files import has_database, of_database
 from ledger.database_rows import get_row, scan_rows
-from ledger.errors import CorruptStoreError, DiskRefusedError
-from ledger.vault_files import DOMAINS, PREPARED, PURGED, UNFINISHED, open_database
+from ledger.disk_refusals import system_refusals
+from ledger.errors import CorruptStoreError
+from ledger.vault_files import DOMAINS, NAME, PREPARED, PURGED, UNFINISHED, open_database
 from ledger.wal import unused_name
 
 _MARKS: Final = frozenset({PURGED, UNFINISHED, PREPARED})
@@ -49,9 +51,10 @@ def check_vault(path: Path) -> None:
 
     Raises:
         CorruptStoreError: LevelDB does not give all of it back, or bytes have another digest.
+        DiskRefusedError: The system refuses to read it.
         StoreInUseError: A process has it open.
     """
-    if not path.exists():
+    if not has_database(path, NAME):
         return
     database = open_database(path, create=False)
     try:
@@ -68,21 +71,40 @@ def salvage(path: Path) -> SalvageReport:
     Raises:
         StoreInUseError: A process has it open.
         CorruptStoreError: LevelDB cannot mend even a copy.
-        DiskRefusedError: The disk refuses; begin again.
+        DiskRefusedError: The disk refuses; the vault is as it was: begin again.
     """
     copy, new, aside = _beside(path, _COPY), _beside(path, _NEW), unused_name(path)
     try:
-        for folder in (copy, new):
-            shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(path, copy)
-        kept, dropped = _take_over(copy, new)
-        shutil.rmtree(copy)
-        path.rename(aside)
-        new.rename(path)
-        _sync(path.parent)
-    except OSError as error:
-        raise DiskRefusedError("the disk did not take what was saved of the vault") from error
+        with system_refusals("what was saved of the vault cannot be written"):
+            _remove(copy, new)
+            shutil.copytree(path, copy)
+            kept, dropped = _take_over(copy, new)
+            _change_places(path, new, aside)
+    finally:
+        _remove(copy, new)
     return SalvageReport(kept, dropped, aside)
+
+
+def bytes_to_salvage(path: Path) -> int:
+    """Return how many bytes `salvage` writes at most: a copy to mend, and what is whole of it."""
+    with system_refusals("the vault cannot be looked at"):
+        return 2 * sum(one.stat().st_size for one in path.iterdir())
+
+
+def _change_places(path: Path, new: Path, aside: Path) -> None:
+    """Put the new folder in the place of the damaged one; where that fails, all is as before."""
+    path.rename(aside)
+    try:
+        new.rename(path)
+    except OSError:
+        aside.rename(path)
+        raise
+    _sync(path.parent)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _take_over(copy: Path, new: Path) -> tuple[int, int]:
@@ -91,7 +113,7 @@ def _take_over(copy: Path, new: Path) -> tuple[int, int]:
         # Without the checks LevelDB looks at no checksum and takes a flipped row for whole.
         plyvel.repair_db(str(copy), paranoid_checks=True, compression=None)
     except plyvel.Error as error:
-        raise CorruptStoreError("LevelDB cannot mend the vault") from error
+        raise of_database(error, "a copy of the vault") from error
     old, target = open_database(copy, create=False), open_database(new, create=True)
     kept = dropped = 0
     try:
@@ -108,7 +130,7 @@ def _take_over(copy: Path, new: Path) -> tuple[int, int]:
                 rows = []
         _write(target, rows)
     except plyvel.Error as error:
-        raise CorruptStoreError("what LevelDB mended of the vault does not read") from error
+        raise of_database(error, "what LevelDB mended of the vault") from error
     finally:
         old.close()
         target.close()

@@ -23,12 +23,12 @@ import fcntl
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ledger.disk_refusals import system_refusals
 from ledger.errors import CorruptWalError, DiskRefusedError, StoreInUseError
 from ledger.limits import check_limit
 
@@ -111,7 +111,7 @@ class WriteAheadLog:
         """
         lock = _lock(path)
         try:
-            with _disk("the write-ahead log cannot be opened"):
+            with system_refusals("the write-ahead log cannot be opened"):
                 if not path.exists():
                     _replace(path, ())
                 raw = path.read_bytes()
@@ -139,7 +139,7 @@ class WriteAheadLog:
         self._check_usable()
         self._broken = True  # until the whole frame is written
         record = _print_record(frame, self._synced)
-        with _disk("the disk did not take a frame of the log"):
+        with system_refusals("the disk did not take a frame of the log"):
             _write(self._file, record)
         self._size += len(record)
         self._broken = False
@@ -154,7 +154,7 @@ class WriteAheadLog:
         self._check_usable()
         self._broken = True  # until the disk says that it is done
         size = self._size
-        with _disk("the disk did not sync the log"):
+        with system_refusals("the disk did not sync the log"):
             os.fsync(self._file)
         self._synced = size
         self._broken = False
@@ -174,7 +174,7 @@ class WriteAheadLog:
             check_limit("FRAME_BYTES_MAX", len(frame), FRAME_BYTES_MAX)
         self._check_usable()
         self._broken = True  # until the new file is open
-        with _disk("the disk did not take a new log"):
+        with system_refusals("the disk did not take a new log"):
             self._size = self._synced = _replace(self._path, kept)
             old, self._file = self._file, _open_end(self._path)
             os.close(old)
@@ -212,7 +212,7 @@ def repair(path: Path) -> RepairReport:
     """
     lock = _lock(path)
     try:
-        with _disk("the write-ahead log cannot be repaired"):
+        with system_refusals("the write-ahead log cannot be repaired"):
             raw = path.read_bytes()
             scan = _scan(raw)
             cut = len(raw) - scan.end
@@ -220,7 +220,7 @@ def repair(path: Path) -> RepairReport:
             if cut:
                 copy = unused_name(path)
                 _write_new(copy, raw)
-                _replace(path, scan.frames)
+                _replace_kept(path, scan.frames, copy)
             return RepairReport(len(scan.frames), scan.end, cut, copy)
     finally:
         os.close(lock)
@@ -233,7 +233,7 @@ def check_log(path: Path) -> tuple[bytes, ...]:
         CorruptWalError: Damage that no crash explains; names the offset.
         DiskRefusedError: It cannot be read.
     """
-    with _disk("the write-ahead log cannot be read"):
+    with system_refusals("the write-ahead log cannot be read"):
         raw = path.read_bytes()
     return _scan_whole(raw).frames
 
@@ -310,7 +310,7 @@ def _print_record(frame: bytes, synced: int) -> bytes:
 
 def _lock(path: Path) -> int:
     """Return a file descriptor that holds the lock until it is closed."""
-    with _disk("the lock of the write-ahead log cannot be opened"):
+    with system_refusals("the lock of the write-ahead log cannot be opened"):
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -331,15 +331,30 @@ def _replace(path: Path, frames: tuple[bytes, ...]) -> int:
     return size
 
 
+def _replace_kept(path: Path, frames: tuple[bytes, ...], copy: Path) -> None:
+    """Put a new file in place of a copied one; where that was refused, the copy goes again."""
+    damaged = copy.read_bytes()
+    try:
+        _replace(path, frames)
+    except OSError:
+        if path.read_bytes() == damaged:
+            copy.unlink()
+        raise
+
+
 def _open_end(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
 
 def _write_new(path: Path, raw: bytes) -> None:
+    """Write a file that is not there yet, synced; half of one does not stay where that fails."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         _write(file, raw)
         os.fsync(file)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     finally:
         os.close(file)
 
@@ -383,12 +398,3 @@ def unused_name(path: Path) -> Path:
     while (copy := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
     return copy
-
-
-@contextmanager
-def _disk(sentence: str) -> Iterator[None]:
-    """Turn a refusal of the operating system into ours."""
-    try:
-        yield
-    except OSError as error:
-        raise DiskRefusedError(sentence) from error

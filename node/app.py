@@ -23,13 +23,13 @@ from consensus.schedule import round_robin
 from consensus.state import Identity
 from keys.errors import CivregError
 from keys.signing import Purpose, SoftwareKey
-from ledger.errors import CorruptStoreError, DiskRefusedError
+from ledger.errors import CorruptStoreError
 from ledger.genesis import Genesis
 from ledger.ids import AgencyId
 from ledger.snapshot_files import SNAPSHOTS_FOLDER
 from ledger.validators import ValidatorSet
 from node.application import Application
-from node.body_backlog import MARK_FILE, BodyBacklog
+from node.body_backlog import BodyBacklog
 from node.clock import SystemClock
 from node.conduct import Conduct
 from node.config import Config, load_config
@@ -43,6 +43,7 @@ from node.http_transport import HttpTransport
 from node.interpreter import check_not_optimized, collect_seldom
 from node.interrogation import Answers, Interrogation
 from node.journal import lock_height, read_own
+from node.key_watch import KeyWatch
 from node.logs import JsonLog, Log, where
 from node.loop_ports import LoopNetwork, LoopTimers
 from node.mempool import Mempool
@@ -53,6 +54,7 @@ from node.snapshots import SnapshotShelf
 from node.startup import Guard, Permission, decide_permission, own_vote_verifier
 from node.storage import (
     Storage,
+    check_signer,
     is_guard_made_up,
     load_genesis,
     load_keys,
@@ -64,10 +66,6 @@ from node.storage import (
 )
 from node.world import NodeWorld, Ports
 
-EXIT_OK: Final = 0
-EXIT_FAILED: Final = 1
-EXIT_INVALID_INPUT: Final = 6
-EXIT_CHAIN_BROKEN: Final = 10
 STOP_GRACE_S: Final = 10.0
 
 
@@ -146,10 +144,12 @@ class Node:
         self.pool = Mempool()
         self._had_guard = not is_guard_made_up(config)
         self._signer = open_signer(config, keys, next_keys, allow_missing_guard=options.new_guard)
+        self.key_watch = KeyWatch(config.agency, self._signer, self._voters, self.log)
         self.driver = self._make_driver()
         self.world = NodeWorld(self.application, self.pool, self.driver, self._ports())
         self.world.on_failure = self.fail
         self._recall_votes()
+        self.application.on_committed.append(lambda done: self.key_watch.look(done.height + 1))
         self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
         self._backlog = self._open_backlog()
         self.service = NodeService(self.world, storage.vault.body)
@@ -163,8 +163,10 @@ class Node:
         self.interrogation: Interrogation | None = None
 
     def _open_backlog(self) -> BodyBacklog:
-        path = self.config.data_folder / MARK_FILE
-        return BodyBacklog(path, self.application, self.world.bodies, self.timers, self.log)
+        height, vault = self.application.tip_height, self.storage.vault
+        if self.storage.is_vault_new and height:
+            self.log.warning("vault_made", height=height)
+        return BodyBacklog(vault.mark, self.application, self.world.bodies, self.timers, self.log)
 
     def _make_driver(self) -> Driver:
         return Driver(
@@ -294,6 +296,7 @@ class Node:
         return self.application.validators_at(self.application.tip_height + 1)
 
     def _begin(self, permission: Permission) -> None:
+        self.key_watch.look(self.application.tip_height + 1)
         self.log.info("begins", from_height=permission.from_height)
         try:
             self.world.start(permission, tuple(self.storage.wal.frames))
@@ -334,6 +337,7 @@ def open_node(home: Path, options: Options) -> Node:
     config = load_config(home)
     genesis = load_genesis(config)
     keys = load_keys(config)
+    check_signer(config, allow_missing_guard=options.new_guard)
     storage = open_storage(config, genesis)
     try:
         return Node(config, genesis, keys, storage, options)
@@ -355,7 +359,9 @@ async def run_home(home: Path, options: Options, extend: Extend | None) -> None:
     await node.run(extend)
 
 
-def run_node(home: Path, options: Options | None = None, extend: Extend | None = None) -> int:
+def run_node(
+    home: Path, options: Options | None = None, extend: Extend | None = None
+) -> CivregError | None:
     """Run a node until it is stopped; what `civreg node run` calls.
 
     Args:
@@ -364,28 +370,24 @@ def run_node(home: Path, options: Options | None = None, extend: Extend | None =
         extend: Makes the side that faces the public; None for a node without one.
 
     Returns:
-        The exit status: 0 after a graceful stop, 6 for wrong settings, 10 for a damaged store,
-        else 1.
+        Why it did not start or had to stop, which is in the log, too; None after a graceful stop.
     """
     log = JsonLog(home.name)
-    failure: CivregError | None = None
     try:
         check_not_optimized()
         collect_seldom()
         raise_file_limit(log)
         asyncio.run(run_home(home, options or Options(), extend))
     except CivregError as error:
-        failure = error
-    return EXIT_OK if failure is None else _refuse(log, failure)
+        _refuse(log, error)
+        return error
+    return None
 
 
-def _refuse(log: Log, error: CivregError) -> int:
-    """Say why the node does not run, each problem on a line of its own; return the exit status."""
+def _refuse(log: Log, error: CivregError) -> None:
+    """Say why the node does not run, each problem on a line of its own."""
     problems = error.problems if isinstance(error, ConfigError) else (str(error),)
     is_damage = isinstance(error, CorruptStoreError | GuardDamagedError)
-    cure = "civreg node repair" if is_damage and not isinstance(error, DiskRefusedError) else None
+    cure = "civreg node repair" if is_damage else None
     for problem in problems:
         log.error("refused", code=error.code, detail=problem, cure=cure)
-    if isinstance(error, ConfigError):
-        return EXIT_INVALID_INPUT
-    return EXIT_CHAIN_BROKEN if isinstance(error, CorruptStoreError) else EXIT_FAILED

@@ -1,9 +1,9 @@
 """Bodies of stored blocks that were still missing when the node stopped: looked for after a start.
 
 A block is stored without waiting for its bodies, so a kill may come before they did. Up to the
-*mark*, a height in a small file, all bodies are known to be here; after a start the blocks above it
-are looked through, one now and then, so that voting does not wait. The mark is a hint: if the file
-is lost, every block is looked through again, and nothing else happens.
+*mark*, a height that the vault keeps of itself, all bodies are known to be here; after a start the
+blocks above it are looked through, one now and then, so that voting does not wait. The mark is a
+hint: in a vault without one every block is looked through again, and nothing else happens.
 
 A node that began with a snapshot has no old blocks to look through. Until its mark is past its
 first block it asks for the bodies that the records of the state name now: those of older versions
@@ -12,8 +12,7 @@ stay where they are.
 
 from collections.abc import Generator
 from itertools import islice
-from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from keys.hashing import Digest
 from ledger.state_keys import read_stored_value
@@ -23,7 +22,6 @@ from node.logs import Log
 from node.ports import Timers
 from registry.rows import RecordRow
 
-MARK_FILE: Final = "bodies"
 MARK_EVERY: Final = 100
 """Heights after which the mark is written anew."""
 PAUSE_MS: Final = 50
@@ -31,14 +29,24 @@ SLICE_ROWS: Final = 64
 """Records of the state that are looked at between two pauses."""
 MISSING_MAX: Final = 1_024
 """Bodies that are waited for, beyond which no further record is looked at."""
-_MARK_CHARS_MAX: Final = 20
+
+
+class Mark(Protocol):
+    """`ledger.vault_mark.VaultMark`, as far as the backlog is concerned."""
+
+    @property
+    def height(self) -> int:
+        """The height up to which all bodies are known to be here."""
+
+    def move(self, height: int) -> None:
+        """Say that all bodies up to a height are here."""
 
 
 class BodyBacklog:
     """Looks through old blocks for missing bodies, and remembers how far that need not be done.
 
     Args:
-        path: The file of the mark.
+        mark: Of the vault that holds the bodies, and of no other.
         application: The chain.
         bodies: Who fetches.
         timers: For pauses.
@@ -46,14 +54,14 @@ class BodyBacklog:
     """
 
     def __init__(
-        self, path: Path, application: Application, bodies: Bodies, timers: Timers, log: Log
+        self, mark: Mark, application: Application, bodies: Bodies, timers: Timers, log: Log
     ) -> None:
-        self._path = path
+        self._kept = mark
         self._application = application
         self._bodies = bodies
         self._timers = timers
         self._log = log
-        self._mark = min(read_mark(path), application.tip_height)
+        self._mark = min(mark.height, application.tip_height)
         first = application.store.began.first_height
         self._next = max(first, self._mark + 1)
         self._last = application.tip_height
@@ -106,9 +114,7 @@ class BodyBacklog:
         is_through = self._named is None and self._next > self._last
         if is_through and self._bodies.missing == 0 and tip > self._mark:
             self._mark = tip
-            beside = self._path.with_name(f"{self._path.name}.new")
-            beside.write_text(f"{tip}\n")
-            beside.replace(self._path)
+            self._kept.move(tip)
 
 
 def named_bodies(application: Application) -> Generator[Digest]:
@@ -118,13 +124,3 @@ def named_bodies(application: Application) -> Generator[Digest]:
             seal = RecordRow.from_value(read_stored_value(stored)[1]).seal
             if seal is not None:
                 yield seal.body_digest
-
-
-def read_mark(path: Path) -> int:
-    """Return the height in a mark file; 0 if there is none or it does not read."""
-    try:
-        text = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return 0
-    is_number = text.isascii() and text.isdigit() and len(text) <= _MARK_CHARS_MAX
-    return int(text) if is_number else 0

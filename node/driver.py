@@ -49,6 +49,7 @@ from consensus.messages import (
 from consensus.state import Identity, State
 from consensus.wire import SignedMessage, print_message
 from ledger.ids import AgencyId
+from ledger.validators import ValidatorSet
 from node.clock import Clock
 from node.errors import ContradictionError
 from node.journal import (
@@ -144,6 +145,23 @@ class Driver:
         """Whose node this is; None for an observer."""
         own = self._identity.agency_id
         return None if own is None else AgencyId(own)
+
+    def holds_key_of(self, validators: ValidatorSet) -> bool:
+        """Tell whether the key is here under which a set knows this node; False if it is not in it.
+
+        `node.key_watch` says so to the operator.
+        """
+        index = None if self.own is None else validators.index_of(self.own)
+        return (
+            index is not None
+            and self._signer is not None
+            and self._signer.holds(validators[index].key)
+        )
+
+    def tell(self, event: str, validators: ValidatorSet) -> None:
+        """Log that voting is left or resumed, if there is anything to vote with in the next set."""
+        if self.holds_key_of(validators):
+            self._log.info(event, height=self.height)
 
     def last_signed(self) -> Place | None:
         """Return the last place that the guard knows; None if nothing was signed."""
@@ -268,9 +286,9 @@ class Driver:
 
     def _cast(self, cast: CastVote) -> None:
         """Sign a vote behind the guard; it comes back as an input like a foreign one."""
-        state, signer = self._state, self._signer
+        state = self._state
         assert state is not None, "a height has begun"
-        if signer is None or state.own_index is None or not self._holds_key(state, signer):
+        if state.own_index is None or not self.holds_key_of(state.start.validators):
             return
         kind = SignedKind.PREVOTE if cast.type is VoteType.PREVOTE else SignedKind.PRECOMMIT
         message = vote_message(self._network_id, cast.type, cast.height, cast.round, cast.block_id)
@@ -284,9 +302,9 @@ class Driver:
 
     def _propose(self, propose: Propose) -> None:
         """Sign a proposal behind the guard; it comes back as an input like a foreign one."""
-        state, signer = self._state, self._signer
+        state = self._state
         assert state is not None, "a height has begun"
-        if signer is None or state.own_index is None or not self._holds_key(state, signer):
+        if state.own_index is None or not self.holds_key_of(state.start.validators):
             return
         unsigned = SignedProposal(
             *(propose.height, propose.round, propose.block_id, propose.pol_round),
@@ -298,15 +316,6 @@ class Driver:
             signed = replace(unsigned, signature=signature)
             proposal = open_proposal(signed, state.start.validators, self._network_id)
             self._own.append((ProposalReceived(proposal, self._clock.now_ms()), None))
-
-    def _holds_key(self, state: State, signer: GuardedSigner) -> bool:
-        """Tell whether the key is here under which the set of this height knows this validator."""
-        assert state.own_index is not None, "asked for by a member only"
-        key = state.start.validators[state.own_index].key
-        if signer.holds(key):
-            return True
-        self._log.error("consensus_key_missing", height=state.height, key=key.key_id)
-        return False
 
     def _sign(self, place: Place, message: bytes) -> bytes | None:
         """Return a signature, or None where the guard refuses: then nothing is ever said here."""

@@ -142,6 +142,60 @@ def check_log(size_bytes: int) -> Finding | None:
     )
 
 
+def check_vault_made(made_at: int, held_to: int) -> Finding | None:
+    """Announce a vault that was lost and made anew, until it holds again what others hold.
+
+    Args:
+        made_at: The height of the chain at which it was made; 0 with the chain.
+        held_to: The height up to which all bodies are here.
+    """
+    if held_to >= made_at:
+        return None
+    return Finding(
+        code="vault_made",
+        level=Level.WARN,
+        cause=(
+            f"Kho niêm phong được tạo lại từ đầu ở khối {made_at}: nội dung niêm phong trước đó "
+            "đang được lấy về, khóa đã bọc thì chỉ bản sao lưu mới có.",
+            f"The vault was made anew at block {made_at}: the sealed bodies before it are being "
+            "fetched, the wraps are nowhere but in a backup.",
+        ),
+        cure=(
+            "Nếu có bản sao lưu kho: dừng nút, đặt bản đó vào chỗ data/vault, chạy lại. Nút bắt "
+            "đầu từ ảnh chụp thì đợi.",
+            "If there is a backup of the vault: stop the node, put it in the place of data/vault, "
+            "start again. A node that began with a snapshot waits.",
+        ),
+    )
+
+
+def check_key(missing: str | None) -> Finding | None:
+    """Announce a validator that cannot vote because its key is not here.
+
+    Args:
+        missing: Id of the key that the next height wants of this node, in hexadecimal; None if it
+            is here, or none is wanted.
+    """
+    if missing is None:
+        return None
+    return Finding(
+        code="consensus_key_missing",
+        level=Level.BAD,
+        cause=(
+            f"Nút này không bỏ phiếu được: mạng biết nó qua khóa đồng thuận {missing}, mà khóa đó "
+            "không có ở đây.",
+            f"This node cannot vote: the network knows it by the consensus key {missing}, which is "
+            "not here.",
+        ),
+        cure=(
+            "Đặt lại đúng tệp keys/consensus.pem (hoặc consensus.next.pem) rồi chạy lại; mất khóa "
+            "thì người quản trị đổi khóa.",
+            "Put the right keys/consensus.pem (or consensus.next.pem) back and restart; if it is "
+            "lost, the governors replace the key.",
+        ),
+    )
+
+
 def check_exposed(names: Sequence[str]) -> Finding | None:
     """Announce key files that others on this machine can read.
 

@@ -21,9 +21,11 @@ from node.machine_findings import (
     check_certificate,
     check_disk,
     check_exposed,
+    check_key,
     check_log,
     check_pool,
     check_skew,
+    check_vault_made,
 )
 from node.metrics import Metrics
 from node.network_findings import (
@@ -140,6 +142,9 @@ class Overview:
             (node.pool.largest_signer, POOL_SIGNER_ENTRIES_MAX),
         )
         yield check_log(self._log_bytes())
+        if node.config.agency is not None:  # only validators are given bodies
+            mark = node.storage.vault.mark
+            yield check_vault_made(mark.made_at, mark.height)
         yield check_exposed(exposed_files(node.config.keys_folder))
         for path in node.config.certificates:
             end_ms = certificate_end_ms(path)
@@ -151,6 +156,8 @@ class Overview:
         view = self._view()
         if view is not None:
             yield check_round(view, [self._name_of(index) for index in view.missing])
+        missing = node.key_watch.missing()
+        yield check_key(None if missing is None else missing.key_id.hex())
         state, own = node.driver.state, node.driver.own
         is_asking = node.interrogation is not None and not node.interrogation.is_over
         is_silent = state is not None and state.own_index is not None and not state.start.may_vote

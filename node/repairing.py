@@ -11,6 +11,9 @@
 Each part is one rename, and looked at anew each time: a repair that was cut short is begun again.
 """
 
+import errno
+import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -19,20 +22,29 @@ from pathlib import Path
 from typing import Final
 
 from keys.errors import CivregError
-from keys.keyring import read_public_key
-from keys.signing import KeyId, Purpose
+from ledger.disk_refusals import system_refusals
 from ledger.errors import CorruptStoreError, DiskRefusedError
 from ledger.store import ChainStore, StoreMissingError
 from ledger.store_check import check_rows, check_store
 from ledger.store_files import FOLDER
-from ledger.vault_salvage import check_vault, salvage
+from ledger.vault_salvage import bytes_to_salvage, check_vault, salvage
 from ledger.wal import RepairReport, WriteAheadLog, check_log, repair, unused_name
-from node.body_backlog import MARK_FILE
 from node.config import Config
 from node.errors import GuardDamagedError
+from node.file_watch import file_bytes
 from node.journal import read_own
 from node.signer import GuardFile, check_guard, create_guard, last_signed_height, sync_folder
-from node.storage import GUARD_FILE, SUPPOSED_FILE, VAULT_FOLDER, WAL_FILE, load_genesis
+from node.storage import (
+    GUARD_FILE,
+    SUPPOSED_FILE,
+    VAULT_FOLDER,
+    WAL_FILE,
+    consensus_key_ids,
+    load_genesis,
+)
+
+ROOM_BYTES_MIN: Final = 1024 * 1024
+"""For names, LevelDB's own files and whatever else a repair writes beside its copies."""
 
 
 class Part(Enum):
@@ -73,8 +85,11 @@ class Repaired:
 def find_damage(config: Config) -> tuple[Damage, ...]:
     """Read everything that a stopped node has on disk; say what is damaged.
 
+    What the system does not let us read now is not damaged, and nothing else is judged by it.
+
     Raises:
         StoreInUseError: The node runs.
+        DiskRefusedError: Something cannot be looked at now: a full disk, a missing right.
         CivregError: Settings, genesis or key files cannot be used.
     """
     found: list[Damage] = []
@@ -102,10 +117,41 @@ def repair_all(config: Config, damages: tuple[Damage, ...]) -> Iterator[Repaired
     Raises:
         StoreInUseError: The node runs.
         CorruptStoreError: Not even a copy of the vault can be mended.
-        DiskRefusedError: The disk refuses; begin again.
+        DiskRefusedError: There is too little space, and nothing was moved; or the disk refuses:
+            begin again.
     """
+    check_room(config, damages)
     for damage in damages:
         yield Repaired(damage.part, _REPAIRS[damage.part](config))
+
+
+def check_room(config: Config, damages: tuple[Damage, ...]) -> None:
+    """Refuse a repair for which the disk has no room, before anything is moved.
+
+    Raises:
+        DiskRefusedError: It has not.
+    """
+    needed = ROOM_BYTES_MIN + sum(_bytes_for(config, damage.part) for damage in damages)
+    with system_refusals("the free space cannot be measured"):
+        free = shutil.disk_usage(config.data_folder).free
+    if free < needed:
+        raise DiskRefusedError(
+            f"the repair needs {needed} bytes and {free} are free: nothing was moved",
+            file=str(config.data_folder),
+            reason=os.strerror(errno.ENOSPC),
+            needed_bytes=needed,
+            free_bytes=free,
+        )
+
+
+def _bytes_for(config: Config, part: Part) -> int:
+    """Return how many bytes the repair of a part writes at most; the chain is only renamed."""
+    folder = config.data_folder
+    if part is Part.VAULT:
+        return bytes_to_salvage(folder / VAULT_FOLDER)
+    if part is Part.LOG:
+        return 2 * file_bytes(folder / WAL_FILE)
+    return 2 * file_bytes(folder / GUARD_FILE) if part is Part.GUARD else 0
 
 
 def cut_log(config: Config) -> RepairReport:
@@ -127,8 +173,6 @@ def cut_log(config: Config) -> RepairReport:
 def _check_chain(config: Config) -> int:
     """Return the height of the chain; 0 where there is none yet."""
     folder = config.data_folder
-    if not (folder / FOLDER).exists():
-        return 0
     try:
         with ChainStore.open(folder, read_only=True) as store:
             if store.genesis.network_id != load_genesis(config).network_id:
@@ -149,16 +193,9 @@ def _check_log(config: Config, height: int) -> None:
 
 
 def _check_guard(config: Config) -> None:
-    keys = _key_ids(config)
+    keys = consensus_key_ids(config)
     if keys:
         check_guard(config.data_folder / GUARD_FILE, keys)
-
-
-def _key_ids(config: Config) -> list[KeyId]:
-    """Return the ids of the consensus key and of the next one, as far as they are here."""
-    names = (f"{Purpose.CONSENSUS}.pem", f"{Purpose.CONSENSUS}.next.pem")
-    paths = [config.keys_folder / name for name in names]
-    return [read_public_key(path).key_id for path in paths if path.exists()]
 
 
 def _repair_chain(config: Config) -> Path:
@@ -166,7 +203,6 @@ def _repair_chain(config: Config) -> Path:
 
 
 def _repair_vault(config: Config) -> Path:
-    (config.data_folder / MARK_FILE).unlink(missing_ok=True)  # look for all bodies again
     return salvage(config.data_folder / VAULT_FOLDER).copy
 
 
@@ -188,12 +224,10 @@ def _repair_guard(config: Config) -> Path:
     GuardFile(folder / SUPPOSED_FILE).replace(b"made by repair\n")
     copy = _copy(path)
     beside.unlink(missing_ok=True)
-    create_guard(beside, _key_ids(config)[0])
-    try:
+    create_guard(beside, consensus_key_ids(config)[0])
+    with system_refusals("the disk did not take the new guard"):
         beside.replace(path)
         sync_folder(folder)
-    except OSError as error:
-        raise DiskRefusedError("the disk did not take the new guard") from error
     return copy
 
 
@@ -207,21 +241,17 @@ def _has_signed(guard: Path) -> bool:
 def _copy(path: Path) -> Path:
     """Keep a copy of a file, durably."""
     copy = unused_name(path)
-    try:
+    with system_refusals(f"{path.name} cannot be copied"):
         GuardFile(copy).replace(path.read_bytes())
-    except OSError as error:
-        raise DiskRefusedError(f"{path.name} cannot be copied") from error
     return copy
 
 
 def _set_aside(path: Path) -> Path:
     """Give a damaged file or folder another name, durably."""
     aside = unused_name(path)
-    try:
+    with system_refusals(f"{path.name} cannot be set aside"):
         path.rename(aside)
         sync_folder(path.parent)
-    except OSError as error:
-        raise DiskRefusedError(f"{path.name} cannot be set aside") from error
     return aside
 
 

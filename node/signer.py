@@ -26,7 +26,8 @@ from typing import Final, Protocol
 from keys.hashing import DIGEST_BYTES, sha256
 from keys.signing import KEY_ID_BYTES, KeyId, PublicKey, Signer
 from ledger.canonical import Value, decode, encode
-from ledger.errors import DiskRefusedError, InvalidDataError
+from ledger.disk_refusals import of_system, system_refusals
+from ledger.errors import InvalidDataError
 from ledger.fields import (
     INTEGER_MAX,
     read_array,
@@ -94,7 +95,7 @@ class GuardFile:
         here must not be undone by a power cut after its signatures have left.
 
         Raises:
-            GuardDamagedError: It exists and cannot be read.
+            DiskRefusedError: It exists and cannot be read now; nothing is known of damage.
         """
         try:
             raw = self._path.read_bytes()
@@ -102,7 +103,7 @@ class GuardFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise GuardDamagedError(f"the guard file cannot be read: {error.strerror}") from error
+            raise of_system(error, "the guard file cannot be read") from error
         return raw
 
     def replace(self, raw: bytes) -> None:
@@ -112,12 +113,14 @@ class GuardFile:
             DiskRefusedError: The disk did not take it; the old bytes are in place, or the new.
         """
         beside = self._path.with_name(self._path.name + ".new")
-        try:
-            _write_synced(beside, raw)
+        with system_refusals("the disk did not take the guard file"):
+            try:
+                _write_synced(beside, raw)
+            except OSError:
+                beside.unlink(missing_ok=True)
+                raise
             beside.replace(self._path)
             sync_folder(self._path.parent)
-        except OSError as error:
-            raise DiskRefusedError("the disk did not take the guard file") from error
 
 
 class GuardedSigner:

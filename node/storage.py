@@ -12,21 +12,26 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from keys.errors import CivregError
-from keys.keyring import load_key_file
-from keys.signing import Purpose, SoftwareKey
+from keys.keyring import load_key_file, read_public_key
+from keys.signing import KeyId, Purpose, SoftwareKey
 from ledger import state_tree
+from ledger.database_files import has_database
+from ledger.disk_refusals import system_refusals
 from ledger.genesis import Genesis, parse_genesis
 from ledger.store import ChainStore, StoreMissingError
 from ledger.vault import Vault
-from ledger.wal import WriteAheadLog
+from ledger.vault_files import NAME as VAULT_NAME
+from ledger.wal import WriteAheadLog, check_log
 from node.config import Config
-from node.errors import ConfigError, WrongHomeError
-from node.signer import GuardedSigner, GuardFile
+from node.errors import ConfigError, GuardMissingError, WrongHomeError
+from node.journal import read_own
+from node.signer import GuardedSigner, GuardFile, check_guard
 from registry.genesis_state import initial_state
 
 PASSPHRASE_BYTES_MAX: Final = 4_096
@@ -48,11 +53,13 @@ class Storage:
         store: The chain.
         vault: Sealed bodies and wraps.
         wal: The log of consensus.
+        is_vault_new: Whether the vault was made at this start.
     """
 
     store: ChainStore
     vault: Vault
     wal: WriteAheadLog
+    is_vault_new: bool = False
 
     def close(self) -> None:
         """Close everything."""
@@ -117,25 +124,59 @@ def _open_keys(
 def open_storage(config: Config, genesis: Genesis) -> Storage:
     """Open the stores of a home; make them where there are none.
 
+    A start that is refused makes nothing and loses nothing: what is there is opened and compared
+    before what is missing is made, and a missing chain is not made below a log that is ahead of it.
+
     Raises:
         WrongHomeError: The chain store is of another network.
-        CorruptStoreError: A store is damaged, locked or cannot be made.
+        CorruptStoreError: A store is damaged, or lost files by which the others are known.
+        CorruptWalError: The log is damaged, another node's, or ahead of the chain.
+        StoreInUseError: Another process has a store open.
+        DiskRefusedError: The system refuses.
     """
     folder = config.data_folder
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = _open_chain(folder, genesis)
+    path = folder / VAULT_FOLDER
+    with ExitStack() as opened:
+        store = _open_chain(folder, genesis, opened)
+        _check_log(config, 0 if store is None else store.height)
+        is_vault_new = not has_database(path, VAULT_NAME)
+        vault = None if is_vault_new else opened.enter_context(closing(Vault.open(path)))
+        if store is None:
+            store = opened.enter_context(closing(_make_chain(folder, genesis)))
+        if vault is None:
+            vault = opened.enter_context(closing(Vault.open(path)))
+            vault.mark.note_made_at(store.height)
+        storage = Storage(store, vault, WriteAheadLog.open(folder / WAL_FILE), is_vault_new)
+        opened.pop_all()
+    return storage
+
+
+def _open_chain(folder: Path, genesis: Genesis, opened: ExitStack) -> ChainStore | None:
+    """Return the chain; None where there is none, or where making it was interrupted."""
     try:
-        _check_network(store, genesis)
-        vault = Vault.open(folder / VAULT_FOLDER)
-    except BaseException:
-        store.close()
-        raise
-    try:
-        return Storage(store, vault, WriteAheadLog.open(folder / WAL_FILE))
-    except BaseException:
-        vault.close()
-        store.close()
-        raise
+        store = opened.enter_context(closing(ChainStore.open(folder)))
+    except StoreMissingError:
+        return None
+    if store.genesis.network_id != genesis.network_id:
+        raise WrongHomeError("data/chain belongs to another network than genesis.civreg")
+    return store
+
+
+def _check_log(config: Config, height: int) -> None:
+    """Refuse a log that this chain does not bear, before anything is made."""
+    path = config.data_folder / WAL_FILE
+    if path.exists():
+        read_own(check_log(path), config.agency, height)
+
+
+def _make_chain(folder: Path, genesis: Genesis) -> ChainStore:
+    with system_refusals("the data folder cannot be made"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = initial_state(genesis)
+    hashes = {bytes(key): value for key, value in state.tree_changes().items()}
+    tree = state_tree.update(_no_page, hashes)
+    stored = {key: value for key, value in state.changes().items() if value is not None}
+    return ChainStore.create(folder, genesis, stored, tree.pages)
 
 
 def open_signer(
@@ -166,6 +207,29 @@ def open_signer(
     return GuardedSigner(key, guard, allow_missing=allow_missing_guard, next_key=following)
 
 
+def check_signer(config: Config, *, allow_missing_guard: bool) -> None:
+    """Refuse a guard that `open_signer` would refuse, before anything is made for this start.
+
+    Raises:
+        GuardError: See `node.signer`.
+    """
+    path = config.data_folder / GUARD_FILE
+    if allow_missing_guard or not (config.keys_folder / f"{Purpose.CONSENSUS}.pem").exists():
+        return
+    if not path.exists():
+        raise GuardMissingError(
+            "there is a consensus key and no guard file: nobody knows what it has signed"
+        )
+    check_guard(path, consensus_key_ids(config))
+
+
+def consensus_key_ids(config: Config) -> list[KeyId]:
+    """Return the ids of the consensus key and of the next one, as far as they are here."""
+    names = (f"{Purpose.CONSENSUS}.pem", f"{Purpose.CONSENSUS}.next.pem")
+    paths = [config.keys_folder / name for name in names]
+    return [read_public_key(path).key_id for path in paths if path.exists()]
+
+
 def is_guard_made_up(config: Config) -> bool:
     """Tell whether there is no guard, or one of which nobody knows what its key had signed before.
 
@@ -188,22 +252,6 @@ def write_ports(config: Config, ports: Mapping[str, int]) -> None:
 def remove_ports(config: Config) -> None:
     """Say that the node does not listen any longer."""
     config.ports_file.unlink(missing_ok=True)
-
-
-def _open_chain(folder: Path, genesis: Genesis) -> ChainStore:
-    try:
-        return ChainStore.open(folder)
-    except StoreMissingError:
-        state = initial_state(genesis)
-        hashes = {bytes(key): value for key, value in state.tree_changes().items()}
-        tree = state_tree.update(_no_page, hashes)
-        stored = {key: value for key, value in state.changes().items() if value is not None}
-        return ChainStore.create(folder, genesis, stored, tree.pages)
-
-
-def _check_network(store: ChainStore, genesis: Genesis) -> None:
-    if store.genesis.network_id != genesis.network_id:
-        raise WrongHomeError("data/chain belongs to another network than genesis.civreg")
 
 
 def _no_page(key: bytes) -> bytes | None:  # noqa: ARG001 - a tree without pages

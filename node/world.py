@@ -259,13 +259,13 @@ class NodeWorld:
 
     def leave_voting(self) -> None:
         """Let the driver rest while sync works."""
-        self._ports.log.info("voting_left", height=self._driver.height)
+        self._driver.tell("voting_left", self.validators_at(self.tip_height + 1))
 
     def return_to_voting(self) -> None:
         """Begin the height after the tip."""
-        self._ports.log.info("voting_resumed", height=self.tip_height + 1)
         if self._is_voting and self._driver.height <= self.tip_height:
             self._driver.begin(self._next_start())
+        self._driver.tell("voting_resumed", self.validators_at(self.tip_height + 1))
         self._wake_if_work()
         self.turn()
 

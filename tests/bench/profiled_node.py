@@ -23,7 +23,7 @@ def main() -> int:
     signal.signal(signal.SIGUSR1, lambda _number, _frame: profile.enable())
     signal.signal(signal.SIGUSR2, lambda _number, _frame: profile.disable())
     try:
-        return run_node(home, None, open_public_side)
+        return int(run_node(home, None, open_public_side) is not None)
     finally:
         profile.disable()
         profile.dump_stats(home / PROFILE_FILE)

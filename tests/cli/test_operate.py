@@ -97,7 +97,9 @@ def test_a_damaged_guard_is_seen_and_replaced_by_one_that_is_known_to_be_made_up
     path.write_bytes(raw[:-1])
     try:
         assert examined(made, "node repair") == [True]
-        (found,) = made.ask("node", "repair", node, "--dry-run")
+        shown = made.run("node", "repair", node, "--dry-run", "--json")
+        assert shown.exit_code == ExitCode.CHAIN_BROKEN, "a script can tell"
+        found = json.loads(shown.stdout)
         assert found == {"damaged": [{"part": "guard", "code": "node.guard_damaged"}]}
         status, error = made.refused("node", "repair", node)
         assert (status, error["code"]) == (ExitCode.CANCELLED, "cli.cancelled"), "nobody agreed"

@@ -14,6 +14,7 @@ import plyvel
 import pytest
 from click.testing import CliRunner
 
+from cli.exit_codes import ExitCode
 from cli.languages import error_text
 from cli.main import program
 from node.signer import GuardFile
@@ -150,7 +151,7 @@ class Town:
 def repair(home, wanted):
     """See what a command finds, then let it repair; return where the damaged parts are kept."""
     status, (found,) = ask("node", "repair", home, "--dry-run")
-    assert status == 0
+    assert status == ExitCode.CHAIN_BROKEN
     assert {one["part"]: one["code"] for one in found["damaged"]} == wanted
     status, done = ask("node", "repair", home, "--yes")
     assert (status, {one["part"] for one in done}) == (0, set(wanted))

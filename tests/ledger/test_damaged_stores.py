@@ -25,18 +25,21 @@ PURGED, STAGED = list(BODIES)[:2]
 KEPT = list(BODIES)[2:]
 
 
-PACKED = {"packed": plyvel.DB, "plain": partial(open_database, create=False)}
+PACKED = {
+    "packed": lambda path: plyvel.DB(str(path)),
+    "plain": partial(open_database, create=False),
+}
 """How the table was written: a wrong bit stops a packed one from unpacking."""
 
 
-def make_vault(path, opener=plyvel.DB):
+def make_vault(path, opener=PACKED["packed"]):
     """A vault in one table, with a purged and a staged body."""
     vault = Vault.open(path)
     vault.put_bodies({digest: BODIES[digest] for digest in [PURGED, *KEPT]})
     assert vault.stage_bodies([StagedBody(STAGED, BODIES[STAGED], b"signer", 1)]) == (None,)
     vault.purge([PURGED])
     vault.close()
-    database = opener(str(path))
+    database = opener(path)
     database.compact_range(start=b"", stop=b"\xff" * 40)
     database.close()
     return next(iter(path.glob("*.ldb")))

@@ -82,7 +82,10 @@ def test_a_missing_and_a_locked_store_have_codes_of_their_own(tmp_path, chain):
         ChainStore.open(tmp_path / "elsewhere")
     with pytest.raises(StoreInUseError):
         ChainStore.open(tmp_path / "node")
-    with pytest.raises(CorruptStoreError):
+    with pytest.raises(StoreInUseError):
+        ChainStore.create(tmp_path / "node", chain.network.genesis, {}, {})
+    chain.store.close()
+    with pytest.raises(CorruptStoreError, match="already"):
         ChainStore.create(tmp_path / "node", chain.network.genesis, {}, {})
 
 

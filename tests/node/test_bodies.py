@@ -11,7 +11,6 @@ from ledger.canonical import encode
 from ledger.errors import InvalidDataError
 from ledger.vault import Vault
 from node.bodies import BATCH_MAX, SEALED_PATH, Bodies, answer_question, parse_answer
-from node.body_backlog import read_mark
 from tests.node.invented_ports import InventedNetwork, InventedTimers
 from tests.node.invented_world import AGENCIES
 
@@ -140,13 +139,3 @@ def test_a_body_that_gossip_brings_meanwhile_is_enough(is_asked_for, vault):
     timers.fire_all()
     network.answer_all()
     assert len(network.asked) == asked or is_asked_for
-
-
-@pytest.mark.parametrize("raw", [b"", b"x", b"-4", b"1.5", b"\xff", b"9" * 30])
-def test_a_mark_that_does_not_read_is_the_beginning(raw, tmp_path):
-    path = tmp_path / "bodies"
-    assert read_mark(path) == 0
-    path.write_bytes(raw)
-    assert read_mark(path) == 0
-    path.write_bytes(b"17\n")
-    assert read_mark(path) == 17

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from node.app import EXIT_CHAIN_BROKEN, EXIT_INVALID_INPUT, Options, open_node, run_node
+from node.app import Options, open_node, run_node
 from node.clock import SystemClock
 from node.errors import ConfigError, GuardMissingError, WrongHomeError
 from tests.node.homes import make_homes
@@ -200,16 +200,16 @@ async def test_a_killed_node_that_comes_back_is_enough_where_another_one_is_down
     check_one_chain(*nodes, again, killed, down)
 
 
-async def test_wrong_settings_and_damage_have_exit_codes_of_their_own(tmp_path, capsys):
+async def test_wrong_settings_and_damage_are_told_with_codes_of_their_own(tmp_path, capsys):
     home = make_homes(tmp_path, count=1).folders[0]
     alone = Running(home)
     await alone.reach(1)
     await alone.stop()
     wal = home / "data" / "wal"
     wal.write_bytes(b"not a log at all, but long enough to be read" + wal.read_bytes())
-    assert await asyncio.to_thread(run_node, home) == EXIT_CHAIN_BROKEN
+    assert getattr(await asyncio.to_thread(run_node, home), "code", "") == "ledger.corrupt_wal"
     (home / "config.toml").write_text("version = 2\nsurprise = 1\n")
-    assert await asyncio.to_thread(run_node, home) == EXIT_INVALID_INPUT
+    assert getattr(await asyncio.to_thread(run_node, home), "code", "") == "node.bad_config"
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     refused = [line["code"] for line in lines if line["event"] == "refused"]
     assert refused == ["ledger.corrupt_wal", "node.bad_config", "node.bad_config"]

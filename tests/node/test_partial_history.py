@@ -7,7 +7,7 @@ from ledger.store import ChainStore
 from ledger.vault import Vault
 from node.application import Application
 from node.bodies import Bodies, answer_question
-from node.body_backlog import MISSING_MAX, BodyBacklog, named_bodies, read_mark
+from node.body_backlog import MISSING_MAX, BodyBacklog, named_bodies
 from node.entry_cache import EntryCache
 from node.logs import SilentLog
 from tests.node.grown_chain import grow_chain
@@ -88,7 +88,7 @@ def test_the_bodies_of_all_present_records_are_fetched_and_then_the_mark_moves(r
     network, timers = InventedNetwork(AGENCIES[1:]), InventedTimers()
     vault = Vault.open(tmp_path / "vault")
     bodies = Bodies(vault, network, timers)
-    backlog = BodyBacklog(tmp_path / "mark", application, bodies, timers, SilentLog())
+    backlog = BodyBacklog(vault.mark, application, bodies, timers, SilentLog())
     for peer in network.peers:
         network.served[peer, "/peer/v1/sealed"] = lambda raw: answer_question(raw, town.bodies.get)
     backlog.start()
@@ -97,7 +97,7 @@ def test_the_bodies_of_all_present_records_are_fetched_and_then_the_mark_moves(r
         timers.fire_all()
     assert all(vault.holds(digest) for digest in wanted)
     backlog.stop()
-    assert read_mark(tmp_path / "mark") == HEIGHTS
+    assert vault.mark.height == HEIGHTS
     vault.close()
 
 
@@ -106,8 +106,8 @@ def test_a_backlog_that_is_stopped_in_the_middle_lets_go_of_the_store(restored, 
     timers = InventedTimers()
     vault = Vault.open(tmp_path / "vault")
     bodies = Bodies(vault, InventedNetwork(AGENCIES[1:]), timers)
-    backlog = BodyBacklog(tmp_path / "mark", application, bodies, timers, SilentLog())
+    backlog = BodyBacklog(vault.mark, application, bodies, timers, SilentLog())
     backlog.start()
     backlog.stop()
-    assert read_mark(tmp_path / "mark") == 0
+    assert vault.mark.height == 0
     vault.close()

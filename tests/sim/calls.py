@@ -15,12 +15,13 @@ from unittest.mock import patch
 
 import plyvel
 
+import ledger.database_files
 import ledger.snapshot_files
 import ledger.store
 import ledger.store_files
 import ledger.vault
-import ledger.vault_files
 import ledger.wal
+import node.repairing
 import node.signer
 import node.snapshots
 from ledger.snapshot_files import write_snapshot
@@ -243,11 +244,13 @@ def invented_disks() -> Iterator[None]:
         for module in shelves:
             stack.enter_context(patch.object(module, "shutil", trees))
         stack.enter_context(patch.object(ledger.wal, "fcntl", no_locks))
+        room = SimpleNamespace(disk_usage=lambda _path: SimpleNamespace(free=2**40))
+        stack.enter_context(patch.object(node.repairing, "shutil", room))
         small = partial(write_snapshot, chunk_bytes=CHUNK_BYTES)
         stack.enter_context(patch.object(node.snapshots, "write_snapshot", small))
         no_pause = SimpleNamespace(sleep=lambda _seconds: None)
         stack.enter_context(patch.object(node.snapshots, "time", no_pause))
-        for store in (ledger.store, ledger.store_files, ledger.vault, ledger.vault_files):
+        for store in (ledger.store, ledger.store_files, ledger.vault, ledger.database_files):
             stack.enter_context(patch.object(store, "plyvel", InventedPlyvel))
         try:
             yield

@@ -26,7 +26,7 @@ from node.admission import Admission
 from node.application import Application, Committed
 from node.block_exchange import BLOCK_BYTES_PATH
 from node.bodies import SEALED_PATH
-from node.body_backlog import MARK_FILE, BodyBacklog
+from node.body_backlog import BodyBacklog
 from node.directory import state_members
 from node.driver import Driver
 from node.entry_cache import EntryCache
@@ -116,8 +116,9 @@ class Process:
         self._recall_votes()
         self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
         self.shelf = self._open_shelf(folder, log)
-        mark: Any = folder / MARK_FILE
-        self._backlog = BodyBacklog(mark, self.application, self.world.bodies, self.timers, log)
+        self._backlog = BodyBacklog(
+            vault.mark, self.application, self.world.bodies, self.timers, log
+        )
         self.service = NodeService(self.world, vault.body)
         self._add_public_side(vault, log)
         self._know_neighbours()
