@@ -1,14 +1,19 @@
 """`civreg node`: copies of a stopped node, a damaged log, and files that are not what they say."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cli.exit_codes import ExitCode
+from consensus.events import StartHeight
+from consensus.parameters import LAN
 from ledger.wal import WriteAheadLog
 from node.config import load_config
+from node.journal import event_frame
 from node.storage import load_genesis, open_storage
 from tests.cli.conftest import Desk
 
@@ -121,6 +126,104 @@ def test_a_running_node_is_not_repaired(made):
     finally:
         storage.close()
     assert (status, error["code"]) == (ExitCode.CONFLICT, "ledger.store_in_use")
+
+
+def test_a_second_start_of_a_home_that_is_in_use_ends_with_the_status_of_a_conflict(made):
+    config = load_config(made.home / "node-0")
+    storage = open_storage(config, load_genesis(config))
+    try:
+        shown = made.run("node", "run", made.home / "node-0")
+    finally:
+        storage.close()
+    assert shown.exit_code == ExitCode.CONFLICT
+    assert '"ledger.store_in_use"' in shown.stderr
+
+
+@pytest.fixture
+def unread(made):
+    """A home of which the system does not let us read the vault."""
+    current = made.home / "node-0" / "data" / "vault" / "CURRENT"
+    kept = current.read_bytes()
+    current.unlink()
+    current.mkdir()
+    yield made.home / "node-0"
+    current.rmdir()
+    current.write_bytes(kept)
+
+
+def test_what_the_system_refuses_is_named_and_no_repair_is_advised(made, unread):
+    before = {one.name for one in (unread / "data").iterdir()}
+    shown = made.run("node", "run", unread)
+    assert shown.exit_code == ExitCode.FAILED
+    (line,) = [json.loads(one) for one in shown.stderr.splitlines() if '"refused"' in one]
+    assert (line["code"], line["cure"]) == ("ledger.disk_refused", None)
+    assert line["detail"].endswith("vault/CURRENT: Is a directory")
+    for words in (("--dry-run",), ("--yes",)):
+        status, error = made.refused("node", "repair", unread, *words)
+        assert (status, error["code"]) == (ExitCode.FAILED, "ledger.disk_refused")
+        assert error["details"]["reason"] == "Is a directory"
+        assert "b'" not in error["message"]
+    assert {one.name for one in (unread / "data").iterdir()} == before
+
+
+def test_a_store_that_is_lost_or_lost_files_is_seen_before_the_start(made):
+    data = made.home / "node-0" / "data"
+    current = data / "vault" / "CURRENT"
+    kept = current.read_bytes()
+    current.unlink()
+    try:
+        assert examined(made, "node repair") == [True]
+        shown = made.run("node", "run", made.home / "node-0")
+        assert shown.exit_code == ExitCode.CHAIN_BROKEN
+        assert '"civreg node repair"' in shown.stderr
+    finally:
+        current.write_bytes(kept)
+    assert examined(made, "") == []
+
+
+@pytest.mark.parametrize("lost", ["chain", "vault"])
+def test_a_chain_or_vault_that_is_away_is_missed_where_the_log_tells_of_it(made, tmp_path, lost):
+    home = tmp_path / "home"
+    shutil.copytree(made.home / "node-0", home)
+    config = load_config(home)
+    validators = load_genesis(config).validator_set
+    path = config.data_folder / "wal"
+    path.unlink(missing_ok=True)
+    log = WriteAheadLog.open(path)
+    start = StartHeight(
+        height=2, validators=validators, parameters=LAN, previous_time_ms=0, now_ms=0
+    )
+    log.append(event_frame(start))
+    log.close()
+    shutil.rmtree(config.data_folder / lost)
+    shown = made.run("node", "doctor", home, "--json")
+    assert [json.loads(one)["code"] for one in shown.stdout.splitlines()] == [f"{lost}_missing"]
+    assert not (config.data_folder / lost).exists()
+
+
+def test_a_backup_of_a_node_whose_vault_is_missing_makes_no_empty_one(made, tmp_path):
+    vault = made.home / "node-0" / "data" / "vault"
+    vault.rename(tmp_path / "kept")
+    try:
+        status, error = made.refused("node", "backup", made.home / "node-0", tmp_path / "copy")
+        assert (status, error["code"]) == (ExitCode.NOT_FOUND, "cli.no_such_file")
+        assert not vault.exists()
+    finally:
+        (tmp_path / "kept").rename(vault)
+
+
+def test_the_free_space_that_counts_is_that_of_the_data(made, monkeypatch):
+    asked = []
+
+    def usage(path):
+        asked.append(path)
+        return SimpleNamespace(free=1)
+
+    monkeypatch.setattr("cli.health_checks.disk_usage", usage)
+    config = load_config(made.home / "node-0")
+    shown = made.run("node", "doctor", config.home, "--json")
+    assert asked == [config.data_folder]
+    assert [json.loads(line)["code"] for line in shown.stdout.splitlines()] == ["disk_low"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)

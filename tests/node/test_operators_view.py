@@ -96,5 +96,16 @@ async def test_who_is_gone_and_who_lies_is_named_and_two_who_are_gone_stop_the_r
         assert 'civreg_finding{code="round_stuck"' in text
 
 
+async def test_a_validator_without_its_key_is_bad_and_does_not_seem_well(tmp_path):
+    (home,) = make_homes(tmp_path, count=1).folders
+    (home / "keys" / "consensus.pem").unlink()
+    keyless = Watched(home)
+    async with asyncio.timeout(PATIENCE_S):
+        await keyless.until(lambda: keyless.side is not None and keyless.side.overview is not None)
+        assert keyless.findings()["consensus_key_missing"].level == "bad"
+        assert keyless.overview.health.word() == "bad"
+        await keyless.stop()
+
+
 def shown(overview):
     return overview.details()["consensus"] or {"missing": []}

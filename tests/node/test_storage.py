@@ -147,7 +147,7 @@ def test_a_vault_that_is_made_on_an_old_chain_is_told_in_the_log(home):
 async def first_lines(home):
     """What a node says up to its beginning."""
     process = await Process(home).start()
-    lines = []
+    lines: list[dict[str, str]] = []
     while not lines or lines[-1]["event"] != "begins":
         lines.append(json.loads(await process.line()))
     assert await process.stop() == 0
@@ -160,3 +160,11 @@ def test_a_start_without_guard_makes_no_chain(tmp_path):
     with pytest.raises(GuardMissingError):
         open_node(home, Options())
     assert list((home / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_validator_without_its_consensus_key_says_at_its_start_that_it_cannot_vote(home, is_here):
+    if not is_here:
+        (home / "keys" / "consensus.pem").unlink()
+    told = [one["event"] for one in asyncio.run(first_lines(home)) if one["level"] == "error"]
+    assert told == ([] if is_here else ["consensus_key_missing"])
