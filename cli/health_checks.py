@@ -26,13 +26,13 @@ from ledger.wal import check_log
 from node.config import Config, load_config
 from node.config_problems import ConfigProblem
 from node.directory import read_directory
-from node.errors import ConfigError
+from node.errors import ConfigError, GuardDamagedError, GuardMismatchError
 from node.file_watch import certificate_end_ms, exposed_files
 from node.health import Finding
 from node.journal import log_height, read_frames
 from node.machine_findings import check_certificate, check_disk
-from node.signer import last_signed_height
-from node.storage import GUARD_FILE, VAULT_FOLDER, WAL_FILE
+from node.signer import check_guard
+from node.storage import GUARD_FILE, VAULT_FOLDER, WAL_FILE, consensus_key_ids
 
 Level: TypeAlias = Literal["bad", "warn"]
 LOG_AGE_WARN_S: Final = 7 * 86_400
@@ -198,11 +198,17 @@ def _guard(config: Config, part: FoundingPart | None) -> Iterator[Complaint]:
     if not (config.data_folder / GUARD_FILE).exists():
         yield Complaint("bad", "guard", "guard")
     try:
-        last_signed_height(config.data_folder / GUARD_FILE)
+        keys = consensus_key_ids(config)
+        if keys:
+            check_guard(config.data_folder / GUARD_FILE, keys)
     except DiskRefusedError as error:
         yield Complaint("bad", "store_unread", "store_unread", error.details, error)
-    except CivregError as error:
+    except GuardMismatchError as error:
+        yield Complaint("bad", "guard_damaged", "guard_mismatch", error=error)
+    except GuardDamagedError as error:
         yield Complaint("bad", "guard_damaged", "repair", error=error)
+    except CivregError:
+        return  # `_keys` says what is wrong with a key file
 
 
 def _log(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:

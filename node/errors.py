@@ -5,8 +5,10 @@
   x GuardError               our key was asked for something that could contradict an older vote
     + GuardMissingError      a key without its guard file: a restored home, or a deleted file
     + GuardDamagedError      the guard file does not read
+    + GuardMismatchError     guard and key do not belong together: one of the two is a wrong file
     + ContradictionError     other bytes for the same vote, or a step back: refused, never signed
   x InconsistentError        this node and the chain disagree: stop, call the operator, never guess
+  x AddressUnusableError     an address of [listen] is taken, or is none of this machine
   x WrongHomeError           the data folder belongs to another network, or two nodes share it
   x SnapshotTooOldError      a snapshot from before what our key has signed
   x SnapshotUnavailableError no peer has a snapshot for us
@@ -62,6 +64,12 @@ class GuardDamagedError(GuardError):
     code = "node.guard_damaged"
 
 
+class GuardMismatchError(GuardError):
+    """Guard and key do not belong together; either may be the wrong file, so nothing is advised."""
+
+    code = "node.guard_mismatch"
+
+
 class ContradictionError(GuardError):
     """To sign this could contradict what this key has signed before."""
 
@@ -78,6 +86,12 @@ class WrongHomeError(NodeError):
     """The home folder belongs to another network or is in use by another process."""
 
     code = "node.wrong_home"
+
+
+class AddressUnusableError(NodeError):
+    """The node cannot listen on an address; details: setting, address, reason."""
+
+    code = "node.address_unusable"
 
 
 class SnapshotTooOldError(NodeError):

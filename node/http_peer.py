@@ -40,7 +40,7 @@ from node.clock import Clock
 from node.conduct import Conduct
 from node.errors import NodeError, PeerUnknownError
 from node.idle_connections import WATCH_EVERY_S, IdleConnections
-from node.listening import Gate, listen
+from node.listening import Gate, address_of, listen
 from node.logs import Log, where
 from node.peer_limits import WAIT_MS_MAX, PeerLimits
 from node.peer_requests import body_bytes, closing, read_body
@@ -167,7 +167,8 @@ class PeerListener:
         self._runner = web.AppRunner(self.application, shutdown_timeout=1)
         await self._runner.setup()
         self._watching = asyncio.ensure_future(self._watch())
-        return await listen(self._runner, host, port, self.gate, context=context)
+        with address_of("listen.peer", host, port):
+            return await listen(self._runner, host, port, self.gate, context=context)
 
     async def _watch(self) -> None:
         while True:

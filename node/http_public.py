@@ -18,7 +18,7 @@ from keys.errors import CivregError
 from node.access import Access, require_asker
 from node.clock import Clock
 from node.idle_connections import WATCH_EVERY_S, IdleConnections
-from node.listening import Gate, address_name, listen
+from node.listening import Gate, address_name, address_of, listen
 from node.logs import Log, place_of
 from node.metrics import Metrics
 from node.problems import PROBLEM_TYPE, Problem, problem_of
@@ -100,6 +100,7 @@ class HttpListener:
         self._log = ports.log
         self._metrics = ports.metrics
         self._limits = ports.limits
+        self._is_private = private
         self._router = Router([route for route in routes if route.private == private])
         self._runner: web.ServerRunner | None = None
         self._server: Server | None = None
@@ -114,7 +115,9 @@ class HttpListener:
         self._server = Server(self._door, CONNECTIONS_MAX)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=1)
         await self._runner.setup()
-        return await listen(self._runner, host, port, self.gate, backlog=CONNECTIONS_MAX)
+        setting = "listen.private" if self._is_private else "listen.public"
+        with address_of(setting, host, port):
+            return await listen(self._runner, host, port, self.gate, backlog=CONNECTIONS_MAX)
 
     async def stop(self) -> None:
         """Stop listening and close what is open."""

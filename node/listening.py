@@ -11,15 +11,17 @@ An IPv6 address counts as its /64: one customer has all of it.
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
 import ssl
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from aiohttp import web
 
 from node.routing import Connection
+from node.errors import AddressUnusableError
 
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 """For TLS; without it a silent stranger keeps a place for a minute."""
@@ -175,6 +177,31 @@ class GatedSite(web.BaseSite):
             ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if is_tls else None,
             ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S if is_tls else None,
         )
+
+
+@contextlib.contextmanager
+def address_of(setting: str, host: str, port: int) -> Iterator[None]:
+    """Say which setting names an address that cannot be listened on.
+
+    Args:
+        setting: As in config.toml.
+        host: What it names.
+        port: Likewise.
+
+    Raises:
+        AddressUnusableError: It is taken, or none of this machine.
+    """
+    try:
+        yield
+    except OSError as error:
+        is_system = error.errno is not None and error.errno > 0  # asyncio's words name it again
+        reason = os.strerror(error.errno or 0) if is_system else str(error.strerror)
+        raise AddressUnusableError(
+            f"{setting} = {host}:{port} cannot be used: {reason}",
+            setting=setting,
+            address=f"{host}:{port}",
+            reason=reason,
+        ) from error
 
 
 async def listen(

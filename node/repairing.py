@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from keys.errors import CivregError
+from keys.signing import KeyId
 from ledger.disk_refusals import system_refusals
 from ledger.errors import CorruptStoreError, DiskRefusedError
 from ledger.store import ChainStore, StoreMissingError
@@ -30,7 +31,8 @@ from ledger.store_files import FOLDER
 from ledger.vault_salvage import bytes_to_salvage, check_vault, salvage
 from ledger.wal import RepairReport, WriteAheadLog, check_log, repair, unused_name
 from node.config import Config
-from node.errors import GuardDamagedError
+from node.config_problems import ConfigProblem
+from node.errors import ConfigError, GuardDamagedError, GuardMismatchError
 from node.file_watch import file_bytes
 from node.journal import read_own
 from node.signer import GuardFile, check_guard, create_guard, last_signed_height, sync_folder
@@ -45,6 +47,13 @@ from node.storage import (
 
 ROOM_BYTES_MIN: Final = 1024 * 1024
 """For names, LevelDB's own files and whatever else a repair writes beside its copies."""
+
+_WRONG_KEY: Final = ConfigProblem(
+    "keys/consensus.pem: neither the key of data/guard nor one by which the network knows this "
+    "node; put the right key file back, the guard stays",
+    "keys/consensus.pem: không phải khóa của data/guard, cũng không phải khóa mà mạng biết của nút "
+    "này; đặt lại đúng tệp khóa, giữ nguyên tệp canh",
+)
 
 
 class Part(Enum):
@@ -106,7 +115,7 @@ def find_damage(config: Config) -> tuple[Damage, ...]:
     for part, check in checks.items():
         try:
             check()
-        except (CorruptStoreError, GuardDamagedError) as error:
+        except (CorruptStoreError, GuardDamagedError, GuardMismatchError) as error:
             found.append(Damage(part, error))
     return tuple(found)
 
@@ -194,8 +203,24 @@ def _check_log(config: Config, height: int) -> None:
 
 def _check_guard(config: Config) -> None:
     keys = consensus_key_ids(config)
-    if keys:
+    if not keys:
+        return
+    try:
         check_guard(config.data_folder / GUARD_FILE, keys)
+    except GuardMismatchError:
+        if not _network_keys(config) & set(keys):  # then the guard may well be the right one
+            raise ConfigError((_WRONG_KEY,)) from None
+        raise
+
+
+def _network_keys(config: Config) -> set[KeyId]:
+    """Return the keys by which the newest state that is here knows this node."""
+    try:
+        with ChainStore.open(config.data_folder, read_only=True) as store:
+            members = store.validators_at(store.height + 1).validators
+    except CorruptStoreError:
+        members = load_genesis(config).validator_set.validators
+    return {one.key.key_id for one in members if one.agency_id == config.agency}
 
 
 def _repair_chain(config: Config) -> Path:

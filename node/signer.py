@@ -37,7 +37,12 @@ from ledger.fields import (
     read_version,
 )
 from ledger.limits import MESSAGE_BYTES_MAX
-from node.errors import ContradictionError, GuardDamagedError, GuardMissingError
+from node.errors import (
+    ContradictionError,
+    GuardDamagedError,
+    GuardMismatchError,
+    GuardMissingError,
+)
 
 GUARD_BYTES_MAX: Final = 4 * MESSAGE_BYTES_MAX
 _VERSION: Final = 1
@@ -136,8 +141,9 @@ class GuardedSigner:
 
     Raises:
         GuardMissingError: Nothing is kept and `allow_missing` is false.
-        GuardDamagedError: What is kept does not read; or it is another key's, and `allow_missing`
-            is false. Else its places are kept.
+        GuardDamagedError: What is kept does not read.
+        GuardMismatchError: It is another key's, and `allow_missing` is false. Else its places are
+            kept.
     """
 
     __slots__ = ("_guard_key", "_key", "_keys", "_last", "_store")
@@ -163,11 +169,7 @@ class GuardedSigner:
             store.replace(raw)
         self._guard_key, self._last = _parse_guard(raw)
         if self._guard_key not in self._keys and not allow_missing:
-            raise GuardDamagedError(
-                "the guard file belongs to another key",
-                guard_key=self._guard_key.hex(),
-                key=key.public.key_id.hex(),
-            )
+            raise _mismatch(self._guard_key, self._keys)
 
     @property
     def public(self) -> PublicKey:
@@ -245,11 +247,14 @@ def check_guard(path: Path, key_ids: Iterable[KeyId]) -> None:
         key_ids: Of the consensus key, and of the one that will follow it.
 
     Raises:
-        GuardDamagedError: It does not read, or it is another key's.
+        GuardDamagedError: It does not read.
+        GuardMismatchError: It is another key's.
     """
     raw = GuardFile(path).read()
-    if raw is not None and _parse_guard(raw)[0] not in set(key_ids):
-        raise GuardDamagedError("the guard file belongs to another key")
+    if raw is not None:
+        guard_key, known = _parse_guard(raw)[0], list(key_ids)
+        if guard_key not in known:
+            raise _mismatch(guard_key, known)
 
 
 def last_signed_height(path: Path) -> int:
@@ -270,6 +275,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _mismatch(guard_key: KeyId, keys: Iterable[KeyId]) -> GuardMismatchError:
+    shown = ", ".join([key.hex() for key in keys])
+    return GuardMismatchError(
+        f"the guard file is of the key {guard_key.hex()}, the key file of {shown}: one of the two "
+        "is a wrong file",
+        guard_key=guard_key.hex(),
+        key=shown,
+    )
 
 
 def _write_synced(path: Path, raw: bytes) -> None:

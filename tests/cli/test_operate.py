@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from node.config import load_config
 from node.journal import event_frame
 from node.storage import load_genesis, open_storage
 from tests.cli.conftest import Desk
+from tests.node.homes import free_port
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +201,44 @@ def test_a_chain_or_vault_that_is_away_is_missed_where_the_log_tells_of_it(made,
     shown = made.run("node", "doctor", home, "--json")
     assert [json.loads(one)["code"] for one in shown.stdout.splitlines()] == [f"{lost}_missing"]
     assert not (config.data_folder / lost).exists()
+
+
+def test_a_guard_and_a_key_that_do_not_belong_together_are_seen_and_no_repair_is_advised(
+    made, tmp_path
+):
+    home = tmp_path / "home"
+    shutil.copytree(made.home / "node-0", home)
+    shutil.copy(made.home / "node-1" / "keys" / "consensus.pem", home / "keys" / "consensus.pem")
+    shown = made.run("node", "doctor", home, "--json")
+    found = {one["code"]: one for one in map(json.loads, shown.stdout.splitlines())}
+    assert set(found) == {"other_key", "guard_damaged"}
+    assert "repair" not in found["guard_damaged"]["cure"]
+    shown = made.run("node", "run", home)
+    (line,) = [json.loads(one) for one in shown.stderr.splitlines() if '"refused"' in one]
+    assert (line["code"], line["cure"]) == ("node.guard_mismatch", None)
+    assert shown.exit_code == ExitCode.KEY_NEEDED
+
+
+@pytest.mark.parametrize("is_own", [False, True])
+def test_an_address_that_is_taken_is_named_with_its_setting(made, tmp_path, is_own):
+    home = tmp_path / "home"
+    shutil.copytree(made.home / "node-0", home)
+    text = (home / "config.toml").read_text()
+    config = load_config(home)
+    peer, public = f'"{config.peer}"', f'"{config.public}"'
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        own = f"127.0.0.1:{free_port()}"
+        text = text.replace(peer, f'"{own}"')
+        text = text.replace(public, f'"{own if is_own else address}"')
+        (home / "config.toml").write_text(text)
+        shown = made.run("node", "run", home)
+    (line,) = [json.loads(one) for one in shown.stderr.splitlines() if '"refused"' in one]
+    assert (line["code"], shown.exit_code) == ("node.address_unusable", ExitCode.CONFLICT)
+    named = own if is_own else address
+    assert line["detail"] == f"listen.public = {named} cannot be used: Address already in use"
 
 
 def test_a_backup_of_a_node_whose_vault_is_missing_makes_no_empty_one(made, tmp_path):

@@ -1,6 +1,7 @@
 """`civreg node repair`: what cannot be read now is no damage; without room nothing is moved."""
 
 import resource
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from keys.hashing import Digest
 from ledger.errors import DiskRefusedError
 from node import repairing
+from node.app import Options, open_node
 from node.config import load_config
-from node.errors import GuardDamagedError
+from node.errors import ConfigError, GuardDamagedError, GuardMismatchError
 from node.repairing import Part, find_damage, repair_all
 from node.storage import load_genesis, open_storage
 from tests.node.homes import make_homes
@@ -142,3 +144,26 @@ def test_a_cut_guard_is_damage(home):
     guard.write_bytes(guard.read_bytes()[:-1])
     (found,) = find_damage(load_config(home))
     assert isinstance(found.error, GuardDamagedError)
+
+
+def test_the_guard_is_not_replaced_where_the_key_may_be_the_wrong_file(tmp_path):
+    mine, other = make_homes(tmp_path, count=2).folders
+    shutil.copy(other / "keys" / "consensus.pem", mine / "keys" / "consensus.pem")
+    config = load_config(mine)
+    for _look in range(2):
+        with pytest.raises(ConfigError, match="put the right key file back"):
+            find_damage(config)
+        with pytest.raises(GuardMismatchError):
+            open_node(mine, Options())
+        if not (mine / "data" / "chain").exists():
+            open_storage(config, load_genesis(config)).close()
+
+
+def test_a_guard_of_another_key_is_replaced_where_the_network_knows_the_key(tmp_path):
+    mine, other = make_homes(tmp_path, count=2).folders
+    shutil.copy(other / "data" / "guard", mine / "data" / "guard")
+    config = load_config(mine)
+    (found,) = find_damage(config)
+    assert isinstance(found.error, GuardMismatchError)
+    assert [one.part for one in repair_all(config, (found,))] == [Part.GUARD]
+    assert find_damage(config) == ()

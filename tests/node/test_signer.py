@@ -4,7 +4,12 @@ from hypothesis import strategies as st
 
 from keys.signing import SoftwareKey, verify
 from ledger.errors import DiskRefusedError
-from node.errors import ContradictionError, GuardDamagedError, GuardMissingError
+from node.errors import (
+    ContradictionError,
+    GuardDamagedError,
+    GuardMismatchError,
+    GuardMissingError,
+)
 from node.signer import GuardedSigner, GuardFile, Place, SignedKind, create_guard
 
 KEY = SoftwareKey.generate()
@@ -119,7 +124,7 @@ def test_a_power_cut_after_the_guard_is_durable_still_allows_the_same_vote_only(
 def test_the_guard_of_another_key_is_refused():
     store = MemoryGuard()
     signer(store)
-    with pytest.raises(GuardDamagedError, match="another key"):
+    with pytest.raises(GuardMismatchError, match="one of the two"):
         GuardedSigner(SoftwareKey.generate(), store)
 
 
@@ -137,7 +142,7 @@ def test_after_a_rotation_the_next_key_signs_later_places_only_and_the_guard_is_
     alone = GuardedSigner(following, store)
     assert alone.last == late
     assert alone.sign(late, b"m") == signature
-    with pytest.raises(GuardDamagedError, match="another key"):
+    with pytest.raises(GuardMismatchError, match="one of the two"):
         GuardedSigner(KEY, store)
 
 
