@@ -85,7 +85,7 @@ class Process:
         log: Any = machine.log
         folder: Any = InventedPath(machine.name)
         document = machine.network.genesis
-        config: Any = SimpleNamespace(data_folder=folder)
+        config: Any = SimpleNamespace(data_folder=folder, agency=machine.agency)
         self.had_guard = not is_guard_made_up(config)
         self.storage = self._open_storage(config)
         self.clock, self.timers = Clock(machine), Timers(machine)
