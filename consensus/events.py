@@ -235,10 +235,18 @@ class CheckBlock:
 
 @dataclass(frozen=True, slots=True)
 class FetchBodies:
-    """Get the sealed bodies that a valid block names; answer BodiesHeld."""
+    """Get the sealed bodies that a valid block names; answer BodiesHeld.
+
+    Attributes:
+        height: Of the block.
+        block_id: Its header digest.
+        proposer: Index of who named it in a signed proposal first, the first to ask, and who
+            answers for what it brings; None where only votes name it.
+    """
 
     height: int
     block_id: BlockId
+    proposer: int | None
 
 
 @dataclass(frozen=True, slots=True)

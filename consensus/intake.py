@@ -92,7 +92,7 @@ def take_verdict(state: State, verdict: BlockVerdict) -> Transition:
     state = with_facts(state, verdict.block_id, replace(facts, verdict=verdict))
     if not verdict.valid or facts.bodies_held:
         return state, ()
-    return state, (FetchBodies(state.height, verdict.block_id),)
+    return state, (FetchBodies(state.height, verdict.block_id, facts.proposer),)
 
 
 def take_bodies(state: State, held: BodiesHeld) -> Transition:

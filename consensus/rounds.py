@@ -211,7 +211,7 @@ def _questions(state: State) -> tuple[Effect, ...]:
         if facts.asked and facts.verdict is None:
             questions.append(CheckBlock(state.height, block_id, facts.proposer))
         elif facts.verdict is not None and facts.verdict.valid and not facts.bodies_held:
-            questions.append(FetchBodies(state.height, block_id))
+            questions.append(FetchBodies(state.height, block_id, facts.proposer))
     return tuple(questions)
 
 

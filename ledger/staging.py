@@ -80,7 +80,9 @@ class StagedBodies:
         return self._used.get(signer_key_id, 0)
 
     def add(self, digest: Digest, record: StagedRecord) -> None:
-        """Take note of a body that is on disk now and was not staged before."""
+        """Take note of a body that is on disk now; what was said of it before no longer counts."""
+        if digest in self._records:
+            self.remove((digest,))
         self._records[digest] = record
         self._used[record.signer_key_id] = self.used(record.signer_key_id) + record.size
         heappush(self._by_time, (record.not_after_ms, digest))

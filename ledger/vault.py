@@ -97,7 +97,8 @@ class Vault:
     def stage_bodies(self, bodies: Sequence[StagedBody]) -> tuple[LedgerError | None, ...]:
         """Take in bodies of entries that are in no block yet, with one synchronous write.
 
-        Staging a body that is here already changes nothing, whoever stages it.
+        A kept body stays kept. One that is staged already stays until the later of both times, on
+        account of who asked for that one: else an entry would lose its body to a shorter one.
 
         Returns:
             For each body None, or why it was not taken in, which stops no other: InvalidDataError
@@ -114,9 +115,7 @@ class Vault:
             errors: list[LedgerError | None] = []
             for staged in bodies:
                 try:
-                    record = self._stage(staged, changes, used)
-                    if record is not None:
-                        records[staged.digest] = record
+                    self._stage(staged, changes, records, used)
                     errors.append(None)
                 except (InvalidDataError, PurgedError) as error:
                     errors.append(error)
@@ -126,23 +125,33 @@ class Vault:
             return tuple(errors)
 
     def _stage(
-        self, staged: StagedBody, changes: dict[bytes, bytes | None], used: dict[bytes, int]
-    ) -> StagedRecord | None:
-        """Add to `changes` what takes in a body; `used` are the quotas in the making."""
-        digest, signer = staged.digest, staged.signer_key_id
+        self,
+        staged: StagedBody,
+        changes: dict[bytes, bytes | None],
+        records: dict[Digest, StagedRecord],
+        used: dict[bytes, int],
+    ) -> None:
+        """Add to `changes` and `records` what takes in a body; `used` are quotas in the making."""
+        digest, signer, not_after_ms = staged.digest, staged.signer_key_id, staged.not_after_ms
         self._check_new(digest, staged.body)
         assert len(signer) <= KEY_ID_BYTES_MAX
-        assert 0 <= staged.not_after_ms <= INTEGER_MAX
-        key = BODY + digest
-        if key in changes or self._get(key) is not None:
-            return None
+        assert 0 <= not_after_ms <= INTEGER_MAX
+        before = records.get(digest) or self._staged.get(digest)
+        if before is None and self._get(BODY + digest) is not None:
+            return
         total = used.get(signer, self.staged_bytes(signer)) + len(staged.body)
+        if before is not None:
+            if before.not_after_ms >= not_after_ms:
+                return
+            total -= before.size if before.signer_key_id == signer else 0
         check_limit("STAGED_SIGNER_BYTES_MAX", total, STAGED_SIGNER_BYTES_MAX)
+        if before is None:
+            changes[BODY + digest] = staged.body
+        else:
+            changes[_staged_key(before.not_after_ms, digest)] = None
         used[signer] = total
-        record = StagedRecord(signer, staged.not_after_ms, len(staged.body))
-        changes[key] = staged.body
-        changes[_staged_key(staged.not_after_ms, digest)] = record.print()
-        return record
+        records[digest] = StagedRecord(signer, not_after_ms, len(staged.body))
+        changes[_staged_key(not_after_ms, digest)] = records[digest].print()
 
     def put_bodies(self, bodies: Mapping[Digest, bytes]) -> dict[Digest, LedgerError]:
         """Take in bodies of entries that are in a block already, as a lagging node fetches them.
@@ -198,16 +207,16 @@ class Vault:
             and not self.is_purged(digest)
         )
 
-    def holds(self, digest: Digest) -> bool:
-        """Tell whether a body is here, staged or kept, without a look at its bytes.
+    def body_size(self, digest: Digest) -> int | None:
+        """Return how many bytes a body has, staged or kept; None if it is not here.
 
         Raises:
             PurgedError: It was purged.
         """
-        if self._get(BODY + digest) is not None:
-            return True
-        self._check_not_purged(digest)
-        return False
+        raw = self._get(BODY + digest)
+        if raw is None:
+            self._check_not_purged(digest)
+        return None if raw is None else len(raw)
 
     def drop_expired(self, now_ms: int) -> tuple[Digest, ...]:
         """Delete staged bodies whose time has passed.

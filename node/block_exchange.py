@@ -83,6 +83,9 @@ class BlockExchange:
         self._pulled: dict[AgencyId, list[Digest]] = {}
         self._fetcher = Fetcher(network, timers, BLOCK_BYTES_PATH, BLOCK_BYTES_MAX, self._accept)
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     def get(self, block_id: Digest) -> Block | None:
         """Return a proposed block that is held."""
         return self._held.get(block_id)

@@ -102,7 +102,7 @@ class NodeWorld:
         self.latest_votes = LatestVotes()
         self.gathering = Gathering(ports.timers, pool)
         self.evidence = EvidencePool(application.recent_evidence)
-        self.bodies = Bodies(ports.vault, ports.network, ports.timers)
+        self.bodies = Bodies(ports.vault, ports.network, ports.timers, ports.log)
         self.exchange = BlockExchange(
             ports.network, ports.timers, application.entries, self._may_push
         )
@@ -172,8 +172,7 @@ class NodeWorld:
 
     def check(self, effect: CheckBlock) -> None:
         """Get and execute a block; see `driver.World`."""
-        first = None if effect.proposer is None else self._agency(effect.proposer)
-        block_id = Digest(effect.block_id)
+        first, block_id = self._agency(effect.proposer), Digest(effect.block_id)
 
         def here() -> None:
             self._ports.timers.after(0, lambda: self._check(effect.height, block_id))
@@ -190,7 +189,7 @@ class NodeWorld:
             self._driver.put(BodiesHeld(effect.height, effect.block_id))
             self.turn()
 
-        self.bodies.want(bodies_of(block.entries), self._agency(block.header.proposer), here)
+        self.bodies.want(block, self._agency(effect.proposer), here)
 
     def start_timer(self, effect: SetTimer) -> None:
         """Fire later; see `driver.World`."""
@@ -335,6 +334,7 @@ class NodeWorld:
     def _committed(self, committed: Committed) -> None:
         block = committed.block
         self.bodies.keep(bodies_of(block.entries))
+        self.bodies.forget_through(committed.height)
         self.evidence.settle()
         self.exchange.forget_through(committed.height)
         self._ports.log.info(
@@ -376,9 +376,9 @@ class NodeWorld:
             self._ports.network.broadcast_messages([print_message(status)])
         self._ports.timers.after(STATUS_EVERY_MS, self._send_status)
 
-    def _agency(self, index: int) -> AgencyId | None:
+    def _agency(self, index: int | None) -> AgencyId | None:
         validators = self._application.validators_at(self.tip_height + 1)
-        return validators[index].agency_id if index < len(validators) else None
+        return None if index is None or index >= len(validators) else validators[index].agency_id
 
     def _may_push(self, peer: AgencyId, header: Header) -> bool:
         """Tell whether a peer is who proposes this header, at a height that is or comes next."""

@@ -430,7 +430,7 @@ def test_resume_says_again_what_was_said_and_asks_again_what_was_asked():
     node.give(ProposalReceived(proposal(A), TIME_MS))
     assert CheckBlock(1, A, 1) in engine.resume(node.state)
     node.give(verdict(A))
-    assert FetchBodies(1, A) in engine.resume(node.state)
+    assert FetchBodies(1, A, 1) in engine.resume(node.state)
     node.offer(A)
     (cast,) = node.all(CastVote)
     assert cast in engine.resume(node.state), "not signed before the crash, so signed now"

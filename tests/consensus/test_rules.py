@@ -222,7 +222,7 @@ def test_a_repeated_proposal_goes_out_behind_its_polka_proof():
 def test_a_good_proposal_is_prevoted_when_block_and_bodies_are_held():
     node = Node.of(0)
     assert node.give(ProposalReceived(proposal(A), TIME_MS)) == (CheckBlock(1, A, 1),)
-    assert node.give(verdict(A)) == (FetchBodies(1, A),)
+    assert node.give(verdict(A)) == (FetchBodies(1, A, 1),)
     assert node.give(BodiesHeld(1, A)) == (cast(PREVOTE, A),)
     assert node.state.phase is Phase.PREVOTE
 

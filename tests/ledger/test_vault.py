@@ -79,11 +79,77 @@ def test_a_staged_body_comes_back_and_counts_against_its_signer(vault):
     assert vault.body(digest_of(b"other")) is None
 
 
-def test_staging_twice_changes_nothing_whoever_does_it(vault):
+@pytest.mark.parametrize("not_after_ms", [1, 999, 1_000])
+def test_staging_again_for_no_longer_changes_nothing_whoever_does_it(vault, not_after_ms):
     digest = stage(vault, b"sealed")
-    stage(vault, b"sealed", OTHER, 9_000)
+    stage(vault, b"sealed", OTHER, not_after_ms)
     assert (vault.staged_bytes(SIGNER), vault.staged_bytes(OTHER)) == (6, 0)
+    assert vault.drop_expired(1_000) == ()
     assert vault.drop_expired(1_001) == (digest,)
+
+
+@pytest.mark.parametrize("is_opened_again", [False, True])
+@pytest.mark.parametrize("signer", [SIGNER, OTHER])
+def test_a_body_that_a_longer_entry_names_too_stays_on_account_of_that_one(
+    folder, signer, is_opened_again
+):
+    vault = Vault.open(folder)
+    digest = stage(vault, b"sealed")
+    stage(vault, b"sealed", signer, 9_000)
+    if is_opened_again:
+        vault.close()
+        vault = Vault.open(folder)
+    assert (vault.staged_bytes(SIGNER), vault.staged_bytes(OTHER)) == (
+        (6, 0) if signer == SIGNER else (0, 6)
+    )
+    assert vault.drop_expired(9_000) == ()
+    assert vault.body(digest) == b"sealed"
+    assert vault.drop_expired(9_001) == (digest,)
+    assert (vault.staged_bytes(SIGNER), vault.staged_bytes(OTHER)) == (0, 0)
+    vault.close()
+    vault = Vault.open(folder)
+    assert vault.drop_expired(10**15) == ()
+    vault.close()
+
+
+def test_of_one_body_twice_in_a_batch_the_longer_time_counts(folder):
+    vault = Vault.open(folder)
+    digest = digest_of(b"sealed")
+    times = [(SIGNER, 1_000), (OTHER, 9_000), (SIGNER, 5_000)]
+    assert vault.stage_bodies([StagedBody(digest, b"sealed", *one) for one in times]) == (None,) * 3
+    assert (vault.staged_bytes(SIGNER), vault.staged_bytes(OTHER)) == (0, 6)
+    vault.close()
+    vault = Vault.open(folder)
+    assert vault.drop_expired(9_000) == ()
+    assert vault.drop_expired(9_001) == (digest,)
+    vault.close()
+
+
+def test_a_signer_without_room_does_not_take_a_body_over(vault):
+    for number in range(STAGED_SIGNER_BYTES_MAX // BODY_BYTES_MAX):
+        stage(vault, number.to_bytes(4) + bytes(BODY_BYTES_MAX - 4), OTHER)
+    digest = stage(vault, b"sealed")
+    with pytest.raises(LimitExceededError):
+        stage(vault, b"sealed", OTHER, 9_000)
+    assert vault.drop_expired(1_000) == ()
+    assert digest in vault.drop_expired(1_001)
+
+
+def test_a_kept_body_is_not_staged_again(vault):
+    digest = stage(vault, b"sealed")
+    vault.keep_bodies([digest])
+    stage(vault, b"sealed", OTHER, 9_000)
+    assert (vault.staged_bytes(OTHER), vault.drop_expired(10**15)) == (0, ())
+
+
+def test_the_size_of_a_body_is_told_staged_kept_or_not_here(vault):
+    staged, kept, purged = stage(vault, b"one"), stage(vault, b"three"), digest_of(b"gone")
+    vault.keep_bodies([kept])
+    vault.purge([purged])
+    sizes = [vault.body_size(one) for one in (staged, kept, digest_of(b"other"))]
+    assert sizes == [3, 5, None]
+    with pytest.raises(PurgedError):
+        vault.body_size(purged)
 
 
 def test_a_body_that_is_kept_counts_no_more_and_stays(vault):
@@ -209,6 +275,7 @@ def test_after_a_purge_no_byte_is_to_be_found_in_the_folder(folder, seed):
         if action < 6:
             body = dice.randbytes(dice.choice([40, 3_000, 40_000]))
             living[stage(vault, body, not_after_ms=step + 10)] = body
+            stage(vault, dice.choice([*living.values()]), OTHER, step + dice.randrange(30))
         elif action == 6:
             vault.keep_bodies(dice.sample(sorted(living), k=min(3, len(living))))
         elif action == 7:

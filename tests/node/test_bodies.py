@@ -6,17 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.hashing import domain, hash_with
 from ledger.canonical import encode
 from ledger.errors import InvalidDataError
 from ledger.vault import Vault
 from node.bodies import BATCH_MAX, SEALED_PATH, Bodies, answer_question, parse_answer
 from tests.node.invented_ports import InventedNetwork, InventedTimers
+from node.bodies import BATCH_MAX, answer_question, parse_answer
 from tests.node.invented_world import AGENCIES
-
-
-def digest_of(body):
-    return hash_with(domain("body"), body)
+from tests.node.named_bodies import block_of, digest_of, make, serve
 
 
 @pytest.fixture
@@ -26,23 +23,12 @@ def vault(tmp_path):
     opened.close()
 
 
-def make(vault, served=()):
-    network, timers = InventedNetwork(AGENCIES), InventedTimers()
-    for peer, body in served:
-        serve(network, peer, {digest_of(body): body})
-    return Bodies(vault, network, timers), network, timers
-
-
-def serve(network, peer, bodies):
-    network.served[peer, SEALED_PATH] = lambda question: answer_question(question, bodies.get)
-
-
 def test_bodies_that_are_here_are_held_at_once(vault):
     vault.put_bodies({digest_of(b"one"): b"one"})
     bodies, network, _timers = make(vault)
     done = []
-    bodies.want([digest_of(b"one")], None, lambda: done.append(1))
-    bodies.want([], None, lambda: done.append(2))
+    bodies.want(block_of([digest_of(b"one")]), None, lambda: done.append(1))
+    bodies.want(block_of([]), None, lambda: done.append(2))
     assert done == [1, 2]
     assert network.asked == []
 
@@ -52,7 +38,7 @@ def test_a_block_waits_for_the_last_of_its_bodies(vault):
     bodies, network, timers = make(vault, [(owner, b"one")])
     done = []
     digests = [digest_of(b"one"), digest_of(b"two")]
-    bodies.want(digests, owner, lambda: done.append(1))
+    bodies.want(block_of(digests), owner, lambda: done.append(1))
     assert network.asked == []
     timers.fire_all()
     network.answer_all()
@@ -69,7 +55,7 @@ def test_a_body_with_another_digest_is_blamed_and_not_kept(vault):
     digest = digest_of(b"one")
     bodies, network, timers = make(vault)
     serve(network, AGENCIES[0], {digest: b"lie"})
-    bodies.want([digest], AGENCIES[0], lambda: None)
+    bodies.want(block_of([digest]), AGENCIES[0], lambda: None)
     timers.fire_all()
     network.answer_all()
     assert [peer for peer, _reason in network.blamed] == [AGENCIES[0]]
@@ -81,7 +67,7 @@ def test_a_purged_body_is_not_waited_for(vault):
     vault.purge([digest])
     bodies, network, _timers = make(vault)
     done = []
-    bodies.want([digest], None, lambda: done.append(1))
+    bodies.want(block_of([digest]), None, lambda: done.append(1))
     bodies.keep([digest])
     assert done == [1]
     assert network.asked == []
@@ -101,7 +87,7 @@ def test_a_thousand_missing_bodies_take_a_few_questions(vault):
     named = {digest_of(b"%d" % number): b"%d" % number for number in range(1_000)}
     serve(network, AGENCIES[1], named)
     done = []
-    bodies.want(named, AGENCIES[1], lambda: done.append(1))
+    bodies.want(block_of(named), AGENCIES[1], lambda: done.append(1))
     timers.fire_all()
     network.answer_all()
     assert done == [1]
@@ -128,7 +114,7 @@ def test_an_answer_stops_when_it_is_full():
 def test_a_body_that_gossip_brings_meanwhile_is_enough(is_asked_for, vault):
     bodies, network, timers = make(vault)
     done = []
-    bodies.want([digest_of(b"one")], None, lambda: done.append(1))
+    bodies.want(block_of([digest_of(b"one")]), None, lambda: done.append(1))
     if is_asked_for:
         timers.fire_all()
     vault.put_bodies({digest_of(b"one"): b"one"})

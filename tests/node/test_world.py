@@ -18,9 +18,13 @@ from consensus.schedule import round_robin
 from consensus.state import Identity
 from consensus.wire import parse_message, print_message
 from keys.errors import BadSignatureError
+from keys.hashing import domain, hash_with
 from ledger.errors import InvalidDataError
+from ledger.limits import BLOCK_BODIES_BYTES_MAX, BODY_BYTES_MAX
 from ledger.vault import Vault
+from node.application import Turn
 from node.block_exchange import BLOCK_PATH
+from node.bodies import GRACE_MS, PAUSE_MS, REST_MS
 from node.driver import Driver
 from node.errors import InconsistentError
 from node.logs import SilentLog
@@ -33,7 +37,16 @@ from node.world import NodeWorld, Ports
 from registry.errors import EngineVersionError
 from tests.node.invented_ports import InventedNetwork, InventedTimers
 from tests.node.invented_world import Disk, InventedClock
-from tests.node.town_chain import consensus_keys, make_application, make_town, pooled
+from tests.node.named_bodies import NotingLog, block_of, serve
+from tests.node.town_chain import (
+    PARAMETERS,
+    SealedTown,
+    certificate,
+    consensus_keys,
+    make_application,
+    make_town,
+    pooled,
+)
 
 OWN = 1
 """Our index in the set: the proposer of height 1, round 0."""
@@ -42,7 +55,8 @@ OWN = 1
 class Setting:
     """A node on an invented network; the other three are keys in the test's hand."""
 
-    def __init__(self, folder, own=OWN):
+    def __init__(self, folder, own=OWN, log=None):
+        self.log = log or SilentLog()
         self.town = make_town()
         self.own = own
         self.keys = consensus_keys(self.town)
@@ -67,7 +81,7 @@ class Setting:
             network=self.network,
             timers=self.timers,
             clock=self.clock,
-            log=SilentLog(),
+            log=self.log,
             vault=self.vault,
         )
         self.world = NodeWorld(self.application, self.pool, self.driver, ports)
@@ -91,6 +105,16 @@ class Setting:
             for one in soon:
                 self.timers.pending.remove(one)
                 one[1]()
+
+    def fetch_bodies(self, turns=10):
+        """Let the questions for bodies and their answers pass."""
+        for _ in range(turns):
+            due = [one for one in self.timers.pending if one[0] in {GRACE_MS, PAUSE_MS, REST_MS}]
+            for one in due:
+                self.timers.pending.remove(one)
+                one[1]()
+            self.network.answer_all()
+            self.fire_soon()
 
     def sent(self, kind):
         found = map(parse_message, self.network.messages)
@@ -249,3 +273,86 @@ def test_a_node_begins_no_height_whose_rules_it_lacks(setting, monkeypatch):
     with pytest.raises(EngineVersionError):
         setting.start()
     assert setting.network.messages == []
+# --- the bodies of a block that another one proposes ---
+
+MOST = BLOCK_BODIES_BYTES_MAX // BODY_BYTES_MAX
+"""Bodies of the largest size that a block may have."""
+
+
+class LargeTown(SealedTown):
+    """A town whose bodies are as large as a body may be."""
+
+    def part(self, type_name, record, **given):
+        part = super().part(type_name, record, **given)
+        body = self.bodies.pop(part.seal.body_digest).ljust(BODY_BYTES_MAX)
+        digest = hash_with(domain("body"), body)
+        self.bodies[digest] = body
+        return replace(part, seal=replace(part.seal, body_digest=digest))
+
+
+def validate(folder, count):
+    """A validator to which another one, OWN, proposes a block of so many large bodies."""
+    town = LargeTown(parameters=PARAMETERS)
+    for _ in range(count):
+        town.create_identity()
+    setting = Setting(folder, own=0, log=NotingLog())
+    setting.town = town
+    proposer = make_application(folder / "proposer", town)
+    draft = proposer.begin_draft()
+    turn = Turn(round=0, proposer=OWN, time_ms=setting.clock.time_ms)
+    for _height, _time_ms, entries in town.blocks:
+        proposer.try_entry(draft, pooled(proposer, entries[0].raw).verified, turn.time_ms)
+    block = proposer.finish_draft(draft, turn)
+    proposer.close()
+    serve(setting.network, setting.members[OWN], town.bodies)
+    setting.start()
+    setting.world.exchange.hold(block)
+    unsigned = SignedProposal(1, 0, block.header.digest, -1, turn.time_ms, OWN, b"")
+    signature = setting.keys[OWN].sign(proposal_message(town.network_id, unsigned))
+    setting.give(OWN, replace(unsigned, signature=signature))
+    setting.fire_soon()
+    setting.fetch_bodies()
+    return setting, block
+
+
+@pytest.mark.parametrize(("count", "is_voted_for"), [(MOST, True), (MOST + 1, False)])
+def test_a_block_is_prevoted_with_eight_mebibytes_of_bodies_and_not_with_more(
+    tmp_path, count, is_voted_for
+):
+    setting, block = validate(tmp_path, count)
+    voted = [vote.block_id for vote in setting.sent(SignedVote)]
+    assert (block.header.digest in voted) == is_voted_for
+    assert setting.log.count("block_bodies_too_large") == (not is_voted_for)
+    assert setting.network.blamed == []
+    setting.close()
+
+
+def test_a_block_with_too_many_bodies_that_the_others_decide_is_stored_and_has_them(tmp_path):
+    """Bodies are a condition of a prevote and of nothing else."""
+    setting, block = validate(tmp_path, MOST + 1)
+    for index in (1, 2, 3):
+        setting.give(index, setting.vote(index, VoteType.PREVOTE, block.header.digest))
+        setting.give(index, setting.vote(index, VoteType.PRECOMMIT, block.header.digest))
+    assert setting.application.tip_height == 1
+    setting.fetch_bodies()
+    assert setting.world.bodies.missing == 0
+    assert setting.vault.drop_expired(2**62) == ()
+    assert {one: setting.vault.body(one) for one in setting.town.bodies} == setting.town.bodies
+    setting.close()
+
+
+def test_a_height_that_is_stored_leaves_no_questions_and_nothing_kept_of_its_other_block(tmp_path):
+    setting, block = validate(tmp_path, 3)
+    signers = {entry.head.first_key_id for entry in block.entries}
+    assert sum(map(setting.vault.staged_bytes, signers)) == 3 * BODY_BYTES_MAX
+    setting.world.bodies.want(block_of([bytes(32)]), None, lambda: None)
+    other = make_application(tmp_path / "other", setting.town)
+    empty = other.finish_draft(
+        other.begin_draft(), Turn(round=1, proposer=2, time_ms=setting.clock.time_ms)
+    )
+    other.close()
+    setting.world.apply_certified(empty.raw, certificate(setting.town, 1, empty.header.digest))
+    assert setting.application.tip_height == 1
+    assert setting.world.bodies.missing == 0
+    assert set(setting.vault.drop_expired(2**62)) == set(setting.town.bodies)
+    setting.close()

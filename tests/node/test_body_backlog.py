@@ -1,0 +1,143 @@
+"""Bodies of stored blocks that are missing: looked for after a start, and none holds up others."""
+
+import pytest
+
+from ledger.vault import Vault
+from node import body_backlog, body_wishes
+from node.body_backlog import BodyBacklog, Mark, read_mark
+from node.body_wishes import STORED_MAX
+from node.logs import SilentLog
+from tests.node.grown_chain import grow_chain
+from tests.node.named_bodies import digest_of, go_on, make, serve
+from tests.node.town_chain import make_town
+
+HEIGHTS = 12
+PEOPLE = 8
+
+
+class Setting:
+    """A chain with twelve blocks, a vault without their bodies, and who waits for them."""
+
+    def __init__(self, folder):
+        self.town = make_town()
+        self.application = grow_chain(folder / "chain", self.town, HEIGHTS, PEOPLE)
+        self.vault = Vault.open(folder / "vault")
+        self.path = folder / "bodies"
+        self.named = list(self.town.bodies)
+        self.start()
+
+    def start(self):
+        self.bodies, self.network, self.timers = make(self.vault)
+        parts = (self.path, self.application, self.bodies, self.timers, SilentLog())
+        self.backlog = BodyBacklog(*parts)
+
+    def serve_all_but(self, *withheld):
+        bodies = {one: body for one, body in self.town.bodies.items() if one not in withheld}
+        for peer in self.network.peers:
+            serve(self.network, peer, bodies)
+
+    def look_through(self, turns=HEIGHTS + 10):
+        self.backlog.start()
+        go_on(self.network, self.timers, turns)
+
+    def here(self):
+        return {one for one in self.named if self.vault.body_size(one) is not None}
+
+    def close(self):
+        self.application.close()
+        self.vault.close()
+
+
+@pytest.fixture
+def setting(tmp_path):
+    made = Setting(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_body_that_is_withheld_holds_up_neither_the_others_nor_the_mark(setting):
+    withheld = setting.named[0]
+    setting.serve_all_but(withheld)
+    setting.look_through()
+    assert setting.here() == set(setting.named) - {withheld}
+    setting.backlog.stop()
+    assert read_mark(setting.path) == Mark(HEIGHTS, (withheld,))
+
+
+def test_what_is_lacking_below_the_mark_is_asked_for_again_after_a_start(setting):
+    withheld = setting.named[0]
+    setting.serve_all_but(withheld)
+    setting.look_through()
+    setting.backlog.stop()
+    setting.start()
+    assert setting.backlog.mark == HEIGHTS
+    setting.serve_all_but()
+    setting.look_through()
+    assert setting.here() == set(setting.named)
+
+
+def test_the_mark_stays_while_not_everything_was_looked_through(setting):
+    setting.serve_all_but()
+    setting.look_through(turns=HEIGHTS // 2)
+    setting.backlog.stop()
+    assert read_mark(setting.path) == Mark()
+
+
+def test_of_more_bodies_than_are_waited_for_those_asked_in_vain_make_room_and_come_later(
+    setting, monkeypatch
+):
+    monkeypatch.setattr(body_wishes, "STORED_MAX", 2)
+    withheld = setting.named[:3]
+    setting.serve_all_but(*withheld)
+    setting.look_through(turns=4 * HEIGHTS)
+    assert setting.here() == set(setting.named) - set(withheld), "all others came"
+    assert setting.bodies.missing == 2
+    assert setting.bodies.dropped > 0
+    setting.backlog.stop()
+    assert read_mark(setting.path) == Mark(), "the mark vouches for nothing that was given up"
+    setting.serve_all_but()
+    go_on(setting.network, setting.timers, 4 * HEIGHTS)
+    assert setting.here() == set(setting.named)
+    setting.backlog.stop()
+    assert read_mark(setting.path) == Mark(HEIGHTS)
+
+
+def test_looking_waits_for_what_may_come_and_not_for_what_nobody_gives_out(setting, monkeypatch):
+    monkeypatch.setattr(body_backlog, "FRESH_MAX", 1)
+    setting.backlog.start()
+    for _ in range(3 * HEIGHTS):  # no peer has answered yet
+        setting.timers.fire_all()
+    assert setting.bodies.missing == 1
+    go_on(setting.network, setting.timers, 8 * HEIGHTS)  # they have nothing
+    assert setting.bodies.missing == len(setting.named)
+
+
+def test_the_wishes_for_stored_blocks_are_bounded(setting):
+    setting.bodies.keep([digest_of(b"%d" % number) for number in range(STORED_MAX)])
+    assert (setting.bodies.missing, setting.bodies.dropped) == (STORED_MAX, 0)
+    setting.bodies.keep([digest_of(b"one more")])
+    assert (setting.bodies.missing, setting.bodies.dropped) == (STORED_MAX, 1)
+
+
+# --- the file ---
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"x", b"-4", b"1.5", b"\xff", b"9" * 30, b"1", b"1 1\n", b"1 x\n", b"1 0 0\n"]
+)
+def test_a_mark_that_does_not_read_is_the_beginning(raw, tmp_path):
+    path = tmp_path / "bodies"
+    assert read_mark(path) == Mark()
+    path.write_bytes(raw)
+    assert read_mark(path) == Mark()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, STORED_MAX])
+def test_a_mark_reads_as_it_was_written_and_a_torn_one_not_at_all(count, tmp_path):
+    path = tmp_path / "bodies"
+    mark = Mark(17, tuple([digest_of(b"%d" % number) for number in range(count)]))
+    path.write_text(mark.print())
+    assert read_mark(path) == mark
+    for missing in (1, 2, 64, 65, 66):
+        path.write_text(mark.print()[:-missing])
+        assert read_mark(path) == Mark()
