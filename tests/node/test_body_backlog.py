@@ -119,6 +119,14 @@ def test_the_wishes_for_stored_blocks_are_bounded(setting):
     assert (setting.bodies.missing, setting.bodies.dropped) == (STORED_MAX, 1)
 
 
+def test_the_mark_does_not_vouch_for_what_was_given_up_since_the_look(setting):
+    setting.serve_all_but()
+    setting.look_through()
+    setting.bodies.keep([digest_of(b"%d" % number) for number in range(STORED_MAX + 1)])
+    setting.backlog.stop()
+    assert read_mark(setting.path) == Mark()
+
+
 # --- the file ---
 
 

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
+from ledger.canonical import encode
 from ledger.limits import BLOCK_BODIES_BYTES_MAX, BODY_BYTES_MAX, STAGED_SIGNER_BYTES_MAX
 from ledger.staging import StagedBody
 from ledger.vault import Vault
 from node import public_side
 from node.application import Turn
+from node.bodies import PAUSE_MS, SEALED_PATH
 from node.body_wishes import BLOCKS_MAX
 from node.mempool import Mempool
 from tests.node.invented_world import AGENCIES
@@ -271,6 +273,24 @@ def test_what_only_a_stored_block_lacks_is_asked_for_seldom(vault):
         go_on(network, timers)
     assert pauses == [100] + [5_000] * 9
     assert len(network.asked) == 10 * len(AGENCIES)
+
+
+def test_what_a_prevote_waits_for_is_asked_for_often_and_nothing_else_with_it(vault):
+    bodies, network, timers = make(vault)
+    bodies.keep([digest_of(b"nowhere")])
+    go_on(network, timers)
+    bodies.want(block_of([digest_of(b"withheld")]), None, lambda: None)
+    questions: list[bytes] = []
+    for peer in AGENCIES:
+        network.served[peer, SEALED_PATH] = questions.append
+    for _ in range(4):
+        soon = [one for one in timers.pending if one[0] <= PAUSE_MS]
+        timers.pending = [one for one in timers.pending if one not in soon]
+        for _delay_ms, fire in soon:
+            fire()
+        network.answer_all()
+    assert set(questions) == {encode((digest_of(b"withheld"),))}
+    assert len(questions) == 4 * len(AGENCIES)
 
 
 # --- a block that takes long ---

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from consensus.events import FetchBodies
 from consensus.evidence import evidence_of
 from consensus.messages import (
     Phase,
@@ -324,6 +325,18 @@ def test_a_block_is_prevoted_with_eight_mebibytes_of_bodies_and_not_with_more(
     assert (block.header.digest in voted) == is_voted_for
     assert setting.log.count("block_bodies_too_large") == (not is_voted_for)
     assert setting.network.blamed == []
+    setting.close()
+
+
+def test_who_signed_a_proposal_answers_for_its_bodies_and_not_whom_its_header_names(
+    tmp_path, monkeypatch
+):
+    setting, block = validate(tmp_path, 1)
+    asked = []
+    monkeypatch.setattr(setting.world.bodies, "want", lambda _block, who, _done: asked.append(who))
+    for proposer in (2, None, 99):
+        setting.world.fetch_bodies(FetchBodies(1, block.header.digest, proposer))
+    assert asked == [setting.members[2], None, None]
     setting.close()
 
 
