@@ -74,10 +74,7 @@ class Vault:
 
     @classmethod
     def open(cls, path: Path) -> "Vault":
-        """Open a vault, or create an empty one; finish purges that a crash cut short.
-
-        Args:
-            path: The folder of the database; the one above it must exist.
+        """Open the vault of a folder, or create an empty one; finish purges that a crash cut short.
 
         Raises:
             StoreInUseError: Another process has the vault open.
@@ -187,8 +184,7 @@ class Vault:
     def keep_bodies(self, digests: Iterable[Digest]) -> tuple[Digest, ...]:
         """Turn staged bodies into kept ones: their entries are in a block, or about to be.
 
-        Args:
-            digests: Of bodies; those kept already and those purged stay as they are.
+        Those kept already and those purged stay as they are.
 
         Returns:
             The digests of which no body is here, in the given order: to be fetched from others.
@@ -374,18 +370,15 @@ class Vault:
             self._staged.add(Digest(key[-DIGEST_BYTES:]), StagedRecord.parse(raw))
 
     def _finish_purges(self) -> None:
-        unfinished = self._get(UNFINISHED)
-        if unfinished is not None:
-            places = range(0, len(unfinished), DIGEST_BYTES)
-            self._compact([Digest(unfinished[at : at + DIGEST_BYTES]) for at in places])
+        if (raw := self._get(UNFINISHED)) is not None:
+            starts = range(0, len(raw), DIGEST_BYTES)
+            self._compact([Digest(raw[at : at + DIGEST_BYTES]) for at in starts])
             self._write({UNFINISHED: None})
 
     def _compact(self, digests: Iterable[Digest]) -> None:
         """Leave nothing of deleted rows in LevelDB's files; what was prepared held copies."""
-        for digest in digests:
-            for kind in (BODY, WRAPS):
-                key = kind + digest
-                self._database.compact_range(start=key, stop=key + b"\x00")
+        for key in [kind + digest for digest in digests for kind in (BODY, WRAPS)]:
+            self._database.compact_range(start=key, stop=key + b"\x00")
         self._database.compact_range(start=PREPARED, stop=PREPARED_END)
 
     def _write(self, changes: dict[bytes, bytes | None], *, sync: bool = True) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 import plyvel
 
+from keys.hashing import DIGEST_BYTES, Digest
 from ledger.database_files import of_database
 from ledger.database_rows import get_row
 from ledger.errors import CorruptStoreError
@@ -18,7 +19,7 @@ _HEIGHT_BYTES: Final = 8
 
 
 class VaultMark:
-    """The two heights that a vault keeps of itself.
+    """The heights that a vault keeps of itself, and the bodies that it lacks.
 
     Args:
         database: Of the vault.
@@ -31,25 +32,30 @@ class VaultMark:
 
     @property
     def height(self) -> int:
-        """The height up to which all bodies are known to be here; 0 where nothing is known.
+        """The height up to which all bodies are known to be here, but the lacking ones; 0 at first.
 
         Raises:
             CorruptStoreError: The row is none of ours.
         """
-        return self._read(MARK)
+        return self._read(MARK)[0]
+
+    @property
+    def lacking(self) -> tuple[Digest, ...]:
+        """The bodies up to that height that nobody gave out; errors as `height`."""
+        return self._read(MARK)[1]
 
     @property
     def made_at(self) -> int:
         """The height of the chain when this vault was made; 0 for one as old as its chain."""
-        return self._read(MADE)
+        return self._read(MADE)[0]
 
-    def move(self, height: int) -> None:
-        """Say that all bodies up to a height are here; not synced, for it can be found out again.
+    def move(self, height: int, lacking: tuple[Digest, ...] = ()) -> None:
+        """Say that all bodies up to a height are here but these; not synced, it can be found again.
 
         Raises:
             DiskRefusedError: The disk did not take it.
         """
-        self._write(MARK, height)
+        self._write(MARK, height, lacking)
 
     def note_made_at(self, height: int) -> None:
         """Remember that the vault was made when the chain was older than it.
@@ -59,16 +65,22 @@ class VaultMark:
         """
         self._write(MADE, height)
 
-    def _read(self, key: bytes) -> int:
+    def _read(self, key: bytes) -> tuple[int, tuple[Digest, ...]]:
         raw = get_row(self._database, key)
-        if raw is not None and len(raw) != _HEIGHT_BYTES:
+        if raw is None:
+            return 0, ()
+        height, rest = raw[:_HEIGHT_BYTES], raw[_HEIGHT_BYTES:]
+        if len(height) != _HEIGHT_BYTES or len(rest) % DIGEST_BYTES:
             raise CorruptStoreError("a height that the vault keeps of itself does not read")
-        return 0 if raw is None else int.from_bytes(raw)
+        starts = range(0, len(rest), DIGEST_BYTES)
+        return int.from_bytes(height), tuple(
+            [Digest(rest[at : at + DIGEST_BYTES]) for at in starts]
+        )
 
-    def _write(self, key: bytes, height: int) -> None:
+    def _write(self, key: bytes, height: int, lacking: tuple[Digest, ...] = ()) -> None:
         assert 0 <= height <= INTEGER_MAX
         try:
             with self._database.write_batch(transaction=True, sync=False) as batch:
-                batch.put(key, height.to_bytes(_HEIGHT_BYTES))
+                batch.put(key, height.to_bytes(_HEIGHT_BYTES) + b"".join(lacking))
         except plyvel.Error as error:
             raise of_database(error, NAME) from error

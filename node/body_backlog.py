@@ -1,16 +1,11 @@
 """Bodies of stored blocks that were still missing when the node stopped: looked for after a start.
 
 A block is stored without waiting for its bodies, so a kill may come before they did. Up to the
-*mark*, a height that the vault keeps of itself, all bodies are known to be here; after a start the
-blocks above it are looked through, one now and then, so that voting does not wait. The mark is a
-hint: in a vault without one every block is looked through again, and nothing else happens.
-*mark*, a height in a small file, all bodies are known to be here but those that the file names
-beside it: a body that nobody gives out any more holds up no other. After a start these are asked
-for, and the blocks above the mark are looked through, one now and then, so that voting does not
-wait. The file is a hint: if it is lost or torn, every block is looked through again, and nothing
-else happens.
-
-    file = <mark> [<count>] LF, then <count> times: <digest in hexadecimal> LF
+*mark*, a height that the vault keeps of itself, all bodies are known to be here but those that it
+names beside it: a body that nobody gives out any more holds up no other. After a start these are
+asked for, and the blocks above the mark are looked through, one now and then, so that voting does
+not wait. The mark is a hint: in a vault without one every block is looked through again, and
+nothing else happens.
 
 `Bodies` waits for a bounded number. If more are missing than that and none of them comes, some are
 given up; then the mark stays, and the blocks above it are looked through again after a while.
@@ -20,16 +15,14 @@ first block it asks for the bodies that the records of the state name now: those
 stay where they are.
 """
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator
 from itertools import islice
 from typing import Final, Protocol
 
-from keys.hashing import DIGEST_BYTES, Digest
+from keys.hashing import Digest
 from ledger.state_keys import read_stored_value
 from node.application import Application, Committed
 from node.bodies import Bodies, bodies_of
-from node.body_wishes import STORED_MAX
 from node.logs import Log
 from node.ports import Timers
 from registry.rows import RecordRow
@@ -41,8 +34,8 @@ AGAIN_MS: Final = 600_000
 """Until blocks are looked through again of which bodies were given up."""
 SLICE_ROWS: Final = 64
 """Records of the state that are looked at between two pauses."""
-MISSING_MAX: Final = 1_024
-"""Bodies that are waited for, beyond which no further record is looked at."""
+FRESH_MAX: Final = 1_024
+"""Bodies not yet asked of all peers in vain, beyond which nothing further is looked at."""
 
 
 class Mark(Protocol):
@@ -50,31 +43,14 @@ class Mark(Protocol):
 
     @property
     def height(self) -> int:
-        """The height up to which all bodies are known to be here."""
+        """The height up to which all bodies are known to be here, but the lacking ones."""
 
-    def move(self, height: int) -> None:
-        """Say that all bodies up to a height are here."""
-FRESH_MAX: Final = 1_024
-"""Bodies not yet asked of all peers in vain, beyond which nothing further is looked at."""
-_MARK_CHARS_MAX: Final = 20
+    @property
+    def lacking(self) -> tuple[Digest, ...]:
+        """Those; they are asked for again after a start."""
 
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far bodies need not be looked for.
-
-    Attributes:
-        height: Up to it all bodies are here but those below.
-        lacking: They are asked for again after a start.
-    """
-
-    height: int = 0
-    lacking: tuple[Digest, ...] = ()
-
-    def print(self) -> str:
-        """Return the text of a mark file."""
-        first = f"{self.height} {len(self.lacking)}" if self.lacking else str(self.height)
-        return "".join(f"{line}\n" for line in (first, *[one.hex() for one in self.lacking]))
+    def move(self, height: int, lacking: tuple[Digest, ...]) -> None:
+        """Say that all bodies up to a height are here but these."""
 
 
 class BodyBacklog:
@@ -97,12 +73,6 @@ class BodyBacklog:
         self._timers = timers
         self._log = log
         self._mark = min(mark.height, application.tip_height)
-        first = application.store.began.first_height
-        self._next = max(first, self._mark + 1)
-        self._last = application.tip_height
-        self._named = named_bodies(application) if self._mark + 1 < first else None
-        found = read_mark(path)
-        self._mark = Mark(min(found.height, application.tip_height), found.lacking)
         self._is_looking = True
         self._named: Generator[Digest] | None = None
         self._next = self._last = self._dropped = 0
@@ -111,14 +81,14 @@ class BodyBacklog:
 
     @property
     def mark(self) -> int:
-        """The height up to which all bodies are here, or named in the file."""
-        return self._mark.height
+        """The height up to which all bodies are here, or named beside the mark."""
+        return self._mark
 
     def start(self) -> None:
         """Begin to look through the blocks that were stored when the node started."""
         if self._next <= self._last:
             self._log.info("body_backlog", from_height=self._next, to_height=self._last)
-        self._bodies.keep(self._mark.lacking)
+        self._bodies.keep(self._kept.lacking)
         self._look()
 
     def stop(self) -> None:
@@ -167,23 +137,17 @@ class BodyBacklog:
             self._timers.after(AGAIN_MS, self._begin_again)
 
     def _committed(self, committed: Committed) -> None:
-        if committed.height >= self._mark.height + MARK_EVERY:
+        if committed.height >= self._mark + MARK_EVERY:
             self._advance()
             self._look_again_later()
 
     def _advance(self) -> None:
         """Move the mark to the tip if every block was looked through and nothing was given up."""
         tip = self._application.tip_height
-        is_through = self._named is None and self._next > self._last
-        if is_through and self._bodies.missing == 0 and tip > self._mark:
-            self._mark = tip
-            self._kept.move(tip)
         is_known = not self._is_looking and self._bodies.dropped == self._dropped
-        if is_known and tip > self._mark.height:
-            self._mark = Mark(tip, self._bodies.lacking())
-            beside = self._path.with_name(f"{self._path.name}.new")
-            beside.write_text(self._mark.print())
-            beside.replace(self._path)
+        if is_known and tip > self._mark:
+            self._mark = tip
+            self._kept.move(tip, self._bodies.lacking())
 
 
 def named_bodies(application: Application) -> Generator[Digest]:
@@ -193,28 +157,3 @@ def named_bodies(application: Application) -> Generator[Digest]:
             seal = RecordRow.from_value(read_stored_value(stored)[1]).seal
             if seal is not None:
                 yield seal.body_digest
-
-
-def read_mark(path: Path) -> Mark:
-    """Return what a mark file says; the beginning if there is none or it does not read."""
-    try:
-        lines = path.read_text(encoding="ascii").split("\n")
-    except (OSError, UnicodeDecodeError):
-        return Mark()
-    height, _space, count = lines[0].partition(" ")
-    lacking = _read_lacking(lines[1:-1])
-    is_whole = lines[-1] == "" and str(len(lacking)) == (count or "0")
-    return Mark(int(height), lacking) if is_whole and _is_number(height) else Mark()
-
-
-def _is_number(word: str) -> bool:
-    return word.isdigit() and len(word) <= _MARK_CHARS_MAX
-
-
-def _read_lacking(lines: Sequence[str]) -> tuple[Digest, ...]:
-    """Return the digests of a mark file, as far as they read."""
-    try:
-        digests = [Digest(bytes.fromhex(line)) for line in lines[:STORED_MAX]]
-    except ValueError:
-        return ()
-    return tuple([one for one in digests if len(one) == DIGEST_BYTES])

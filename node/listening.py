@@ -20,8 +20,8 @@ from typing import Final
 
 from aiohttp import web
 
-from node.routing import Connection
 from node.errors import AddressUnusableError
+from node.routing import Connection
 
 HANDSHAKE_TIMEOUT_S: Final = 5.0
 """For TLS; without it a silent stranger keeps a place for a minute."""

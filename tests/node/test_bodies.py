@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from ledger.canonical import encode
 from ledger.errors import InvalidDataError
 from ledger.vault import Vault
-from node.bodies import BATCH_MAX, SEALED_PATH, Bodies, answer_question, parse_answer
-from tests.node.invented_ports import InventedNetwork, InventedTimers
 from node.bodies import BATCH_MAX, answer_question, parse_answer
 from tests.node.invented_world import AGENCIES
 from tests.node.named_bodies import block_of, digest_of, make, serve

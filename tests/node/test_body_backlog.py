@@ -4,7 +4,7 @@ import pytest
 
 from ledger.vault import Vault
 from node import body_backlog, body_wishes
-from node.body_backlog import BodyBacklog, Mark, read_mark
+from node.body_backlog import BodyBacklog
 from node.body_wishes import STORED_MAX
 from node.logs import SilentLog
 from tests.node.grown_chain import grow_chain
@@ -22,13 +22,12 @@ class Setting:
         self.town = make_town()
         self.application = grow_chain(folder / "chain", self.town, HEIGHTS, PEOPLE)
         self.vault = Vault.open(folder / "vault")
-        self.path = folder / "bodies"
         self.named = list(self.town.bodies)
         self.start()
 
     def start(self):
         self.bodies, self.network, self.timers = make(self.vault)
-        parts = (self.path, self.application, self.bodies, self.timers, SilentLog())
+        parts = (self.vault.mark, self.application, self.bodies, self.timers, SilentLog())
         self.backlog = BodyBacklog(*parts)
 
     def serve_all_but(self, *withheld):
@@ -39,6 +38,9 @@ class Setting:
     def look_through(self, turns=HEIGHTS + 10):
         self.backlog.start()
         go_on(self.network, self.timers, turns)
+
+    def marked(self):
+        return self.vault.mark.height, self.vault.mark.lacking
 
     def here(self):
         return {one for one in self.named if self.vault.body_size(one) is not None}
@@ -61,7 +63,7 @@ def test_a_body_that_is_withheld_holds_up_neither_the_others_nor_the_mark(settin
     setting.look_through()
     assert setting.here() == set(setting.named) - {withheld}
     setting.backlog.stop()
-    assert read_mark(setting.path) == Mark(HEIGHTS, (withheld,))
+    assert setting.marked() == (HEIGHTS, (withheld,))
 
 
 def test_what_is_lacking_below_the_mark_is_asked_for_again_after_a_start(setting):
@@ -80,7 +82,7 @@ def test_the_mark_stays_while_not_everything_was_looked_through(setting):
     setting.serve_all_but()
     setting.look_through(turns=HEIGHTS // 2)
     setting.backlog.stop()
-    assert read_mark(setting.path) == Mark()
+    assert setting.marked() == (0, ())
 
 
 def test_of_more_bodies_than_are_waited_for_those_asked_in_vain_make_room_and_come_later(
@@ -94,12 +96,12 @@ def test_of_more_bodies_than_are_waited_for_those_asked_in_vain_make_room_and_co
     assert setting.bodies.missing == 2
     assert setting.bodies.dropped > 0
     setting.backlog.stop()
-    assert read_mark(setting.path) == Mark(), "the mark vouches for nothing that was given up"
+    assert setting.marked() == (0, ()), "the mark vouches for nothing that was given up"
     setting.serve_all_but()
     go_on(setting.network, setting.timers, 4 * HEIGHTS)
     assert setting.here() == set(setting.named)
     setting.backlog.stop()
-    assert read_mark(setting.path) == Mark(HEIGHTS)
+    assert setting.marked() == (HEIGHTS, ())
 
 
 def test_looking_waits_for_what_may_come_and_not_for_what_nobody_gives_out(setting, monkeypatch):
@@ -124,28 +126,16 @@ def test_the_mark_does_not_vouch_for_what_was_given_up_since_the_look(setting):
     setting.look_through()
     setting.bodies.keep([digest_of(b"%d" % number) for number in range(STORED_MAX + 1)])
     setting.backlog.stop()
-    assert read_mark(setting.path) == Mark()
-
-
-# --- the file ---
-
-
-@pytest.mark.parametrize(
-    "raw", [b"", b"x", b"-4", b"1.5", b"\xff", b"9" * 30, b"1", b"1 1\n", b"1 x\n", b"1 0 0\n"]
-)
-def test_a_mark_that_does_not_read_is_the_beginning(raw, tmp_path):
-    path = tmp_path / "bodies"
-    assert read_mark(path) == Mark()
-    path.write_bytes(raw)
-    assert read_mark(path) == Mark()
+    assert setting.marked() == (0, ())
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, STORED_MAX])
-def test_a_mark_reads_as_it_was_written_and_a_torn_one_not_at_all(count, tmp_path):
-    path = tmp_path / "bodies"
-    mark = Mark(17, tuple([digest_of(b"%d" % number) for number in range(count)]))
-    path.write_text(mark.print())
-    assert read_mark(path) == mark
-    for missing in (1, 2, 64, 65, 66):
-        path.write_text(mark.print()[:-missing])
-        assert read_mark(path) == Mark()
+def test_a_mark_reads_as_it_was_written(count, tmp_path):
+    lacking = tuple([digest_of(b"%d" % number) for number in range(count)])
+    with_mark = Vault.open(tmp_path / "vault")
+    assert (with_mark.mark.height, with_mark.mark.lacking) == (0, ())
+    with_mark.mark.move(17, lacking)
+    with_mark.close()
+    again = Vault.open(tmp_path / "vault")
+    assert (again.mark.height, again.mark.lacking) == (17, lacking)
+    again.close()

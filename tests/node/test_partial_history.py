@@ -7,8 +7,7 @@ from ledger.store import ChainStore
 from ledger.vault import Vault
 from node.application import Application
 from node.bodies import Bodies, answer_question
-from node.body_backlog import MISSING_MAX, BodyBacklog, named_bodies
-from node.body_backlog import FRESH_MAX, BodyBacklog, Mark, named_bodies, read_mark
+from node.body_backlog import FRESH_MAX, BodyBacklog, named_bodies
 from node.entry_cache import EntryCache
 from node.logs import SilentLog
 from tests.node.grown_chain import grow_chain
@@ -88,10 +87,8 @@ def test_the_bodies_of_all_present_records_are_fetched_and_then_the_mark_moves(r
     assert 3 <= len(wanted) <= FRESH_MAX
     network, timers = InventedNetwork(AGENCIES[1:]), InventedTimers()
     vault = Vault.open(tmp_path / "vault")
-    bodies = Bodies(vault, network, timers)
-    backlog = BodyBacklog(vault.mark, application, bodies, timers, SilentLog())
     bodies = Bodies(vault, network, timers, SilentLog())
-    backlog = BodyBacklog(tmp_path / "mark", application, bodies, timers, SilentLog())
+    backlog = BodyBacklog(vault.mark, application, bodies, timers, SilentLog())
     for peer in network.peers:
         network.served[peer, "/peer/v1/sealed"] = lambda raw: answer_question(raw, town.bodies.get)
     backlog.start()
@@ -101,7 +98,6 @@ def test_the_bodies_of_all_present_records_are_fetched_and_then_the_mark_moves(r
     assert all(vault.body_size(digest) for digest in wanted)
     backlog.stop()
     assert vault.mark.height == HEIGHTS
-    assert read_mark(tmp_path / "mark") == Mark(HEIGHTS)
     vault.close()
 
 
@@ -109,14 +105,9 @@ def test_a_backlog_that_is_stopped_in_the_middle_lets_go_of_the_store(restored, 
     _town, application = restored
     timers = InventedTimers()
     vault = Vault.open(tmp_path / "vault")
-    bodies = Bodies(vault, InventedNetwork(AGENCIES[1:]), timers)
+    bodies = Bodies(vault, InventedNetwork(AGENCIES[1:]), timers, SilentLog())
     backlog = BodyBacklog(vault.mark, application, bodies, timers, SilentLog())
     backlog.start()
     backlog.stop()
     assert vault.mark.height == 0
-    bodies = Bodies(vault, InventedNetwork(AGENCIES[1:]), timers, SilentLog())
-    backlog = BodyBacklog(tmp_path / "mark", application, bodies, timers, SilentLog())
-    backlog.start()
-    backlog.stop()
-    assert read_mark(tmp_path / "mark") == Mark()
     vault.close()

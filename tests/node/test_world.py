@@ -274,6 +274,8 @@ def test_a_node_begins_no_height_whose_rules_it_lacks(setting, monkeypatch):
     with pytest.raises(EngineVersionError):
         setting.start()
     assert setting.network.messages == []
+
+
 # --- the bodies of a block that another one proposes ---
 
 MOST = BLOCK_BODIES_BYTES_MAX // BODY_BYTES_MAX
