@@ -1,7 +1,7 @@
 """The genesis ceremony: TOML files of what is agreed and of one agency, made into genesis.
 
     agreed.toml                                   part.toml (one for each agency)
-    name = "…"                                    agency = "…"              # an id of the template
+    name = "…"                                    agency = "…"      # as the template calls it
     time = "2026-01-01T00:00:00Z"                 governance_needed = 2
     unit_table = "admin_unit"                     governance = ["did:key:…" …]
     [parameters]                                  peer_address = "node.example.vn:7400"
@@ -10,59 +10,48 @@
     [[agencies.mandate]]                          [office]  name, unit, unit_date, level
     types, operations, units, from, to?, basis    [[officers]]  sign, auth
     [[namespaces]]                                [[officers.roles]]  role, types, from, to?
-    name, first, second     ids of agencies
+    name, first, second     names of agencies
 
 A public key is a did:key, `NUMBER:HEX` as `civreg key export-public` prints it, or the name of a
-key of the home folder. Ids are as shown, or left out in agreed.toml: then they are drawn.
+key of the home folder. Ids are as shown, or left out: then they are drawn. There are two officers
+at least.
 """
 
 import datetime as dt
 import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
+from cli.ceremony_checks import check_agreed, check_names, check_officers, check_own
+from cli.ceremony_parts import UNIT_TABLES, attachments, print_part_file, read_template_file
 from cli.errors import CliError, InvalidInputError
 from cli.key import find_key
-from cli.network_file import NetworkFile, NodePlace, OfficePlace, render_network
 from cli.output import Context
 from cli.passphrases import asker, source
 from keys.did import parse_did
 from keys.errors import InvalidKeyError, WrongPassphraseError
 from keys.keyring import load_key_file
-from keys.signing import KEY_ID_BYTES, KeyId, PublicKey, SoftwareKey, parse_public_key
-from ledger.canonical import Value, decode, encode
+from keys.signing import KeyId, PublicKey, SoftwareKey, parse_public_key
+from ledger.canonical import Value
 from ledger.errors import InvalidDataError
-from ledger.fields import read_array, read_bytes, read_bytes_up_to
 from ledger.genesis import (
-    PART_BYTES_MAX,
     Agency,
     FoundingOfficer,
     FoundingPart,
-    Genesis,
     Mandate,
     Namespace,
     Office,
-    PartSignature,
     Role,
     Template,
-    attachment_digest,
     compose_template,
-    merge_genesis,
-    parse_template,
     print_part,
     sign_part,
     template_digest,
 )
-from ledger.ids import ID_BYTES, AgencyId, OfficeId, RecordId, parse_id
-from ledger.limits import VALIDATORS_MAX
-from ledger.quorum import SIGNATURE_BYTES_MAX
-from ledger.trust import TrustBundle, trust_genesis
-from registry.catalogue import genesis_attachments
-
-TRUST_VALID_MS: Final = 180 * 86_400_000
-UNIT_TABLES: Final = ("admin_unit", "demonstration_unit")
+from ledger.ids import ID_BYTES, AgencyId, OfficeId, RecordId, parse_id, print_id
 
 _Table = Mapping[str, object]
 
@@ -78,11 +67,12 @@ def make_template(agreed: Path) -> tuple[bytes, bytes]:
         named = [
             (_text(row, "name", ""), _row_id(row.get("id"))) for row in _tables(table, "agencies")
         ]
+        check_names(named)
         ids = dict(named)
         template = Template(
             name=_text(table, "name"),
             time_ms=_time_ms(table["time"]),
-            parameters=cast("Mapping[str, Value]", table.get("parameters", {})),
+            parameters=_parameters(table),
             agencies=tuple(
                 _agency(row, agency_id)
                 for row, (_name, agency_id) in zip(_tables(table, "agencies"), named, strict=True)
@@ -90,106 +80,87 @@ def make_template(agreed: Path) -> tuple[bytes, bytes]:
             namespaces=tuple(_namespace(row, ids) for row in _tables(table, "namespaces")),
             attachments=(),
         )
-        raw = compose_template(template, _attachments(_text(table, "unit_table", UNIT_TABLES[0])))
+        check_agreed(template)
+        raw = compose_template(template, attachments(_unit_table(table)))
     except (KeyError, TypeError, ValueError, InvalidDataError) as error:
         raise _wrong(agreed, error) from error
     return raw, template_digest(raw)
 
 
-def make_part(context: Context, template_raw: bytes, own: Path, signers: Sequence[str]) -> bytes:
-    """Return the bytes of one agency's signed part.
+@dataclass(frozen=True, slots=True)
+class OwnPart:
+    """What one agency hands to the others.
+
+    Attributes:
+        content: Bytes of the part file.
+        agency: Its name in the template.
+        signed: How many governors have signed.
+        needed: How many must.
+    """
+
+    content: bytes
+    agency: str
+    signed: int
+    needed: int
+
+
+def make_part(context: Context, template: Path, own: Path, signers: Sequence[str]) -> OwnPart:
+    """Return one agency's part, signed.
 
     Args:
         context: For key names and passphrases.
-        template_raw: What all agreed on.
+        template: The file that all agreed on.
         own: The agency's TOML file.
         signers: Names or files of governance keys.
 
     Raises:
-        InvalidInputError: The file lacks something or a value is wrong; names the field.
+        InvalidInputError: The file lacks something or a value is wrong; names the field. Or who
+            signs is no governor of the part.
         NotFoundError: There is no such key.
     """
+    template_raw, agreed = read_template_file(template)
     table = _load(own)
     try:
-        agreed = parse_template(template_raw)
-        part = _part(table, context.home, agreed)
+        agency = _agency_of(_text(table, "agency"), agreed)
+        part = _part(table, context.home, agency)
+        check_own(part, agency)
         raw = print_part(part)
     except (KeyError, TypeError, ValueError, InvalidDataError, InvalidKeyError) as error:
         raise _wrong(own, error) from error
-    signatures = [sign_part(template_raw, raw, _open_key(context, name)) for name in signers]
-    return encode((raw, tuple([tuple(one) for one in sorted(signatures)])))
+    keys = _governors(context, part, signers)
+    signatures = [sign_part(template_raw, raw, _open_key(context, path)) for path in keys]
+    content = print_part_file(raw, signatures)
+    return OwnPart(content, agency.name, len(signatures), part.governance_k)
 
 
-def merge_parts(
-    template_raw: bytes, parts: Sequence[bytes], folder: Path
-) -> tuple[Genesis, TrustBundle, str]:
-    """Return genesis, its trust bundle, and the text of a `network.toml` for it.
-
-    Raises:
-        InvalidDataError: A part does not fit, is not signed enough, or one is missing.
-    """
-    read = [_read_part(raw) for raw in parts]
-    unit_table = _unit_table(template_raw)
-    genesis = merge_genesis(template_raw, read, _attachments(unit_table))
-    bundle = trust_genesis(genesis, genesis.time_ms + TRUST_VALID_MS)
-    agencies = {agency.agency_id: agency for agency in genesis.template.agencies}
-    described = NetworkFile(
-        folder=folder,
-        name=genesis.template.name,
-        network_id=genesis.network_id,
-        nodes=tuple(
-            NodePlace(agencies[part.agency_id].name, part.agency_id, "", None)
-            for part in genesis.parts
-        ),
-        offices=tuple(
-            OfficePlace(part.office.name, agencies[part.agency_id].name, part.office.office_id)
-            for part in genesis.parts
-        ),
-    )
-    return genesis, bundle, render_network(described)
+def _governors(context: Context, part: FoundingPart, signers: Sequence[str]) -> list[Path]:
+    """Return the files of the keys that sign, each once; strangers sign nothing."""
+    governs = {key.key_id for key in part.governance_keys}
+    files: dict[KeyId, Path] = {}
+    for name in signers:
+        found = find_key(context.home, name)
+        if found.public.key_id not in governs:
+            reason = f"{name!r} is none of the governance keys of the part and cannot sign it"
+            raise InvalidInputError(reason, name="--sign")
+        files.setdefault(found.public.key_id, found.path)
+    return list(files.values())
 
 
-def _attachments(unit_table: str) -> dict[str, bytes]:
-    return dict(genesis_attachments(unit_table))
+def _agency_of(named: str, agreed: Template) -> Agency:
+    for agency in agreed.agencies:
+        if named in {agency.name, print_id(agency.agency_id), agency.agency_id.hex()}:
+            return agency
+    known = ", ".join([agency.name for agency in agreed.agencies])
+    raise ValueError(f"the template has no agency {named!r}; there are {known}")
 
 
-def _unit_table(template_raw: bytes) -> str:
-    """Return which shipped table of units the template names by its digest."""
-    wanted = dict(parse_template(template_raw).attachments)
-    for name in UNIT_TABLES:
-        attached = _attachments(name)
-        digests = {each: attachment_digest(content) for each, content in attached.items()}
-        if digests == wanted:
-            return name
-    raise InvalidInputError(
-        "the template was made with other record types or tables than this program ships",
-        name="template",
-    )
-
-
-def _read_part(raw: bytes) -> tuple[bytes, list[PartSignature]]:
-    part, listed = read_array(decode(raw, PART_BYTES_MAX, limit="part bytes"), "signed part", 2)
-    signatures = []
-    for one in read_array(listed, "signatures", (0, VALIDATORS_MAX)):
-        key_id, signature = read_array(one, "signature", 2)
-        signatures.append(
-            PartSignature(
-                KeyId(read_bytes(key_id, "key_id", KEY_ID_BYTES)),
-                read_bytes_up_to(signature, "signature", SIGNATURE_BYTES_MAX),
-            )
-        )
-    return read_bytes_up_to(part, "part", PART_BYTES_MAX), signatures
-
-
-def _part(table: _Table, home: Path, agreed: Template) -> FoundingPart:
-    named = _text(table, "agency")
-    found = [one for one in agreed.agencies if one.name == named]
-    agency_id = found[0].agency_id if found else AgencyId(parse_id(named))
+def _part(table: _Table, home: Path, agency: Agency) -> FoundingPart:
     office = _table(table, "office")
     keys = _table(table, "keys")
+    check_officers(len(_tables(table, "officers")))
     return FoundingPart(
-        agency_id=agency_id,
-        governance_k=cast("int", table["governance_needed"]),
+        agency_id=agency.agency_id,
+        governance_k=_whole(table, "governance_needed"),
         governance_keys=tuple(_public(key, home) for key in _texts(table, "governance")),
         keys={name: _public(_text(keys, name), home) for name in keys},
         peer_address=_text(table, "peer_address"),
@@ -234,17 +205,33 @@ def _agency(row: _Table, agency_id: bytes) -> Agency:
         )
         for one in _tables(row, "mandate")
     )
-    weight = cast("int", row.get("weight", 1))
+    weight = _whole(row, "weight", 1)
     return Agency(AgencyId(agency_id), _text(row, "name"), _text(row, "kind"), weight, mandates)
 
 
 def _namespace(row: _Table, ids: Mapping[str, bytes]) -> Namespace:
-    first, second = _text(row, "first"), _text(row, "second")
-    return Namespace(
-        _text(row, "name"),
-        AgencyId(ids.get(first) or parse_id(first)),
-        AgencyId(ids.get(second) or parse_id(second)),
-    )
+    name = _text(row, "name")
+    first, second = [_keeper(name, _text(row, which), ids) for which in ("first", "second")]
+    return Namespace(name, first, second)
+
+
+def _keeper(namespace: str, named: str, ids: Mapping[str, bytes]) -> AgencyId:
+    known = {**{print_id(one): one for one in ids.values()}, **ids}
+    if named not in known:
+        raise ValueError(f"namespace {namespace}: no agency is called {named!r}")
+    return AgencyId(known[named])
+
+
+def _parameters(table: _Table) -> dict[str, Value]:
+    found = _table(table, "parameters") if "parameters" in table else {}
+    return {name: _parameter(value) for name, value in found.items()}
+
+
+def _parameter(value: object) -> Value:
+    """Return a value of TOML as the ledger holds it: lists are tuples, days are texts."""
+    if isinstance(value, list):
+        return tuple([_parameter(item) for item in value])
+    return value.isoformat() if isinstance(value, dt.date) else cast("Value", value)
 
 
 def _public(text: str, home: Path) -> PublicKey:
@@ -256,12 +243,11 @@ def _public(text: str, home: Path) -> PublicKey:
     return find_key(home, text).public
 
 
-def _open_key(context: Context, name: str) -> SoftwareKey:
-    found = find_key(context.home, name)
+def _open_key(context: Context, path: Path) -> SoftwareKey:
     try:
-        return load_key_file(found.path, None)
+        return load_key_file(path, None)
     except WrongPassphraseError:
-        return load_key_file(found.path, asker(context, source())(found.path))
+        return load_key_file(path, asker(context, source())(path))
 
 
 def _load(path: Path) -> _Table:
@@ -273,7 +259,7 @@ def _load(path: Path) -> _Table:
 
 def _wrong(path: Path, error: Exception) -> CliError:
     said = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-    return InvalidInputError(f"{path.name}: {said}", name=str(path))
+    return InvalidInputError(f"in {path.name}: {said}", name=str(path))
 
 
 def _row_id(value: object) -> bytes:
@@ -290,6 +276,20 @@ def _time_ms(value: object) -> int:
 
 def _day(value: object) -> str:
     return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _unit_table(table: _Table) -> str:
+    name = _text(table, "unit_table", UNIT_TABLES[0])
+    if name not in UNIT_TABLES:
+        raise ValueError(f"unit_table is {name!r}; there are {', '.join(UNIT_TABLES)}")
+    return name
+
+
+def _whole(table: _Table, name: str, default: int | None = None) -> int:
+    value = table.get(name, default)
+    if type(value) is not int:
+        raise TypeError(f"{name} is missing or no whole number")
+    return value
 
 
 def _text(table: _Table, name: str, default: str | None = None) -> str:

@@ -347,7 +347,9 @@ def write_node(
     write_private(home / CONFIG_FILE, render_config(config).encode())
     write_private(config.genesis_file, genesis_raw)
     config.data_folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    create_guard(config.data_folder / GUARD_FILE, keys.services[Purpose.CONSENSUS].public.key_id)
+    consensus = keys.services.get(Purpose.CONSENSUS)
+    if consensus is not None:  # An agency of weight 0 has none.
+        create_guard(config.data_folder / GUARD_FILE, consensus.public.key_id)
 
 
 def _write_key(path: Path, key: SoftwareKey, passphrase: bytes | None) -> None:

@@ -14,6 +14,13 @@
     x ImportUnfinishedError  an import was interrupted and must be resumed
     x ImportStoppedError     an import stopped while entries may have been under way
     x NodesRunningError      the nodes that were to be started run already
+    x PartMissingError       agencies of a template have given no part
+    x PartTwiceError         two files are the part of one agency
+    x ForeignPartError       a file is a part of another template
+    x PartUnsignedError      too few of an agency's governors have signed its part
+    x PartSignatureError     a signature of a part does not verify
+    x ServiceKeysMissingError  keys of an agency's node are not in the home folder
+    x ConsensusKeyUsedError  a consensus key has a home already
     x KeyNeededError         a private key is needed and none was given
     x InvalidInputError      a form, a mapping or another file of the user is wrong
       + RegisterFileError    nothing of a register's file can be imported (`import_problems`)
@@ -103,6 +110,48 @@ class NodesRunningError(CliError):
     """The nodes that were to be started run already; details: name, the agencies."""
 
     code = "cli.nodes_running"
+
+
+class PartMissingError(CliError):
+    """Agencies of a template have given no part; details: agency, their names."""
+
+    code = "cli.part_missing"
+
+
+class PartTwiceError(CliError):
+    """Two files are the part of one agency; details: agency, name, other."""
+
+    code = "cli.part_twice"
+
+
+class ForeignPartError(CliError):
+    """A file is a part of another template; details: name."""
+
+    code = "cli.part_foreign"
+
+
+class PartUnsignedError(CliError):
+    """Too few governors have signed a part, or a stranger; details: name, agency, needed."""
+
+    code = "cli.part_unsigned"
+
+
+class PartSignatureError(CliError):
+    """A signature of a part does not verify; details: name, agency."""
+
+    code = "cli.part_signature"
+
+
+class ServiceKeysMissingError(CliError):
+    """Keys of an agency's node are not in the home folder; details: agency, names."""
+
+    code = "cli.service_keys_missing"
+
+
+class ConsensusKeyUsedError(CliError):
+    """A consensus key has the home of a node already; details: agency, name."""
+
+    code = "cli.consensus_key_used"
 
 
 class KeyNeededError(CliError):

@@ -1,8 +1,6 @@
 """`civreg network`: a development network in a folder, the genesis ceremony, and what a network is.
 
-The ceremony has three steps, so that no agency ever sees another's private keys: all agree on a
-template, each makes and signs its part, anyone merges the parts. The result is the same whoever
-merges; its `network_id` is the name of the network for ever.
+The steps of the ceremony are in `cli.founding`.
 """
 
 import contextlib
@@ -12,14 +10,14 @@ from pathlib import Path
 import click
 
 from cli.applying import apply_for_membership
-from cli.ceremony import make_part, make_template, merge_parts
 from cli.client import Client
 from cli.commands import Command, Group
 from cli.development import DEFAULT_UNITS, DEMONSTRATION_UNITS, Wish, make_development
 from cli.errors import FileTakenError, NodesRunningError, NoNetworkError
+from cli.founding import merge, node, part, template
 from cli.homes import make_home
 from cli.local_nodes import LocalNodes
-from cli.network_file import GENESIS_FILE, NETWORK_FILE, TRUST_FILE, load_network
+from cli.network_file import NETWORK_FILE, TRUST_FILE, load_network
 from cli.output import Context, accepted, note, suggested
 from cli.passphrases import given, passphrase_options, source
 from ledger.ids import print_id
@@ -27,8 +25,6 @@ from ledger.trust import parse_trust
 
 _LOOK_SECONDS = 0.5
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_NEW_FILE = click.Path(path_type=Path, dir_okay=False)
-_OLD_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 @click.group(cls=Group)
@@ -236,124 +232,6 @@ def home(context: Context, folder: Path, officers: tuple[str, ...]) -> None:
     )
 
 
-@network.command(cls=Command, changes=True)
-@click.argument("agreed", metavar="AGREED.toml", type=_OLD_FILE)
-@click.option("--out", type=_NEW_FILE, required=True, help="The template to write.")
-@click.pass_obj
-def template(context: Context, agreed: Path, out: Path) -> None:
-    """First step of the ceremony: write down what all agencies agree on.
-
-    AGREED.toml has name, time, parameters, agencies with mandates, and namespaces; see
-    docs/using.md for an example.
-
-    \b
-    Example:
-        civreg network template agreed.toml --out template.civreg
-    """
-    raw, digest = make_template(agreed)
-    _write_new(context, out, raw)
-    result = {"template": out, "digest": digest}
-    next_command = suggested(
-        "network", "part", out, "part.toml", "--sign", "KEY", "--out", "NAME.part"
-    )
-    accepted(result, context, next_command=next_command)
-
-
-@network.command(cls=Command, changes=True)
-@click.argument("template_file", metavar="TEMPLATE", type=_OLD_FILE)
-@click.argument("own", metavar="PART.toml", type=_OLD_FILE)
-@click.option(
-    "--sign",
-    "signers",
-    multiple=True,
-    required=True,
-    help="Governance key that signs; may be given several times.",
-)
-@click.option("--out", type=_NEW_FILE, required=True, help="The signed part to write.")
-@passphrase_options
-@click.pass_obj
-def part(
-    context: Context, template_file: Path, own: Path, signers: tuple[str, ...], out: Path
-) -> None:
-    """Second step: one agency's public keys, office and founding officers, signed by its governors.
-
-    \b
-    Example:
-        civreg network part template.civreg part.toml --sign governor-1 --out justice.part
-    """
-    raw = make_part(context, template_file.read_bytes(), own, signers)
-    _write_new(context, out, raw)
-    accepted(
-        {"part": out},
-        context,
-        next_command=suggested("network", "merge", template_file) + " *.part",
-    )
-
-
-@network.command(cls=Command, changes=True)
-@click.argument("template_file", metavar="TEMPLATE", type=_OLD_FILE)
-@click.argument("parts", metavar="PART...", nargs=-1, required=True, type=_OLD_FILE)
-@click.option(
-    "--out",
-    type=_NEW_FILE,
-    default=GENESIS_FILE,
-    show_default=True,
-    help="The genesis document to write.",
-)
-@click.option(
-    "--trust",
-    type=_NEW_FILE,
-    default=TRUST_FILE,
-    show_default=True,
-    help="The trust bundle to write.",
-)
-@click.option(
-    "--network-file",
-    type=_NEW_FILE,
-    default=NETWORK_FILE,
-    show_default=True,
-    help="The file that tells commands where nodes are, to be completed by hand.",
-)
-@click.pass_obj
-def merge(
-    context: Context,
-    template_file: Path,
-    parts: tuple[Path, ...],
-    out: Path,
-    trust: Path,
-    network_file: Path,
-) -> None:
-    """Third step: put template and parts together to genesis; the same whoever does it.
-
-    \b
-    Example:
-        civreg network merge template.civreg justice.part police.part land.part bank.part
-    """
-    genesis, bundle, described = merge_parts(
-        template_file.read_bytes(), [path.read_bytes() for path in parts], out.parent
-    )
-    _write_new(context, out, genesis.raw)
-    _write_new(context, trust, bundle.to_bytes())
-    _write_new(context, network_file, described.encode())
-    result = {
-        "genesis": out,
-        "trust": trust,
-        "network_id": genesis.network_id,
-        "fingerprint": bundle.fingerprint,
-    }
-    accepted(result, context, next_command="civreg network show")
-
-
-def _write_new(context: Context, path: Path, content: bytes) -> None:
-    """Write a file that is not there yet; nothing with --dry-run.
-
-    Raises:
-        FileTakenError: There is one.
-    """
-    if path.exists():
-        raise FileTakenError("there is a file of that name already", name=str(path))
-    if not context.dry_run:
-        path.write_bytes(content)
-
-
+for step in (template, part, merge, node):
+    network.add_command(step)
 network.add_command(apply_for_membership)

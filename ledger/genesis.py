@@ -43,8 +43,8 @@ from ledger.validators import Validator, ValidatorSet
 __all__ = [
     "Agency", "Charter", "FoundingOfficer", "FoundingPart", "Genesis", "Mandate", "Namespace",
     "Office", "PartSignature", "Role", "Template", "attachment_digest", "compose_template",
-    "merge_genesis", "parse_genesis", "parse_part", "parse_template", "print_part", "read_charter",
-    "sign_part", "template_digest",
+    "merge_genesis", "parse_genesis", "parse_part", "parse_template", "part_message", "print_part",
+    "read_charter", "sign_part", "template_digest",
 ]  # fmt: skip
 
 GENESIS_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -182,7 +182,7 @@ def template_digest(template_raw: bytes) -> Digest:
 
 def sign_part(template_raw: bytes, part_raw: bytes, signer: Signer) -> PartSignature:
     """Sign a part of a genesis document with a governance key."""
-    message = _part_message(template_raw, part_raw)
+    message = part_message(template_raw, part_raw)
     return PartSignature(signer.public.key_id, signer.sign(message))
 
 
@@ -242,7 +242,7 @@ def read_charter(template: Value, parts: Value, signatures: Value) -> Charter:
     )
     _check_parts(agreed, founding)
     for part_raw, part, given in zip(encoded, founding, signed, strict=True):
-        check_part_signatures(_part_message(template_raw, part_raw), part, given)
+        check_part_signatures(part_message(template_raw, part_raw), part, given)
     return Charter(
         template_raw=template_raw,
         template=agreed,
@@ -303,7 +303,8 @@ def parse_genesis(raw: bytes) -> Genesis:
     return Genesis(charter=charter, attachments=attachments, raw=raw)
 
 
-def _part_message(template_raw: bytes, part_raw: bytes) -> bytes:
+def part_message(template_raw: bytes, part_raw: bytes) -> bytes:
+    """Return what the governors of an agency sign, domain prefix included."""
     return _PART + template_digest(template_raw) + part_raw
 
 
