@@ -40,6 +40,7 @@ from registry.acts import Act
 from registry.drafting import compose_act, custodian_request, draft_of
 from registry.drafts import Draft, add_signature, missing_keys
 from registry.duplicates import BirthSketch
+from registry.entry_time import hours_ahead
 from registry.form_kinds import FormKind
 from registry.preparing import Desk, SealedAct, Target, prepare_act, seal_act
 from registry.signer_plan import Hands, Scene, plan_signers
@@ -63,7 +64,7 @@ class Order:
         office: The office that acts; for what an owner does alone, the one whose custodian seals.
         target: The record that is changed or that a side act is about: its id, or what is known of
             it; None for a new record.
-        not_after_ms: Last block time; None takes what the operation allows.
+        not_after_ms: Last block time; None takes as long as such an entry may have.
         births: Births to compare with, for `duplicate_search`; None leaves it unverified.
         asker: Key id of the auth key that asks the custodian; None takes one that is at hand.
         readable: Whether the draft carries wraps for its signers, so that they see what they sign.
@@ -218,14 +219,14 @@ class Actor(NetworkView):
         """Plan the signers, run the office rules, seal the bodies; reads the state."""
         form_kind = self.find_form(order.act.kind)
         target = self._target_of(order, form_kind)
-        hours_ms = form_kind.operation.not_after_hours * HOUR_MS
+        signers = self._signers_of(order, form_kind, target)
+        hours_ms = hours_ahead(form_kind.operation, signers) * HOUR_MS
         desk = Desk(
             network_id=self.genesis.network_id,
             office=order.office,
             act_id=ActId(self._draw(ID_BYTES)),
             not_after_ms=order.not_after_ms or self.now_ms + hours_ms - MARGIN_MS,
         )
-        signers = self._signers_of(order, form_kind, target)
         prepared = prepare_act(form_kind, order.act, desk, signers, target, order.births)
         sealed = seal_act(prepared, self._draw)
         service = None

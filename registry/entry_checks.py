@@ -11,6 +11,7 @@ from registry import parameters
 from registry.civil_calendar import add_days
 from registry.code_tables import record_type
 from registry.content_errors import EvidenceError
+from registry.entry_time import hours_ahead
 from registry.errors import (
     AttestationIncompleteError,
     EmptyBasisError,
@@ -76,10 +77,9 @@ def check_head(run: Run) -> None:
     head, now_ms = run.head, run.block.time_ms
     if head.not_after_ms < now_ms:
         raise ExpiredError("the entry was valid until an earlier time", not_after=head.not_after_ms)
-    if head.not_after_ms > now_ms + run.operation.not_after_hours * HOUR_MS:
-        raise NotAfterTooFarError(
-            "the entry says too late a time", hours=run.operation.not_after_hours
-        )
+    hours = hours_ahead(run.operation, head.signers)
+    if head.not_after_ms > now_ms + hours * HOUR_MS:
+        raise NotAfterTooFarError(f"the entry says a time over {hours} hours ahead", hours=hours)
     if head.schema_version != run.owner_type.version:
         raise SchemaVersionError(
             "another version of the record type is in force", current=run.owner_type.version

@@ -160,7 +160,8 @@ class Operation:
             `other_office` or `other_agency`; `none`: only a key will do.
         any_office: The office needs no competence of its own for it.
         wait_free: Neither mandate nor competence is asked, for what the owner alone does.
-        not_after_hours: How far ahead `not_after_ms` may be.
+        not_after_hours: How far ahead `not_after_ms` may be; None: by how many sign, see
+            `registry.entry_time`.
         may_be_unknown: Required fields that may be absent.
         basis: Default legal basis.
     """
@@ -193,7 +194,7 @@ class Operation:
     custody: CustodyRule
     any_office: bool
     wait_free: bool
-    not_after_hours: int
+    not_after_hours: int | None
     may_be_unknown: tuple[str, ...]
     basis: tuple[str, ...]
 

@@ -223,6 +223,21 @@ def test_a_clerk_reads_words_where_the_ledger_has_codes(desk, paper, mother):
         assert act in desk.run("record", "history", identifier, "--lang", lang).stdout
 
 
+def test_what_one_person_signs_is_over_within_a_day_and_a_draft_of_several_lasts_longer(
+    citizen, new_desk, paper, mother, tmp_path
+):
+    _own, identity = citizen("han")
+    first = new_desk("first", "justice-1")
+    drafts = [tmp_path / "contact.draft", tmp_path / "birth.draft"]
+    first.ask("identity", "update-contact", identity, "--set", "phone=0901234567", "--yes",
+              "--draft", drafts[0])  # fmt: skip
+    birth_draft(first, paper, drafts[1], mother, "Hạn")
+    ends = [parse_draft(one.read_bytes()).entry.head.not_after_ms for one in drafts]
+    days = [(end / 1_000 - datetime.now(_VIETNAM).timestamp()) / 86_400 for end in ends]
+    assert 0 < days[0] < 1
+    assert 7 < days[1] < 30
+
+
 def test_a_person_lists_the_own_records_without_naming_a_key(citizen):
     own, identity = citizen("kho")
     own.ask("identity", "update-contact", identity, "--set", "phone=0901234567", "--yes")

@@ -283,7 +283,7 @@ def legacy_title(town, owner, number, **given):
         "land_title", title, member=member, holders=shares([owner], [(1, 1)]),
         claims=land_claims(member),
     )  # fmt: skip
-    return town.entry("land_title/import_legacy", hands, [part], act=act, agency="land")
+    return town.entry("land_title/import_legacy", hands, [part], act=act, agency="land", **given)
 
 
 def test_old_books_come_in_through_a_window_after_the_scans_root_and_each_row_once(town):
