@@ -5,7 +5,7 @@ All effects of an entry happen or none do: they write to the entry's own fork of
 Source: records.md, section 2.3.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final, TypeAlias, cast
 
@@ -62,6 +62,8 @@ ENCUMBRANCES_MAX: Final = 1_024
 """Of one record, those that are over among them."""
 SEALING: Final = (Algorithm.P256, Algorithm.MLKEM768_X25519)
 SIGNING: Final = (Algorithm.P256, Algorithm.ED25519, Algorithm.MLDSA65)
+ACTING: Final = frozenset({Purpose.SIGN.value, Purpose.AUTH.value, Purpose.RECOVER.value})
+"""For acts in a person's name. A sealing key only reads: it stays until another one comes."""
 
 LOCKS: Final = "locks"
 """Engine field: records whose end has locked this one, ascending."""
@@ -134,15 +136,23 @@ def match(run: Run, arguments: tuple[str, ...]) -> None:
 
 
 def enrol_keys(run: Run, _arguments: tuple[str, ...]) -> None:
-    """Keys of a person come into the state; the first one ends the office's custody."""
+    """Keys of a person come into the state; the first that signs ends the office's custody.
+
+    The owner's present key does not sign this: it is lost or stolen. So where a signing key comes
+    in, the earlier ones end at once and prove past signatures only.
+    """
     subject = run.subject
     objects = run.objects("key")
-    if all(item.fields["purpose"] == Purpose.SEAL for item in objects):
+    purposes = {str(item.fields["purpose"]) for item in objects}
+    if purposes == {Purpose.SEAL}:
         raise FieldValueError("a sealing key comes together with a signing key", field="purpose")
     _check_years(subject, run)
     until = end_of_key(str(subject.part.member["birth_date"]), run.day)
     wait_days = parameters.number(run.state, "key_provisional_days", run.block.height)
     keys = cast("tuple[tuple[str, bytes], ...]", subject.engine.get("keys", ()))
+    if Purpose.SIGN in purposes:
+        _end_keys(run, purposes | ACTING)
+        subject.set_engine("custody", CUSTODY_OWN)
     for item in objects:
         algorithm, public = item.fields["algorithm"], item.fields["public"]
         try:
@@ -168,7 +178,15 @@ def enrol_keys(run: Run, _arguments: tuple[str, ...]) -> None:
         run.state.write(key_key(key.key_id), row)
         keys = (*keys, (row.purpose, key.key_id))
     subject.set_engine("keys", keys)
-    subject.set_engine("custody", CUSTODY_OWN)
+
+
+def _end_keys(run: Run, purposes: Collection[str]) -> None:
+    """End the keys of these purposes that the person has had in force so far."""
+    before = run.subject.before
+    for purpose, key_id in () if before is None else keys_of(before):
+        row = run.state.read(key_key(key_id), KeyRow)
+        if purpose in purposes and row is not None and in_range(run.day, run.day, row.to_date):
+            run.state.write(key_key(key_id), replace(row, to_date=run.day))
 
 
 def fits_purpose(key: PublicKey, purpose: str) -> bool:

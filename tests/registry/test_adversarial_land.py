@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from ledger.entries import Claim
 from ledger.parts import ObjectPart
 from registry.apply import apply
+from registry.authority_rows import KeyRow
 from registry.claims import one_spelling
 from registry.content_errors import SharesSumError
-from registry.state_key_names import record_key
+from registry.state_key_names import key_key, record_key
 from tests.registry.town import (
     CALM,
     Town,
@@ -50,7 +51,8 @@ def test_a_lender_with_a_new_key_gives_up_no_mortgage(cautious):
     town.accept(town.enrol_entry(bank, "thief"))
     stolen = town.release(title, 1, bank, "thief")
     assert town.refuse(stolen) == "registry.key_provisional"
-    town.accept(town.release(title, 1, bank, "bank"))
+    town.wait(15)
+    town.accept(town.release(title, 1, bank, "thief"))
 
 
 def test_a_lender_with_a_new_key_may_still_gain_a_mortgage(cautious):
@@ -76,12 +78,66 @@ def key_of(name):
 def test_a_new_key_closes_itself_and_no_other_key(cautious):
     town = cautious
     owner = town.adult("owner")
+    keys = {"first": "sign", "second": "sign", "second auth": "auth"}
+    town.accept(town.enrol_entry(owner, "first", keys=keys))
+    assert town.refuse(closing(town, owner, "first", "second")) == "registry.key_provisional"
+    town.accept(closing(town, owner, "first", "first"))
     town.wait(15)
-    town.accept(town.enrol_entry(owner, "thief"))
-    assert town.refuse(closing(town, owner, "thief", "owner")) == "registry.key_provisional"
-    town.accept(closing(town, owner, "thief", "thief"))
-    town.accept(town.enrol_entry(owner, "second"))
-    town.accept(closing(town, owner, "owner", "second"))
+    town.accept(closing(town, owner, "second", "second auth"))
+
+
+# --- stolen keys --------------------------------------------------------------------------------
+
+
+def test_who_enrols_in_person_after_a_theft_ends_the_stolen_key_the_same_day(cautious):
+    town = cautious
+    owner, buyer = town.adult("stolen"), town.adult("buyer")
+    town.wait(15)
+    title = town.title({owner: "stolen"})
+    keys = {"lost": "sign", "lost seal": "seal", "lost auth": "auth"}
+    town.accept(town.enrol_entry(owner, "lost", keys=keys))
+    town.wait(15)
+    sale = town.sale(title, ["lost"], {buyer: "buyer"})
+    town.accept(town.enrol_entry(owner, "new"))
+    assert town.refuse(sale) == "registry.key_not_in_force"
+    theft = closing(town, owner, "lost", "new")
+    assert town.refuse(theft) == "registry.key_not_in_force"
+    early = town.sale(title, ["new"], {buyer: "buyer"})
+    assert town.refuse(early) == "registry.key_provisional"
+    ends = {name: town.state.read(key_key(key_of(name)), KeyRow).to_date for name in KEYS}
+    assert ends == dict.fromkeys(KEYS, town.day) | {"new": None, "new seal": None}
+    town.wait(15)
+    town.accept(town.sale(title, ["new"], {buyer: "buyer"}))
+
+
+KEYS = ("lost", "lost seal", "lost auth", "new", "new seal")
+
+
+def test_a_key_that_ended_before_keeps_its_end_and_a_past_sale_stands(cautious):
+    town = cautious
+    owner, buyer = town.adult("old"), town.adult("buyer")
+    title = town.title({owner: "old"})
+    town.wait(15)
+    town.accept(town.sale(title, ["old"], {buyer: "buyer"}))
+    town.accept(closing(town, owner, "old", "old"))
+    closed_on = town.day
+    town.wait(3)
+    town.accept(town.enrol_entry(owner, "new"))
+    row = town.state.read(key_key(key_of("old")), KeyRow)
+    assert (row.to_date, row.public) == (closed_on, by("subject", "old").keys[0].public.public)
+    assert town.row(title).holders == shares([buyer], [(1, 1)])
+
+
+def test_a_key_that_only_reads_ends_no_other_key_and_no_custody(cautious):
+    town = cautious
+    owner = town.create_identity()
+    town.accept(town.enrol_entry(owner, "auth", keys={"auth": "auth"}))
+    assert town.row(owner).engine["custody"] == "office"
+    town.accept(town.enrol_entry(owner, "sign"))
+    assert town.row(owner).engine["custody"] == "own"
+    town.accept(town.enrol_entry(owner, "device", keys={"device": "auth"}))
+    assert town.row(owner).engine["custody"] == "own"
+    assert town.state.read(key_key(key_of("sign")), KeyRow).to_date is None
 
 
 # --- one parcel, one title ----------------------------------------------------------------------

@@ -397,15 +397,17 @@ class Town:
         return identity
 
     def enrol_entry(self, identity: Any, name: str, **given) -> Entry:
-        """The entry by which a person enrols keys for signing and sealing."""
+        """The entry by which a person enrols keys: for signing and sealing, unless `keys` says."""
+        keys = given.get("keys", {name: "sign", f"{name} seal": "seal"})
+        proofs = [one for one, purpose in keys.items() if purpose != "seal"]
+        if "proof" in given or given.get("no_proof"):
+            proofs = [given["proof"]] if "proof" in given else []
         hands = [
             *given.get("officers", two_officers()),
             officer("approve", given.get("third", "police"), "other_agency"),
-            by("new_key", given.get("proof", name)),
+            *(by("new_key", one) for one in proofs),
         ]
-        if given.get("no_proof"):
-            hands.pop()
-        objects = [key_object(name, "sign"), key_object(f"{name} seal", "seal")]
+        objects = [key_object(one, purpose) for one, purpose in keys.items()]
         part = self.part("identity", identity)
         place = {"office": given["office"]} if "office" in given else {}
         agency = given.get("agency", "justice")
