@@ -148,6 +148,7 @@ _BY_CODE: Final = MappingProxyType(
         "registry.certificate_wrong": ExitCode.INVALID_INPUT,
         "registry.certificates_full": ExitCode.CONFLICT,
         "registry.corrupt_state": ExitCode.CHAIN_BROKEN,
+        "registry.court_needed": ExitCode.CONFLICT,
         "registry.custodian_missing": ExitCode.NOT_AUTHORISED,
         "registry.custodian_refused": ExitCode.NOT_AUTHORISED,
         "registry.custody_form": ExitCode.NOT_AUTHORISED,

@@ -63,6 +63,7 @@ from registry.running import BlockContext, Run
 from registry.settling import record_row, set_subject
 from registry.side_effects import SIDE_EFFECTS
 from registry.signers import check_signers
+from registry.standing import count_standing
 from registry.state import State
 from registry.state_key_names import agency_key, key_key, record_key
 
@@ -364,6 +365,7 @@ def _do_effects(run: Run) -> None:
     for record in run.records:
         if record.record_type.statuses.get(record.status) == "ended":
             release_claims(run, record)
+        count_standing(run, record)
         run.state.write(record_key(record.part.record_id), record_row(run, record))
         turn_certificates(run, record)
     if operation.side:

@@ -108,6 +108,12 @@ class NoticeFiledError(ContentRefusedError):
     code = "registry.notice_filed"
 
 
+class CourtNeededError(ContentRefusedError):
+    """Other records stand on this one, so only a court undoes it; details: field."""
+
+    code = "registry.court_needed"
+
+
 class ImportNotOpenError(ContentRefusedError):
     """No window is open for this office and source, or its announced count is used up."""
 

@@ -99,6 +99,7 @@ def read_operation(name: str, table: Table, names: Names) -> Operation:
         custody=cast("CustodyRule", table.take_choice("custody", _CUSTODY, "any")),
         any_office=table.take("any_office", bool, default=False),
         wait_free=table.take("owner_alone", bool, default=False),
+        any_capacity=table.take("any_capacity", bool, default=False),
         not_after_hours=table.take_optional("not_after_hours", int),
         may_be_unknown=table.take_words("may_be_unknown"),
         basis=table.take_words("basis"),

@@ -124,7 +124,7 @@ def voices(state: State, identity_id: RecordId, day: str, *, in_property: bool) 
     if years < DECIDES_WITH_PARENT_AGE:
         return [_representatives(identity_id, row, day)]
     if years < DECIDES_AGE:
-        enrolled = has_sign_key(state, row, day)
+        enrolled = LOCKED not in row.flags and has_sign_key(state, row, day)
         found = [_representatives(identity_id, row, day)]
         return [own, *found] if enrolled else found
     if LOCKED in row.flags:

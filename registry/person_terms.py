@@ -43,7 +43,7 @@ class Need:
     Attributes:
         label: What the signer's term must say.
         acting_for: Whom the signer must act for.
-        persons: Whose key or custody form will do; None: any living person's.
+        persons: Whose key or custody form will do; None: that of anybody who signs alone.
         key_id: The one key that will do, for keys about to be enrolled.
         settled: Whether a provisional key is refused.
     """
@@ -76,7 +76,7 @@ def _needs(term: Term, found: list[Voice], *, settled: bool) -> list[Need]:
 
 def _subject(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
     person = _subject_id(run)
-    if run.operation.wait_free:
+    if run.operation.any_capacity:
         living(run.state, person)
     else:
         speaks_alone(run.state, person, run.day)

@@ -177,6 +177,13 @@ class FamilyRow(FlatRow):
 
 
 @dataclass(frozen=True, slots=True)
+class StandingRow(FlatRow):
+    """How many live records name a person as owner or lender; no row for none."""
+
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimRow(FlatRow):
     """The record that holds a unique value or tag."""
 

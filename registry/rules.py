@@ -38,6 +38,7 @@ from registry.object_rows import NoticeRow
 from registry.ownership import IDENTITY
 from registry.possible_duplicates import clashes
 from registry.running import Run
+from registry.standing import nothing_stands_on
 from registry.state_key_names import notice_key, office_key
 
 POTENTIAL_DUPLICATE: Final = "potential-duplicate"
@@ -272,6 +273,7 @@ RULES: Final[dict[str, Rule]] = {
         link_status,
         no_obligation_open,
         not_relative,
+        nothing_stands_on,
         obligation_settled,
         parent_possible,
         shares_sum_one,

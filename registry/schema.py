@@ -160,6 +160,7 @@ class Operation:
             `other_office` or `other_agency`; `none`: only a key will do.
         any_office: The office needs no competence of its own for it.
         wait_free: Neither mandate nor competence is asked, for what the owner alone does.
+        any_capacity: The subject signs though under age or locked, as for closing a stolen key.
         not_after_hours: How far ahead `not_after_ms` may be; None: by how many sign, see
             `registry.entry_time`.
         may_be_unknown: Required fields that may be absent.
@@ -194,6 +195,7 @@ class Operation:
     custody: CustodyRule
     any_office: bool
     wait_free: bool
+    any_capacity: bool
     not_after_hours: int | None
     may_be_unknown: tuple[str, ...]
     basis: tuple[str, ...]

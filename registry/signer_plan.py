@@ -248,7 +248,7 @@ def _subject_of(scene: Scene) -> RecordId:
 
 def _subject(term: Term, scene: Scene, hands: Hands) -> list[Signer]:
     person = _subject_of(scene)
-    if not scene.operation.wait_free:
+    if not scene.operation.any_capacity:
         speaks_alone(scene.state, person, scene.day)
     return [_voice(term.label, Voice(None, (person,)), scene, hands)]
 

@@ -24,7 +24,7 @@ from registry.authority_errors import (
 )
 from registry.authority_rows import AgencyRow
 from registry.custody_forms import check_custody_form
-from registry.ownership import living, may_represent
+from registry.ownership import may_represent, speaks_alone
 from registry.person_terms import NEEDS, Need
 from registry.policies import OFFICER_TERMS, Policy, Term
 from registry.running import Run
@@ -203,7 +203,7 @@ def _check_person(run: Run, need: Need, signer: Signer) -> None:
         raise SignerWrongError("the key is no person's signing key", term=need.label)
     holder = RecordId(row.holder)
     if need.persons is None:
-        living(run.state, holder)
+        speaks_alone(run.state, holder, run.day)
     elif holder not in need.persons:
         raise SignerWrongError("the key is another person's", term=need.label)
     elif need.acting_for is not None:

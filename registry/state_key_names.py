@@ -97,6 +97,11 @@ def text_key(digest: Digest, number: int) -> StateKey:
     return ("text", digest, number)
 
 
+def standing_key(identity_id: RecordId) -> StateKey:
+    """How many records stand on a person: StandingRow."""
+    return ("standing", identity_id)
+
+
 def table_key(name: str) -> StateKey:
     """A code table: TableRow."""
     return ("table", name)

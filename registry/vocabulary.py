@@ -30,6 +30,7 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "link_status": "lw",
         "no_obligation_open": "f",
         "not_relative": "l*",
+        "nothing_stands_on": "l",
         "obligation_settled": "f",
         "parent_possible": "lld",
         "shares_sum_one": "",
