@@ -5,6 +5,7 @@ Nothing here knows a record type by name; the schema says everything.
 Source: records.md, sections 1, 2 and 5; formats.md, section 4.
 """
 
+import re
 from typing import Final
 
 from registry import parameters
@@ -16,6 +17,7 @@ from registry.errors import (
     AttestationIncompleteError,
     EmptyBasisError,
     ExpiredError,
+    FieldValueError,
     NotAfterTooFarError,
     ObjectUnknownError,
     PackNotInForceError,
@@ -39,6 +41,8 @@ from registry.state import State
 from registry.state_key_names import act_key, intake_key, pack_key, record_key
 
 HOUR_MS: Final = 3_600_000
+REASON_PATTERN: Final = "[a-z][a-z0-9_]{0,63}"
+"""Of the reason: a code that every member agency reads. The reason in words is a sealed field."""
 
 
 def find_operation(
@@ -86,6 +90,8 @@ def check_head(run: Run) -> None:
         )
     if not head.legal_basis:
         raise EmptyBasisError("no legal basis is given")
+    for text in head.legal_basis:
+        check_no_number(text, "legal_basis")
     if head.received_on is not None:
         _check_received(run, head.received_on)
 
@@ -158,11 +164,18 @@ def check_objects(run: Run) -> None:
         check_member_text(run, specs, item.fields)
 
 
+def _check_reason(reason: str) -> None:
+    if re.fullmatch(REASON_PATTERN, reason) is None:
+        raise FieldValueError("a reason is a code of small letters, digits and _", field="reason")
+    check_no_number(reason, "reason")
+
+
 def check_context(run: Run) -> None:
     """Refuse a context without what the operation needs, or with other attested rules.
 
     Raises:
         ReasonMissingError: No reason code.
+        FieldValueError: The reason is no code.
         EvidenceError: No evidence.
         ObjectUnknownError: A court order is named, and this engine records none yet.
         AttestationIncompleteError: A rule is missing, or one too many is there.
@@ -174,7 +187,7 @@ def check_context(run: Run) -> None:
     if context.court_order is not None:
         raise ObjectUnknownError("no such court order has been recorded")
     if context.reason is not None:
-        check_no_number(context.reason, "reason")
+        _check_reason(context.reason)
     if "evidence" in operation.needs and not (
         context.evidence.sufficient and context.evidence.digests
     ):

@@ -28,6 +28,7 @@ from ledger.parts import Evidence, ObjectPart
 from registry.acts import Act, RecordContent
 from registry.civil_calendar import is_date
 from registry.code_names import FindTable
+from registry.entry_checks import REASON_PATTERN
 from registry.field_specs import FieldSpec
 from registry.form_kinds import FormKind, needed_in_act
 from registry.form_records import as_table, read_records
@@ -46,7 +47,9 @@ ACT_FIELDS: Final[Mapping[str, FieldSpec]] = {
     for spec in (
         FieldSpec(name="event_date", kind="date", title=("Ngày của sự kiện", "Date of the event")),
         FieldSpec(name="received_on", kind="date", title=("Ngày tiếp nhận", "Received on")),
-        FieldSpec(name="reason", kind="text", chars_max=64, title=("Mã lý do", "Reason code")),
+        FieldSpec(
+            name="reason", kind="text", pattern=REASON_PATTERN, title=("Mã lý do", "Reason code"),
+        ),
         FieldSpec(
             name="legal_basis", kind="list", item=FieldSpec(name="item", kind="text"),
             title=("Căn cứ pháp lý", "Legal basis"),

@@ -236,7 +236,7 @@ def certify(state, birth, at_hand=frozenset()):
         kind="birth/certify",
         event_date=small.DAY,
         records=(),
-        reason="asked for in writing",
+        reason="asked_for_in_writing",
         objects=(ObjectPart("certificate", fields), *stated),
     )
     officers = {"officer(declare)": small.key_id("register"), **small.OFFICERS}

@@ -129,6 +129,14 @@ def test_an_edit_starts_from_the_present_values_and_may_empty_a_field():
     assert act.records[0].links == previous.links
 
 
+@pytest.mark.parametrize("reason", ["Nguyễn Văn An", "own file", "1st", "_a", "a" * 65, "Clerical"])
+def test_a_reason_in_words_is_refused_with_a_code_as_example(reason):
+    previous = read("birth/register", BIRTH).records[0]
+    act = BIRTH["act"] | {"reason": reason, "evidence": ["11" * 32]}
+    found = problems("birth/correct", {"act": act}, previous)
+    assert found["act.reason"].example == "clerical"
+
+
 def test_an_edit_may_not_name_a_field_that_it_must_not_change():
     previous = read("birth/register", BIRTH).records[0]
     assert "mother" in problems("birth/correct", {"mother": print_id(OWNER)}, previous)

@@ -164,7 +164,7 @@ def test_a_correction_needs_reason_and_evidence_and_changes_only_what_it_may(tow
     hands = [*two_officers(), by("subject", "anna")]
     part = town.part("identity", town.anna)
     assert town.refuse(town.entry("identity/correct", hands, [part])) == "registry.reason_missing"
-    clear = town.entry("identity/correct", hands, [part], reason="number 001090123456")
+    clear = town.entry("identity/correct", hands, [part], reason="number_001090123456")
     assert town.refuse(clear) == "registry.personal_number_in_clear"
     bare = Evidence(sufficient=True, official=False, digests=())
     without = town.entry("identity/correct", hands, [part], reason="x", evidence=bare)

@@ -527,7 +527,7 @@ class Town:
             for name, value in given.pop("stated", {}).items()
         ]
         hands = hands or (officer("declare"), officer("approve", "justice", "second_officer"))
-        given.setdefault("reason", "own file")
+        given.setdefault("reason", "own_file")
         given.setdefault("about", about(record, row.version))
         objects = given.pop("objects", None) or [ObjectPart("certificate", fields), *stated]
         return self.entry(kind, hands, objects=objects, **given)
