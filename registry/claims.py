@@ -14,6 +14,7 @@ from ledger.parts import Claim, Match, RecordPart, TagProof
 from registry.authority_rows import AgencyRow, KeyRow
 from registry.content_errors import ClaimWrongError, TagUnsignedError, TakenError
 from registry.field_specs import spec_at
+from registry.lookalikes import FOLDED
 from registry.rows import ClaimRow, HeldClaim, IndexRow, NamespaceRow
 from registry.running import NewRecord, Run
 from registry.schema import RecordType, Unique
@@ -25,7 +26,7 @@ from registry.state_key_names import (
     match_key,
     namespace_key,
 )
-from registry.tags import UPPER, TagStatement
+from registry.tags import TagStatement
 
 
 def tag_checks(state: State, entry: Entry) -> list[tuple[KeyId, PublicKey, bytes, bytes]]:
@@ -189,11 +190,12 @@ def claim_value(record_type: RecordType, part: RecordPart, unique: Unique) -> st
 
 
 def one_spelling(text: str) -> str:
-    """Return a text as it is claimed: nobody gets a second title by writing a parcel another way.
+    """Return a text as it is claimed: no second title, no second import by writing it another way.
 
-    Without blanks and in upper case; a number without leading zeros; `~` and `/` as `~0` and `~1`.
+    Without blanks, in upper case, lookalikes folded as `registry.lookalikes` says; a number without
+    leading zeros; `~` and `/` as `~0` and `~1`.
     """
-    bare = text.replace(" ", "").translate(UPPER).replace("~", "~0").replace("/", "~1")
+    bare = text.replace(" ", "").translate(FOLDED).replace("~", "~0").replace("/", "~1")
     return (bare.lstrip("0") or "0") if bare.isdecimal() else bare
 
 

@@ -23,7 +23,7 @@ from registry.authority_errors import (
 from registry.authority_rows import KeyRow, OfficerRow
 from registry.birth_dates import date_identity, date_keys, end_of_key
 from registry.civil_calendar import add_days, in_range
-from registry.claims import settle_claims, take_claim
+from registry.claims import one_spelling, settle_claims, take_claim
 from registry.content_errors import DateOrderError, ImportNotOpenError
 from registry.errors import (
     FieldValueError,
@@ -292,7 +292,8 @@ def use_import(run: Run, _arguments: tuple[str, ...]) -> None:
         raise ImportNotOpenError("no window is open for this office and source")
     system, legacy_id = source
     run.state.write(import_key(run.office, system), replace(window, used=window.used + 1))
-    take_claim(run, run.subject, (f"legacy.{run.record_type.name}.{system}", 0, legacy_id))
+    namespace = f"legacy.{run.record_type.name}.{system}"
+    take_claim(run, run.subject, (namespace, 0, one_spelling(legacy_id)))
 
 
 def resolve_duplicate(run: Run, arguments: tuple[str, ...]) -> None:

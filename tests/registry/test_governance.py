@@ -275,7 +275,7 @@ def legacy_title(town, owner, number, **given):
     hands = [*two_officers("land"), officer("approve", "tax", "other_office")]
     act = town.new_act()
     title = town.created_id(hands, act)
-    legacy = {"system": "old", "id": str(number), "year": 1999}
+    legacy = {"system": "old", "id": given.pop("legacy_id", str(number)), "year": 1999}
     member = {**land_member(f"serial {number}", f"{number}"), "legacy": legacy}
     for name in given.pop("unknown", ()):
         del member[name]

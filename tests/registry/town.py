@@ -588,8 +588,11 @@ def land_claims(member: Mapping[str, Any]) -> list[Claim]:
     ]
 
 
+LOOKALIKES = str.maketrans("Ð\u2013\u2014", "Đ--")
+
+
 def one_spelling(text: str) -> str:
-    bare = text.replace(" ", "").upper().replace("~", "~0").replace("/", "~1")
+    bare = text.replace(" ", "").upper().translate(LOOKALIKES).replace("~", "~0").replace("/", "~1")
     return (bare.lstrip("0") or "0") if bare.isdecimal() else bare
 
 
