@@ -6,8 +6,10 @@ Source: records.md, sections 1, 2 and 5; formats.md, section 4.
 """
 
 import re
+from dataclasses import replace
 from typing import Final
 
+from ledger.ids import RecordId
 from registry import parameters
 from registry.civil_calendar import add_days
 from registry.code_tables import record_type
@@ -93,23 +95,33 @@ def check_head(run: Run) -> None:
     for text in head.legal_basis:
         check_no_number(text, "legal_basis")
     if head.received_on is not None:
-        _check_received(run, head.received_on)
+        _use_intake(run, head.received_on)
 
 
-def _check_received(run: Run, received_on: str) -> None:
-    """The day of receipt is backed by a notice of that day with the intake's digest."""
+def _use_intake(run: Run, received_on: str) -> None:
+    """The day of receipt is backed by the office's intake of that day, for this record alone."""
     days = parameters.number(run.state, "received_days", run.block.height)
     if not add_days(run.day, -days) <= received_on <= run.day:
         raise ReceivedOnError(f"received_on is over {days} days back, or in the future", days=days)
-    for digest in run.entry.context.evidence.digests:
-        notice = run.state.read(intake_key(digest), NoticeRow)
-        if (
-            notice is not None
-            and notice.office == run.head.office
-            and notice.place[2] == received_on
-        ):
+    office, record_id = run.head.office, _record_meant(run)
+    keys = []
+    if office is not None:
+        keys = [intake_key(office, digest) for digest in run.entry.context.evidence.digests]
+    for key in keys:
+        notice = run.state.read(key, NoticeRow)
+        if notice is None or notice.place[2] != received_on:
+            continue
+        if notice.backs in {None, record_id}:
+            run.state.write(key, replace(notice, backs=record_id))
             return
     raise ReceivedOnError("no intake notice of that day backs received_on", days=days)
+
+
+def _record_meant(run: Run) -> RecordId | None:
+    """Return the record that an entry writes first or is about."""
+    if run.entry.records:
+        return run.entry.records[0].record_id
+    return None if run.head.about is None else run.head.about.record_id
 
 
 def load_side_act(run: Run) -> None:

@@ -16,7 +16,7 @@ from ledger.canonical import Value, encode
 from ledger.ids import AgencyId, OfficeId, RecordId
 from ledger.limits import COMPETENCES_MAX, OFFICER_ROLES_BYTES_MAX, OFFICER_ROLES_MAX
 from registry import parameters
-from registry.authority import ALL, mandates
+from registry.authority import ALL, mandates, office_in_force
 from registry.authority_errors import (
     GovernanceConflictError,
     GovernanceDateError,
@@ -131,7 +131,22 @@ def close_office(run: Run, _arguments: tuple[str, ...]) -> None:
     if row.to_date is not None:
         raise GovernanceConflictError("the office has been closed already")
     successors = cast("tuple[OfficeId, ...]", given.get("succeeded_by", ()))
+    if row.competences and not successors:
+        raise GovernanceConflictError("an office that had a task names an office that takes over")
+    for successor in successors:
+        if successor == office_id:
+            raise GovernanceConflictError("an office does not take over from itself")
+        _check_successor(run, successor, to_date)
     run.state.write(office_key(office_id), replace(row, to_date=to_date, succeeded_by=successors))
+
+
+def _check_successor(run: Run, office_id: OfficeId, day: str) -> None:
+    """Who takes over, of any agency, is there on the day and has no end.
+
+    Citizens without a key are in the custody of the office that closes: somebody must enrol them.
+    """
+    if office_in_force(run.state, office_id, day).to_date is not None:
+        raise OfficeNotInForceError("an office that takes over has an end itself")
 
 
 def give_competence(run: Run, _arguments: tuple[str, ...]) -> None:

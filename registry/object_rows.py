@@ -92,12 +92,14 @@ class NoticeRow(FlatRow):
         agency: Of that office.
         digest: Salted digest of what was said.
         place: Where it stands.
+        backs: The one record whose day of receipt an intake has backed, or None.
     """
 
     office: OfficeId
     agency: AgencyId
     digest: Digest
     place: Place
+    backs: RecordId | None
 
 
 @dataclass(frozen=True, slots=True)

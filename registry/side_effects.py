@@ -97,11 +97,11 @@ def file_notice(run: Run, _arguments: tuple[str, ...]) -> None:
     (item,) = run.objects("notice")
     purpose, digest = str(item.fields["purpose"]), _digest(run, "notice", "digest")
     assert run.agency is not None, "the office was checked"
-    made = NoticeRow(run.office, run.agency, digest, run.place)
+    made = NoticeRow(run.office, run.agency, digest, run.place, None)
     if (purpose == INTAKE) != (run.head.about is None):
         raise WrongPartsError("an intake is about no record, every other notice is about one")
     about = run.head.about
-    key = intake_key(digest) if about is None else notice_key(about.record_id, purpose)
+    key = intake_key(run.office, digest) if about is None else notice_key(about.record_id, purpose)
     if purpose in COUNTED and run.state.read(key, NoticeRow) is not None:
         raise NoticeFiledError("this notice has been filed; its days are running")
     if purpose == IMPORT and _keeper(run) == run.agency:

@@ -142,9 +142,9 @@ def notice_key(record_id: RecordId, purpose: str) -> StateKey:
     return ("notice", record_id, purpose)
 
 
-def intake_key(digest: Digest) -> StateKey:
-    """The notice of an intake: NoticeRow."""
-    return ("intake", digest)
+def intake_key(office_id: OfficeId, digest: Digest) -> StateKey:
+    """The notice of an intake, of one office: NoticeRow."""
+    return ("intake", office_id, digest)
 
 
 def grant_key(grant_id: ObjectId) -> StateKey:

@@ -172,7 +172,8 @@ def test_competences_roles_offices_and_keys_end_and_history_stays(town):
     town.wait(1)
     late = town.birth(mother=town.adult("berta"), hands=hands, office=lower)
     assert town.refuse(late) == "registry.no_competence"
-    closing = ObjectPart("closing", {"office": lower, "to_date": add_days(town.day, 1)})
+    fields = {"office": lower, "to_date": add_days(town.day, 1), "succeeded_by": (office(),)}
+    closing = ObjectPart("closing", fields)
     town.accept(town.entry("office/close", govern(), objects=[closing], office=None))
     assert town.refuse(
         town.entry("office/close", govern(), objects=[closing], office=None, event_date=tomorrow)

@@ -20,6 +20,7 @@ from tests.registry.town import (
     child_id,
     form,
     identifier,
+    office,
     officer,
     officer_id,
     seed,
@@ -67,7 +68,7 @@ def test_an_intake_is_about_nothing_and_backs_the_day_of_receipt(town):
     intake = ObjectPart("notice", {"purpose": "intake", "digest": digest})
     born = town.day
     town.accept(town.entry("birth/notice", [officer("declare")], objects=[intake]))
-    row = town.state.read(intake_key(digest), NoticeRow)
+    row = town.state.read(intake_key(office(), digest), NoticeRow)
     assert row is not None
     town.wait(7)
     town.accept(town.birth(mother=anna, received_on=born, event_date=born))
