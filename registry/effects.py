@@ -24,7 +24,7 @@ from registry.authority_rows import KeyRow, OfficerRow
 from registry.birth_dates import date_identity, date_keys, end_of_key
 from registry.civil_calendar import add_days, in_range
 from registry.claims import one_spelling, settle_claims, take_claim
-from registry.content_errors import DateOrderError, ImportNotOpenError
+from registry.content_errors import DateOrderError, ImportNotOpenError, LinkWrongError
 from registry.errors import (
     FieldValueError,
     ObjectUnknownError,
@@ -239,6 +239,15 @@ def add_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:
         number = len(subject.encumbrances) + 1
         check_work("encumbrances", number, ENCUMBRANCES_MAX)
         added = Encumbrance(number, arguments[0], holder, run.place, LIVE)
+        if all(owner.parties == (holder,) for owner in subject.part.holders):
+            raise LinkWrongError("an owner has no right over the own record", field="holder")
+        if len(subject.encumbrances) >= ENCUMBRANCES_MAX:
+            raise TooMuchWorkError(
+                f"a record has at most {ENCUMBRANCES_MAX} encumbrances",
+                limit="encumbrances",
+                maximum=ENCUMBRANCES_MAX,
+            )
+        added = Encumbrance(len(subject.encumbrances) + 1, arguments[0], holder, run.place, LIVE)
         subject.encumbrances = (*subject.encumbrances, added)
 
 

@@ -72,7 +72,6 @@ class Acts:
         ballot = open_ballot(town, "parameter", {"name": "received_days", "value": 3})
         town.accept(ballot)
         own = [*two_officers(), by("subject", "anna")]
-        legacy = {"system": "s", "id": "1", "year": 1999}
         self.ids: list[bytes] = [
             anna, paul, keyless, record, declared, title, lent, child_id(record), founder,
             officer_id("justice", "register"), office(), office("tax"), ballot.created_record_id,
@@ -85,7 +84,7 @@ class Acts:
         founded = town.part("identity", founder, member={"birth_date": "1980-01-01"})
         self.entries = [
             town.birth(mother=bank, member={"multiple": {"count": 2, "order": 1}}),
-            town.birth("birth/declare", mother=bank, member={"legacy": legacy}),
+            town.birth("birth/declare", mother=bank),
             town.contact(anna, by("subject", "anna")),
             town.entry("identity/correct", own, [town.part("identity", anna)], reason="x"),
             town.entry("identity/complete", two_officers(), [founded]),
