@@ -236,18 +236,11 @@ def add_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:
     for item in run.objects("encumbrance"):
         holder = RecordId(cast("bytes", item.fields["holder"]))
         living(run.state, holder)
+        if all(owner.parties == (holder,) for owner in subject.part.holders):
+            raise LinkWrongError("an owner has no right over the own record", field="holder")
         number = len(subject.encumbrances) + 1
         check_work("encumbrances", number, ENCUMBRANCES_MAX)
         added = Encumbrance(number, arguments[0], holder, run.place, LIVE)
-        if all(owner.parties == (holder,) for owner in subject.part.holders):
-            raise LinkWrongError("an owner has no right over the own record", field="holder")
-        if len(subject.encumbrances) >= ENCUMBRANCES_MAX:
-            raise TooMuchWorkError(
-                f"a record has at most {ENCUMBRANCES_MAX} encumbrances",
-                limit="encumbrances",
-                maximum=ENCUMBRANCES_MAX,
-            )
-        added = Encumbrance(len(subject.encumbrances) + 1, arguments[0], holder, run.place, LIVE)
         subject.encumbrances = (*subject.encumbrances, added)
 
 
