@@ -56,7 +56,6 @@ from registry.state_key_names import key_key
 
 DRAFTS_MAX: Final = 10_000
 BYTES_MAX: Final = 4 * STAGED_SIGNER_BYTES_MAX
-NOT_AFTER_DAYS_MS: Final = 31 * 24 * 3_600_000
 _FILE_NAME: Final = re.compile(r"[0-9a-f]{64}\.(?P<whose>own|other)-(?P<id>[0-9a-f]{32})")
 
 

@@ -359,22 +359,6 @@ class PublicSide:
             self._node.storage.vault.drop_expired(self._node.application.tip_time_ms)
         except DiskRefusedError as error:
             self._node.log.warning("vault_refused", code=error.code)
-            now_ms = self._node.clock.now_ms()
-            self.admission.drop_expired(now_ms)
-            self.shelf.drop_expired(now_ms)
-            try:
-                self._node.storage.vault.drop_expired(self._bodies_until_ms(now_ms))
-            except DiskRefusedError as error:
-                self._node.log.warning("vault_refused", code=error.code)
-
-    def _bodies_until_ms(self, now_ms: int) -> int:
-        """Return the time up to which no staged body is needed.
-
-        A block under way is of a later time than the tip. Its entries count by that time, however
-        long it takes to decide it, and their bodies must still be here then.
-        """
-        application = self._node.application
-        return min(now_ms, application.tip_time_ms) if self._node.world.exchange else now_ms
 
 
 def open_public_side(node: Node) -> Side:
