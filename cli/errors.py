@@ -196,6 +196,12 @@ class CopyShortError(CliError):
     code = "cli.copy_short"
 
 
+class NoTrustBundleError(CliError):
+    """A document is to be checked, and nothing says whom to believe."""
+
+    code = "cli.no_trust_bundle"
+
+
 class NoNetworkError(CliError):
     """No node answers; details: address."""
 

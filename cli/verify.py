@@ -25,7 +25,7 @@ from cli.document_status import (
     facts_of,
     proof_path,
 )
-from cli.errors import InvalidInputError, NoSuchFileError
+from cli.errors import InvalidInputError, NoSuchFileError, NoTrustBundleError
 from cli.exit_codes import ExitCode
 from cli.output import Context, accepted
 from cli.verdicts import (
@@ -39,7 +39,7 @@ from cli.verdicts import (
 from keys.errors import CivregError
 from ledger.errors import InvalidDataError
 from ledger.receipt_form import RECEIPT_BYTES_MAX, Receipt
-from ledger.trust import TRUST_BYTES_MAX, TrustBundle, UnknownValidatorsError, parse_trust
+from ledger.trust import TRUST_BYTES_MAX, TrustBundle, parse_trust
 
 TRUST_FILE: Final = "trust.civreg"
 ANSWER_BYTES_MAX: Final = 64 * 1024
@@ -95,7 +95,7 @@ def verify(context: Context, document: str, trust: Path | None, status: str | No
             currency = _currency_at(status, judgement.receipt, bundle, now_ms)
         elif is_certificate:
             currency = currency_of_certificate(judgement, now_ms)
-    return _answer(context, judgement, bundle, currency)
+    return _answer(context, judgement, bundle, currency, status)
 
 
 def _currency_at(source: str, receipt: Receipt, bundle: TrustBundle, now_ms: int) -> Currency:
@@ -173,7 +173,7 @@ def _plain(raw: bytes) -> bytes:
 
 def _without_bundle(context: Context, raw: bytes, *, is_certificate: bool) -> int:
     """Say that nothing can be checked, or that there is nothing to check."""
-    error: CivregError = UnknownValidatorsError("no trust bundle", height=0, newest_height=0)
+    error: CivregError = NoTrustBundleError("there is no trust bundle to check it by")
     word, name = Word.CANNOT_CHECK, "trust"
     try:
         read_receipt_of(raw, is_certificate=is_certificate)
@@ -183,14 +183,18 @@ def _without_bundle(context: Context, raw: bytes, *, is_certificate: bool) -> in
 
 
 def _answer(
-    context: Context, judgement: Judgement, bundle: TrustBundle, currency: Currency | None
+    context: Context,
+    judgement: Judgement,
+    bundle: TrustBundle,
+    currency: Currency | None,
+    asked: str | None,
 ) -> int:
     word, status = judgement.word, judgement.exit_code
     shown: dict[str, object] = {}
     if judgement.word is Word.GENUINE:
         shown = facts_of(judgement, bundle) | {"fields": dict(judgement.fields)}
         if currency is not None:
-            shown |= {"in_force": currency.word, "as_of": currency.as_of}
+            shown |= {"in_force": currency.word, "as_of": currency.as_of, "status_from": asked}
             word, status = currency.word, EXIT_OF_WORD[currency.word]
     shown["network"] = bundle.network_id
     shown["trust_fingerprint"] = bundle.fingerprint
@@ -230,6 +234,9 @@ def _lines(context: Context, word: Word, shown: Mapping[str, object]) -> list[st
             lines.append(context.say("verify.compare"))
         if "in_force" in shown and shown["in_force"] is not Word.GENUINE:
             lines.append(context.say("verify.was_genuine", date=shown["as_of"]))
+        elif "in_force" in shown:
+            key = "verify.in_force_alone" if shown["status_from"] is None else "verify.in_force"
+            lines.append(context.say(key, date=shown["as_of"], source=shown["status_from"]))
     return lines
 
 

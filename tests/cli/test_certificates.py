@@ -91,7 +91,14 @@ def test_case_22_a_birth_is_certified_shown_and_opened_by_both_parents_until_it_
         assert parse_id(identifier) not in raw
 
     address = network.nodes[2].address
-    assert verified(stranger, file, "--status", address)[0] == "GENUINE"
+    word, _status, answer = verified(stranger, file, "--status", address)
+    assert (word, answer["in_force"], answer["status_from"]) == ("GENUINE", "GENUINE", address)
+    asked = CliRunner().invoke(
+        program, ["--home", str(stranger), "verify", str(file), "--status", address]
+    )
+    assert f"by the answer of {address}" in asked.stdout
+    alone = CliRunner().invoke(program, ["--home", str(stranger), "verify", str(file)])
+    assert "nobody was asked" in alone.stdout
     desk.ask("birth", "correct", birth, "--office", "justice", "--yes", "--set",
              "name.given=An", "--set", "act.reason=clerical", "--set", "act.sufficient=true",
              "--set", f"act.evidence={'00' * 32}", "--person", f"{mother}=anna-sign")  # fmt: skip
