@@ -215,7 +215,7 @@ def test_a_certificate_whose_file_is_not_written_is_told_to_be_registered(
     assert shown.exit_code not in {ExitCode.OK, ExitCode.NO_NETWORK}
     assert "Registered" in shown.stdout
     assert "Nothing more was changed" not in shown.stderr
-    (line,) = [line for line in shown.stdout.splitlines() if "--of" in line]
+    (line,) = [line for line in shown.stdout.splitlines() if "registered: " in line]
     _program, _home, _folder, *again = shlex.split(line.partition("registered: ")[2])
     desk.ask(*again)
     assert out.exists()

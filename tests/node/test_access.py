@@ -249,7 +249,12 @@ def test_a_founding_officer_whose_identity_is_complete_reads_after_that_time():
 
 def test_an_officer_of_a_closed_office_reads_until_the_day_before_it_closes(town):
     closed_on, signer = add_days(town.day, 3), key("land", "declare", "auth")
-    closing = [ObjectPart("closing", {"office": office("land"), "to_date": closed_on})]
+    closing = [
+        ObjectPart(
+            "closing",
+            {"office": office("land"), "to_date": closed_on, "succeeded_by": (office("justice"),)},
+        )
+    ]
     town.accept(town.entry("office/close", govern("land"), objects=closing, office=None))
     until(town, add_days(closed_on, -1))
     assert served(town, signer) == identifier("agency", "land")
