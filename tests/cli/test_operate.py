@@ -82,7 +82,7 @@ def test_a_damaged_log_is_cut_and_kept(made):
     raw = bytearray(path.read_bytes())
     raw[raw.index(b"two")] ^= 1
     path.write_bytes(raw)
-    assert examined(made, "repair-wal") == [True], "the doctor sees what would stop the node"
+    assert examined(made, "`civreg node repair`") == [True], "the doctor sees what stops the node"
     assert path.read_bytes() == raw, "and changes nothing"
     status, error = made.refused("node", "repair-wal", made.home / "node-0")
     assert (status, error["code"]) == (ExitCode.CANCELLED, "cli.cancelled"), "nobody agreed"
