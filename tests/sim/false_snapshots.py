@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.sim.machine import Machine
 
 HONEST_SHARE = 0.3
+PATIENT_SHARE = 0.5
 WHOLE = 1 << 30
 
 
@@ -22,7 +23,8 @@ class FalseSnapshots(Behaviour):
     """Answers who fetches a snapshot with bytes that are none.
 
     A made-up one passes every check but the last: its manifest is by the rules, its chunks are
-    those of the manifest, and two rows of the state have each other's values.
+    those of the manifest, and two rows of the state have each other's values. Some liars are
+    patient: they spoil nothing else of it, or it would hardly ever be found out by its root alone.
     """
 
     name = "false snapshot"
@@ -32,6 +34,7 @@ class FalseSnapshots(Behaviour):
         self._manifests: dict[Digest, bytes] = {}
         self._heights: dict[Digest, int] = {}
         self._chunks: dict[Digest, bytes] = {}
+        self._is_patient = False
 
     def outgoing(self, to: AgencyId, payload: Payload) -> list[Payload]:
         path = payload.path
@@ -44,7 +47,7 @@ class FalseSnapshots(Behaviour):
         if made_up is not None:
             self.acted()
             return [replace(payload, parts=(made_up,))]
-        if not payload.parts or self.dice.random() < HONEST_SHARE:
+        if not payload.parts or self._is_patient or self.dice.random() < HONEST_SHARE:
             return [payload]
         self.acted()
         return [replace(payload, parts=(self._wrong(payload.parts[0]),))]
@@ -85,5 +88,6 @@ class FalseSnapshots(Behaviour):
         content = replace(real.content, chunks=(info, *real.content.chunks[1:]))
         self._chunks[info.digest] = made_up
         false = Manifest(content, real.trust, real.certificates)
+        self._is_patient = self.dice.random() < PATIENT_SHARE
         self._manifests[content.snapshot_id] = false.to_bytes()
         self._heights[content.snapshot_id] = content.height
