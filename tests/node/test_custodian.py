@@ -147,14 +147,19 @@ async def test_an_identity_is_prepared_tagged_signed_and_registered(tmp_path):
         assert len(api.side._custodian._ports.pending) == 0
 
 
+async def signed_identity(api):
+    """An identity that all have signed, the custodian too, and its bodies; not submitted."""
+    connect_tags(api)
+    bureau = Bureau(api, "police")
+    draft = await bureau.draft(bureau.seal(identity_act(api)))
+    entry = finish_draft(bureau.finished(draft, await bureau.sign(draft)))
+    return entry, tuple(body.body for body in draft.bodies if body is not None)
+
+
 async def test_the_only_copy_of_a_decided_body_is_kept_from_what_was_prepared(tmp_path):
     async with served(tmp_path) as api:
-        connect_tags(api)
-        bureau = Bureau(api, "police")
-        draft = await bureau.draft(bureau.seal(identity_act(api)))
-        entry = finish_draft(bureau.finished(draft, await bureau.sign(draft)))
+        entry, bodies = await signed_identity(api)
         digest = only_seal(entry).body_digest
-        bodies = tuple(body.body for body in draft.bodies if body is not None)
         answer = await api.post("/v1/entries", encode((1, ((entry.raw, bodies),))))
         assert answer.status == 202
         vault = api.node.storage.vault
@@ -169,11 +174,7 @@ async def test_the_only_copy_of_a_decided_body_is_kept_from_what_was_prepared(tm
 async def test_bodies_wait_for_the_time_of_the_chain_and_not_for_that_of_the_clock(tmp_path):
     """A block that many have prevoted keeps its time and may be decided hours later."""
     async with served(tmp_path) as api:
-        connect_tags(api)
-        bureau = Bureau(api, "police")
-        draft = await bureau.draft(bureau.seal(identity_act(api)))
-        entry = finish_draft(bureau.finished(draft, await bureau.sign(draft)))
-        bodies = tuple(body.body for body in draft.bodies if body is not None)
+        entry, bodies = await signed_identity(api)
         await api.post("/v1/entries", encode((1, ((entry.raw, bodies),))))
         vault, digest = api.node.storage.vault, only_seal(entry).body_digest
         api.node.clock = HandClock(entry.head.not_after_ms + 10_000)

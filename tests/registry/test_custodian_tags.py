@@ -7,13 +7,11 @@ import pytest
 from registry.acts import Act, RecordContent
 from registry.custodian import CustodianRefusedError, check_draft
 from registry.custodian_messages import TagWish
-from registry.drafting import compose_act, custodian_request, prepare_act, seal_act
-from registry.form_kinds import find_form
+from registry.drafting import compose_act, custodian_request
 from registry.problems import BodyError
-from registry.signer_plan import Scene, plan_signers
 from tests.registry import small_world as small
 from tests.registry.small_world import find_type
-from tests.registry.test_drafted_entries import BODIES, HANDS, SCANS, current, draft, row_of
+from tests.registry.test_drafted_entries import BODIES, HANDS, SCANS, current, draft, row_of, seal
 from tests.registry.test_drafting import birth_act
 
 NUMBER = TagWish("person.number", unique=True)
@@ -25,23 +23,6 @@ BINH = {"family": "Lê", "given": "Bình"}
 @pytest.fixture
 def state():
     return small.full_world()
-
-
-def sealed_act(state, act, hands=small.HANDS, target=None, drawn="one"):
-    """Seal an act as an honest office does."""
-    form_kind = find_form(act.kind, find_type)
-    scene = Scene(
-        state=state,
-        day=small.DAY,
-        record_type=form_kind.record_type,
-        record_id=None if target is None else target.record_id,
-        row=None if target is None else target.row,
-        act=act,
-        operation=form_kind.operation,
-    )
-    signers = plan_signers(scene, hands)
-    prepared = prepare_act(form_kind, act, small.desk(drawn), signers, target)
-    return seal_act(prepared, small.drawer(drawn))
 
 
 def asked(sealed, change=lambda tags: tags):
@@ -70,7 +51,7 @@ def without(wish):
 
 @pytest.mark.parametrize("wish", [NUMBER, NAME])
 def test_an_office_cannot_leave_a_tag_out_of_what_it_asks_for(state, wish):
-    sealed = sealed_act(state, birth_act())
+    sealed = seal(state, birth_act(), small.HANDS)
     assert any(wish in record.tags for record in asked(sealed).records)
     small.ask_custodian(state, asked(sealed))
     with pytest.raises(BodyError):
@@ -79,14 +60,14 @@ def test_an_office_cannot_leave_a_tag_out_of_what_it_asks_for(state, wish):
 
 @pytest.mark.parametrize("wish", [NUMBER, NAME])
 def test_an_office_cannot_ask_for_a_tag_that_no_field_needs(state, wish):
-    sealed = sealed_act(state, birth_act())
+    sealed = seal(state, birth_act(), small.HANDS)
     with pytest.raises(BodyError):
         small.ask_custodian(state, asked(sealed, lambda tags: (*tags, wish)))
 
 
 @pytest.mark.parametrize(("part", "tags"), [(0, "matches"), (1, "claims")])
 def test_a_tag_that_was_made_cannot_be_left_out_of_the_draft(state, part, tags):
-    sealed = sealed_act(state, birth_act())
+    sealed = seal(state, birth_act(), small.HANDS)
     reply, held = small.ask_custodian(state, asked(sealed))
     check_draft(compose_act(sealed, reply, small.drawer("b")), held, find_type, small.KNOWLEDGE)
     records = list(reply.records)
@@ -99,9 +80,9 @@ def test_a_tag_that_was_made_cannot_be_left_out_of_the_draft(state, part, tags):
 
 def test_the_match_tag_of_another_name_is_refused_though_its_proof_names_the_same_leaf(state):
     """Both bodies are sealed with one salt, so the leaf of the family name is the same."""
-    sealed = sealed_act(state, birth_act(name=AN))
+    sealed = seal(state, birth_act(name=AN), small.HANDS)
     honest, held = small.ask_custodian(state, asked(sealed))
-    other, _held = small.ask_custodian(state, asked(sealed_act(state, birth_act(name=BINH))))
+    other, _held = small.ask_custodian(state, asked(seal(state, birth_act(name=BINH), small.HANDS)))
     ours, theirs = honest.records[0].matches, other.records[0].matches
     assert [one.proof.commitment_leaf for one in ours] == [
         one.proof.commitment_leaf for one in theirs
@@ -136,7 +117,7 @@ def test_a_number_cannot_be_corrected_without_being_claimed(state):
         made, kind="identity/correct", records=(person("001090000999"),), reason="clerical"
     )
     hands = replace(HANDS, persons={record_id: small.FORM})
-    sealed = sealed_act(state, act, hands, target)
+    sealed = seal(state, act, hands, target)
     with pytest.raises(BodyError):
         small.ask_custodian(state, asked(sealed, without(NUMBER)))
     reply, held = small.ask_custodian(state, asked(sealed))
@@ -154,7 +135,7 @@ def test_a_number_cannot_be_corrected_without_being_claimed(state):
 
 def test_what_lies_in_the_vault_alone_is_not_signed_again_with_or_without_its_tags(state):
     """After the time of a draft is over nobody knows any more which tags were made for it."""
-    sealed = sealed_act(state, birth_act())
+    sealed = seal(state, birth_act(), small.HANDS)
     reply, held = small.ask_custodian(state, asked(sealed))
     forgotten = [None if one is None else replace(one, tag_signatures=()) for one in held]
     bare = tuple([replace(one, claims=(), matches=()) for one in reply.records])

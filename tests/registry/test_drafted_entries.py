@@ -49,13 +49,13 @@ def row_of(state, record_id):
     return state.read(record_key(record_id), RecordRow)
 
 
-def draft(state, act, hands, target=None, name="act"):
-    """Draft, ask the custodian, check as the custodian: the unsigned entry."""
+def types_of(state):
+    return lambda type_name: record_type(state, type_name, 2)
 
-    def find_type(type_name):
-        return record_type(state, type_name, 2)
 
-    form_kind = find_form(act.kind, find_type)
+def seal(state, act, hands, target=None, name="act"):
+    """Plan the signers of an act and seal it, as an honest office does."""
+    form_kind = find_form(act.kind, types_of(state))
     scene = Scene(
         state=state,
         day=small.DAY,
@@ -66,9 +66,13 @@ def draft(state, act, hands, target=None, name="act"):
         operation=form_kind.operation,
     )
     signers = plan_signers(scene, hands)
-    sealed = seal_act(
-        prepare_act(form_kind, act, small.desk(name), signers, target), small.drawer(name)
-    )
+    prepared = prepare_act(form_kind, act, small.desk(name), signers, target)
+    return seal_act(prepared, small.drawer(name))
+
+
+def draft(state, act, hands, target=None, name="act"):
+    """Draft, ask the custodian, check as the custodian: the unsigned entry."""
+    sealed = seal(state, act, hands, target, name)
     BODIES.update((one.commitment, one.opened) for one in sealed.sealed if one is not None)
     if not sealed.needs_custodian:
         return compose_act(sealed, None, small.drawer(name + " blinds"))
@@ -78,7 +82,7 @@ def draft(state, act, hands, target=None, name="act"):
     previous = {}
     if target is not None and target.row.seal is not None:
         previous[target.record_id] = BODIES[target.row.seal.commitment].values
-    check_draft(entry, held, find_type, replace(small.KNOWLEDGE, previous=previous))
+    check_draft(entry, held, types_of(state), replace(small.KNOWLEDGE, previous=previous))
     return entry
 
 
