@@ -143,12 +143,20 @@ class Custodian:
         """Keep the bodies of a decided block that lie here alone: nobody can make them again."""
         lost: dict[Digest, bytes] = {}
         for seal in seals:
-            prepared = self._ports.pending.get(seal.wraps_digest)
-            if prepared is not None and self._ports.vault.body(seal.body_digest) is None:
-                lost[seal.body_digest] = prepared.body
+            if self._is_lacking(seal.body_digest):
+                prepared = self._ports.pending.get(seal.wraps_digest)
+                if prepared is not None:
+                    lost[seal.body_digest] = prepared.body
         if lost:
             self._ports.vault.put_bodies(lost)
             self._ports.log.warning("bodies_rescued", count=len(lost))
+
+    def _is_lacking(self, digest: Digest) -> bool:
+        """Tell whether a body is neither here nor purged, without a look at its bytes."""
+        try:
+            return self._ports.vault.body_size(digest) is None
+        except PurgedError:
+            return False
 
     # --- prepare ---
 

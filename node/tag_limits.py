@@ -9,10 +9,8 @@ agencies have balloted, it fills as fast as an import goes.
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from ledger.canonical import decode
 from ledger.ids import AgencyId, OfficeId
-from ledger.limits import ENTRY_BYTES_MAX
-from ledger.state_keys import read_stored_value
+from ledger.state_keys import parse_key, read_stored_value
 from ledger.store import ChainStore
 from node.rate_limits import RateLimits
 from registry.authority_rows import OfficeRow
@@ -100,9 +98,7 @@ class ImportingAgencies:
         return frozenset(agency for agency in found if agency is not None)
 
     def _agency_of(self, key_raw: bytes) -> AgencyId | None:
-        key = decode(key_raw, ENTRY_BYTES_MAX)
-        assert isinstance(key, tuple), "a state key is an array"
-        office_id = key[1]
+        office_id = parse_key(key_raw)[1]
         assert isinstance(office_id, bytes), "an import is of an office"
         office = self._state().read(office_key(OfficeId(office_id)), OfficeRow)
         return None if office is None else office.agency

@@ -23,6 +23,9 @@ LIVE: Final = "live"
 def count_standing(run: Run, record: NewRecord) -> None:
     """Count for each owner and lender the record that an entry leaves, and not the one before."""
     before, kind = record.before, record.record_type
+    is_held = record.part.holders or record.encumbrances
+    if not is_held and (before is None or not (before.holders or before.encumbrances)):
+        return  # most records: nobody owns them or lends on them
     was: set[RecordId] = set()
     if before is not None:
         was = _named(kind, before.status, before.holders, before.encumbrances)

@@ -171,6 +171,19 @@ async def test_the_only_copy_of_a_decided_body_is_kept_from_what_was_prepared(tm
         assert len(api.side._custodian._ports.pending) == 0
 
 
+async def test_a_body_that_was_purged_before_its_block_came_stops_no_block(tmp_path):
+    async with served(tmp_path) as api:
+        entry, bodies = await signed_identity(api)
+        digest = only_seal(entry).body_digest
+        answer = await api.post("/v1/entries", encode((1, ((entry.raw, bodies),))))
+        assert answer.status == 202
+        vault = api.node.storage.vault
+        vault.purge([digest])
+        api.commit()
+        assert api.node.application.store.locate(entry.entry_digest) is not None
+        assert vault.is_purged(digest)
+
+
 async def test_bodies_wait_for_the_time_of_the_chain_and_not_for_that_of_the_clock(tmp_path):
     """A block that many have prevoted keeps its time and may be decided hours later."""
     async with served(tmp_path) as api:
