@@ -40,7 +40,7 @@ from registry.acts import Act
 from registry.drafting import compose_act, custodian_request, draft_of
 from registry.drafts import Draft, add_signature, missing_keys
 from registry.duplicates import BirthSketch
-from registry.entry_time import hours_ahead
+from registry.entry_time import HOUR_MS, hours_ahead
 from registry.form_kinds import FormKind
 from registry.preparing import Desk, SealedAct, Target, prepare_act, seal_act
 from registry.signer_plan import Hands, Scene, plan_signers
@@ -48,7 +48,6 @@ from registry.wraps import Reader
 
 MARGIN_MS: Final = 120_000
 """`not_after_ms` stays so far below what a rule allows: clocks differ."""
-HOUR_MS: Final = 3_600_000
 UNDER_WAY_MAX: Final = 48
 """Entries for which custodians are asked at once."""
 

@@ -42,6 +42,8 @@ class Access:
     def __init__(self, application: Application, clock: Clock) -> None:
         self._application = application
         self._clock = clock
+        self._types: dict[str, RecordType] = {}
+        self._types_height = -1
 
     @property
     def state(self) -> State:
@@ -109,7 +111,13 @@ class Access:
         Raises:
             UnknownKindError: There is none.
         """
-        return record_type(self.state, name, self._application.tip_height + 1)
+        height = self._application.tip_height + 1
+        if height != self._types_height:
+            self._types, self._types_height = {}, height
+        found = self._types.get(name)
+        if found is None:
+            found = self._types[name] = record_type(self.state, name, height)
+        return found
 
     def may_read(self, asker: Asker | None, record_id: RecordId) -> bool:
         """Tell whether somebody may see the parts of a record's entries."""

@@ -143,10 +143,9 @@ class Custodian:
         """Keep the bodies of a decided block that lie here alone: nobody can make them again."""
         lost: dict[Digest, bytes] = {}
         for seal in seals:
-            if self._is_lacking(seal.body_digest):
-                prepared = self._ports.pending.get(seal.wraps_digest)
-                if prepared is not None:
-                    lost[seal.body_digest] = prepared.body
+            prepared = self._ports.pending.get(seal.wraps_digest)
+            if prepared is not None and self._is_lacking(seal.body_digest):
+                lost[seal.body_digest] = prepared.body
         if lost:
             self._ports.vault.put_bodies(lost)
             self._ports.log.warning("bodies_rescued", count=len(lost))

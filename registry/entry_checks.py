@@ -14,13 +14,11 @@ from registry import parameters
 from registry.civil_calendar import add_days
 from registry.code_tables import record_type
 from registry.content_errors import EvidenceError
-from registry.entry_time import hours_ahead
+from registry.entry_time import check_not_after
 from registry.errors import (
     AttestationIncompleteError,
     EmptyBasisError,
-    ExpiredError,
     FieldValueError,
-    NotAfterTooFarError,
     ObjectUnknownError,
     PackNotInForceError,
     ReasonMissingError,
@@ -42,7 +40,6 @@ from registry.schema import Operation, RecordType
 from registry.state import State
 from registry.state_key_names import act_key, intake_key, pack_key, record_key
 
-HOUR_MS: Final = 3_600_000
 REASON_PATTERN: Final = "[a-z][a-z0-9_]{0,63}"
 """Of the reason: a code that every member agency reads. The reason in words is a sealed field."""
 
@@ -80,12 +77,8 @@ def check_head(run: Run) -> None:
     Raises:
         EntryRefusedError: One of its subclasses says what.
     """
-    head, now_ms = run.head, run.block.time_ms
-    if head.not_after_ms < now_ms:
-        raise ExpiredError("the entry was valid until an earlier time", not_after=head.not_after_ms)
-    hours = hours_ahead(run.operation, head.signers)
-    if head.not_after_ms > now_ms + hours * HOUR_MS:
-        raise NotAfterTooFarError(f"the entry says a time over {hours} hours ahead", hours=hours)
+    head = run.head
+    check_not_after(run.operation, head, run.block.time_ms)
     if head.schema_version != run.owner_type.version:
         raise SchemaVersionError(
             "another version of the record type is in force", current=run.owner_type.version

@@ -184,13 +184,15 @@ class State:
         for key, row in self._writes.items():
             encoded, position = self._source.position(key)
             # What could be written and never read again would part old nodes from restarted ones.
-            check_work("bytes of a state key", len(encoded), STATE_KEY_BYTES_MAX)
+            if len(encoded) > STATE_KEY_BYTES_MAX:
+                check_work("bytes of a state key", len(encoded), STATE_KEY_BYTES_MAX)
             if row is None:
                 cell = Cell(encoded, position, None, None)
             else:
                 stored = stored_value(blind_for(seed, position), row.to_value())
                 length = len(stored) - STORED_BEFORE_BYTES
-                check_work("bytes of a state row", length, STATE_VALUE_BYTES_MAX)
+                if length > STATE_VALUE_BYTES_MAX:
+                    check_work("bytes of a state row", length, STATE_VALUE_BYTES_MAX)
                 cell = Cell(encoded, position, stored, stored_value_hash(stored))
             self._cells[key] = cell
             touched.append((position, cell.value_hash))

@@ -22,8 +22,8 @@ from tests.registry.town import Town, by
 def prepare(town: Town, entries: int) -> list[VerifiedEntry]:
     """Return updates of as many different people, parsed from bytes and verified."""
     prepared = []
-    for number in range(entries):
-        identity = town.adult(f"person {number}")
+    identities = [town.adult(f"person {number}") for number in range(entries)]
+    for number, identity in enumerate(identities):  # signed when all are there: time goes on
         entry = parse_entry(town.contact(identity, by("subject", f"person {number}")).raw)
         prepared.append(town.verified(entry))
     return prepared
