@@ -1,7 +1,7 @@
 """The checks of a document (receipt, certificate, evidence), told one by one."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cli.exit_codes import exit_code_of
 from cli.languages import error_text
@@ -9,6 +9,9 @@ from cli.output import Context
 from keys.errors import CivregError
 
 Checks: TypeAlias = Sequence[tuple[str, CivregError | None]]
+
+FORM: Final = "form"
+"""The check whose failure means that the bytes are no document at all."""
 
 
 def check_values(context: Context, checks: Checks) -> list[dict[str, object]]:
@@ -19,16 +22,27 @@ def check_values(context: Context, checks: Checks) -> list[dict[str, object]]:
 def _check_value(context: Context, name: str, error: CivregError | None) -> dict[str, object]:
     if error is None:
         return {"name": name, "passed": True}
+    said = error_values(context, error)
+    return {"name": name, "passed": False, **said, "hint": _hint(context, name, error)}
+
+
+def error_values(context: Context, error: CivregError) -> dict[str, object]:
+    """Return why something failed, for machines, with its words in the person's language."""
     words = error_text(context.lang, error.code, error.details)
     return {
-        "name": name,
-        "passed": False,
         "code": error.code,
         "exit": int(exit_code_of(error.code)),
         "sentence": words.sentence,
         "hint": words.hint,
         "message": str(error),
     }
+
+
+def _hint(context: Context, name: str, error: CivregError) -> str:
+    """Return what helps: who holds a file that is no document can make no other one."""
+    if name == FORM:
+        return context.say("verify.form_hint")
+    return error_text(context.lang, error.code, error.details).hint
 
 
 def check_lines(context: Context, titles: str, checks: Checks) -> list[str]:
@@ -47,5 +61,5 @@ def check_lines(context: Context, titles: str, checks: Checks) -> list[str]:
             continue
         words = error_text(context.lang, error.code, error.details)
         said = context.say("verify.failed", title=title, sentence=words.sentence, code=error.code)
-        lines += [said, f"  {words.hint}"]
+        lines += [said, f"  {_hint(context, name, error)}"]
     return lines

@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from cli.commands import Command
-from cli.document_checks import check_lines, check_values
+from cli.document_checks import check_lines, check_values, error_values
 from cli.document_status import (
     Currency,
     certificate_path,
@@ -40,6 +40,7 @@ from keys.errors import CivregError
 from ledger.errors import InvalidDataError
 from ledger.receipt_form import RECEIPT_BYTES_MAX, Receipt
 from ledger.trust import TRUST_BYTES_MAX, TrustBundle, parse_trust
+from registry.civil_calendar import civil_date
 
 TRUST_FILE: Final = "trust.civreg"
 ANSWER_BYTES_MAX: Final = 64 * 1024
@@ -52,6 +53,8 @@ _TEXT_CHARS: Final = frozenset(
 )
 _CIVIL_TIME: Final = timezone(timedelta(hours=7))
 _PATH_MARKS: Final = ("/", "\\", ".")
+_NAME_BYTES_MAX: Final = 255
+"""Names of files are no longer than this, and no document is as short as this."""
 
 
 @click.command(cls=Command)
@@ -71,7 +74,8 @@ def verify(context: Context, document: str, trust: Path | None, status: str | No
     """Check a receipt or certificate offline and answer in one word, with every check.
 
     The document is a file, `-` for standard input, or its text in base64url. The exit status is 0
-    only for GENUINE.
+    only for GENUINE. Where --status learns nothing, what the document itself shows is told all the
+    same, as CANNOT CHECK NOW, exit status 19.
 
     \b
     Example:
@@ -88,14 +92,44 @@ def verify(context: Context, document: str, trust: Path | None, status: str | No
     bundle = parse_trust(read_bounded(bundle_path, TRUST_BYTES_MAX))
     judge = judge_certificate if is_certificate else judge_receipt
     judgement = judge(raw, bundle, now_ms)
-    currency = None
+    currency = failure = None
     if judgement.word is Word.GENUINE:
         assert judgement.receipt is not None, "a document that holds has a receipt"
-        if status is not None:
-            currency = _currency_at(status, judgement.receipt, bundle, now_ms)
-        elif is_certificate:
+        if is_certificate:
             currency = currency_of_certificate(judgement, now_ms)
-    return _answer(context, judgement, bundle, currency, status)
+        if status is not None:
+            try:
+                currency = _currency_at(status, judgement.receipt, bundle, now_ms)
+            except CivregError as error:
+                failure = error
+    shown = _shown(judgement, bundle, currency, status)
+    if failure is not None:
+        shown |= _unanswered(context, judgement, currency, failure)
+    return _answer(context, judgement, bundle, shown)
+
+
+def _unanswered(
+    context: Context, judgement: Judgement, alone: Currency | None, error: CivregError
+) -> dict[str, object]:
+    """Return what is shown of a document that holds, if nobody said whether it is in force.
+
+    Args:
+        context: For the language.
+        judgement: That holds.
+        alone: What a certificate says by its own dates; None of a receipt.
+        error: Why the status is not known.
+    """
+    assert judgement.receipt is not None, "a document that holds has a receipt"
+    registered = Currency(Word.GENUINE, civil_date(judgement.receipt.header.time_ms))
+    offline = alone or registered
+    # What has expired by its own date has expired, whatever a node would say.
+    word = Word.EXPIRED if offline.word is Word.EXPIRED else Word.CANNOT_CHECK
+    return {
+        "in_force": word,
+        "as_of": offline.as_of,
+        "offline_word": offline.word,
+        "status_error": error_values(context, error) | {"hint": context.say("verify.status_hint")},
+    }
 
 
 def _currency_at(source: str, receipt: Receipt, bundle: TrustBundle, now_ms: int) -> Currency:
@@ -112,8 +146,14 @@ def _currency_at(source: str, receipt: Receipt, bundle: TrustBundle, now_ms: int
     address = source.rstrip("/").removesuffix(proof_path(receipt))
     proof = fetch(address, proof_path(receipt), TRUST_BYTES_MAX)
     currency = currency_of_state(receipt, proof, bundle, now_ms)
-    said = fetch(address, certificate_path(receipt), ANSWER_BYTES_MAX, JSON)
-    return currency_by_node(currency, said)
+    try:
+        said = fetch(address, certificate_path(receipt), ANSWER_BYTES_MAX, JSON)
+        return currency_by_node(currency, said)
+    except CivregError:
+        # The node's word could make it no better: what is proved to be over stays so without it.
+        if currency.word in (Word.GENUINE, Word.CANNOT_CHECK):
+            raise
+        return currency
 
 
 def read_document(document: str) -> bytes:
@@ -130,7 +170,11 @@ def read_document(document: str) -> bytes:
         return _plain(read_bounded(path, DOCUMENT_BYTES_MAX))
     if any(mark in document for mark in _PATH_MARKS):
         raise NoSuchFileError("there is no such file", name=document)
-    return _plain(_bounded(document.encode("utf-8", "surrogateescape"), "TEXT"))
+    text = _bounded(document.encode("utf-8", "surrogateescape"), "TEXT")
+    raw = _plain(text)
+    if len(text) <= _NAME_BYTES_MAX and not raw.startswith((_CERTIFICATE_PREFIX, _RECEIPT_PREFIX)):
+        raise NoSuchFileError("there is no such file", name=document)
+    return raw
 
 
 def read_bounded(path: Path, bytes_max: int) -> bytes:
@@ -182,20 +226,30 @@ def _without_bundle(context: Context, raw: bytes, *, is_certificate: bool) -> in
     return _print(context, word, EXIT_OF_WORD[word], {}, [(name, error)])
 
 
-def _answer(
-    context: Context,
+def _shown(
     judgement: Judgement,
     bundle: TrustBundle,
     currency: Currency | None,
     asked: str | None,
+) -> dict[str, object]:
+    """Return what is proved by a document that holds, nothing of another."""
+    if judgement.word is not Word.GENUINE:
+        return {}
+    shown = facts_of(judgement, bundle) | {"fields": dict(judgement.fields)}
+    if currency is not None:
+        shown |= {"in_force": currency.word, "as_of": currency.as_of}
+    if asked is not None or currency is not None:
+        shown["status_from"] = asked
+    return shown
+
+
+def _answer(
+    context: Context, judgement: Judgement, bundle: TrustBundle, shown: dict[str, object]
 ) -> int:
     word, status = judgement.word, judgement.exit_code
-    shown: dict[str, object] = {}
-    if judgement.word is Word.GENUINE:
-        shown = facts_of(judgement, bundle) | {"fields": dict(judgement.fields)}
-        if currency is not None:
-            shown |= {"in_force": currency.word, "as_of": currency.as_of, "status_from": asked}
-            word, status = currency.word, EXIT_OF_WORD[currency.word]
+    in_force = shown.get("in_force")
+    if isinstance(in_force, Word):
+        word, status = in_force, EXIT_OF_WORD[in_force]
     shown["network"] = bundle.network_id
     shown["trust_fingerprint"] = bundle.fingerprint
     shown["trust_newest_height"] = bundle.newest_height
@@ -232,12 +286,26 @@ def _lines(context: Context, word: Word, shown: Mapping[str, object]) -> list[st
         lines += _fact_lines(context, shown)
         if shown.get("fields") or "in_force" in shown:
             lines.append(context.say("verify.compare"))
-        if "in_force" in shown and shown["in_force"] is not Word.GENUINE:
+        if "status_error" in shown:
+            lines += _unanswered_lines(context, shown)
+        elif "in_force" in shown and shown["in_force"] is not Word.GENUINE:
             lines.append(context.say("verify.was_genuine", date=shown["as_of"]))
         elif "in_force" in shown:
             key = "verify.in_force_alone" if shown["status_from"] is None else "verify.in_force"
             lines.append(context.say(key, date=shown["as_of"], source=shown["status_from"]))
     return lines
+
+
+def _unanswered_lines(context: Context, shown: Mapping[str, object]) -> list[str]:
+    offline, error = shown["offline_word"], shown["status_error"]
+    assert isinstance(offline, Word), "made by _unanswered"
+    assert isinstance(error, dict), "made by _unanswered"
+    word = context.say(f"verify.word.{offline.name.lower()}")
+    return [
+        context.say("verify.offline", word=word, date=shown["as_of"]),
+        context.say("verify.status_unknown", sentence=error["sentence"], code=error["code"]),
+        f"  {error['hint']}",
+    ]
 
 
 def _fact_lines(context: Context, shown: Mapping[str, object]) -> list[str]:

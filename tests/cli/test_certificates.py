@@ -105,8 +105,9 @@ def test_case_22_a_birth_is_certified_shown_and_opened_by_both_parents_until_it_
     assert verified(stranger, file)[:2] == ("GENUINE", 0), "offline nobody can know"
     word, status, answer = verified(stranger, file, "--status", address)
     assert (word, status) == ("CHANGED", ExitCode.CHANGED)
-    nobody = desk.refused("verify", file, "--status", f"{address}/x")
-    assert (nobody[0], nobody[1]["code"]) == (ExitCode.NO_NETWORK, "cli.no_network")
+    word, status, answer = verified(stranger, file, "--status", f"{address}/x")
+    assert (word, status) == ("CANNOT CHECK NOW", ExitCode.CANNOT_CHECK)
+    assert (answer["offline_word"], answer["status_error"]["code"]) == ("GENUINE", "cli.no_network")
     again = tmp_path / "again.certificate"
     status, error = desk.refused(*words, "--of", certified["entry"], "--out", again)
     assert (status, error["code"]) == (ExitCode.INVALID_INPUT, "cli.invalid_input")

@@ -135,13 +135,35 @@ def test_without_a_bundle_nothing_can_be_checked_now(tmp_path, world):
 
 
 def test_a_file_that_is_not_there_is_not_found(verify):
-    assert verify("birth-0042.receipt").exit_code == 3
+    for name in ("birth-0042.receipt", "nofile", "giấy khai sinh", "x" * 255):
+        result = verify(name)
+        assert (result.exit_code, result.stdout) == (3, "")
+        assert f"There is no file {name}." in result.stderr
 
 
-def test_text_that_is_no_document_is_unreadable(verify):
-    assert verify("hello").exit_code == 6
+def test_text_that_is_no_document_is_unreadable(verify, world):
+    assert verify("x" * 256).exit_code == 6
+    assert verify(base64.urlsafe_b64encode(world.raw("whole"))[:40].decode()).exit_code == 6
     assert verify(b"").exit_code == 6
     assert verify("x" * 3_000_000).exit_code == 6
+
+
+@pytest.mark.parametrize("bundle", [True, False])
+def test_who_holds_a_damaged_document_is_told_whom_to_ask_for_a_new_one(
+    verify, world, tmp_path, bundle
+):
+    """Invariant: nobody is told to make a document again who cannot make one."""
+    if not bundle:
+        (tmp_path / "trust.civreg").unlink()
+    whole = world.raw("whole")
+    longer_integer = whole[:1] + b"\xcc\x01" + whole[2:]  # not the one canonical encoding
+    for raw in (whole[:-1], longer_integer, b""):
+        for lang, words in (("en", "ask whoever gave it to you"), ("vi", "hãy xin bản mới")):
+            shown = verify(raw, "--lang", lang).stdout
+            assert words in shown
+            assert "again with civreg" not in shown
+        (check,) = json.loads(verify(raw, "--json", "--lang", "en").stdout)["checks"]
+        assert "for a new copy" in check["hint"]
 
 
 def test_verify_starts_without_server_database_or_progress_bars():
@@ -364,15 +386,70 @@ def test_a_node_can_make_a_document_worse_and_never_better(
 
 
 @pytest.mark.parametrize("said", [b"", b"[]", b"\xff", b'"yes"'])
-def test_a_malformed_answer_of_a_node_is_refused(issue, tmp_path, node, said):
+def test_after_a_malformed_answer_of_a_node_the_status_is_not_known(issue, tmp_path, node, said):
     fields = {"type": "land_title", "expires_on": day(1)}
     digest = issue(0, certified_fields=fields)[0].entry_digest
     _, prove = issue(0, row_of_certificate(digest, "valid"), certified_fields=fields)
     address, answers = node
     path = f"/v1/certificates/{print_id(CERTIFICATE_ID)}"
     answers |= {f"{path}/proof": prove(CERTIFICATE), path: said}
-    arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path)]
-    assert CliRunner().invoke(program, [*arguments, "--status", address]).exit_code == 6
+    answer, code = answer_of(tmp_path, "--status", address)
+    assert (answer["word"], code) == ("CANNOT CHECK NOW", 19)
+    assert answer["status_error"]["code"] == "ledger.invalid_data"
+
+
+DOWN = "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "expires", "offline", "answered"),
+    [
+        ("birth", 1, "GENUINE", ("CANNOT CHECK NOW", 19)),
+        ("land_title", 1, "CANNOT CHECK NOW", ("CANNOT CHECK NOW", 19)),
+        ("birth", 0, "EXPIRED", ("EXPIRED", 16)),
+    ],
+)
+def test_where_nobody_tells_the_status_the_document_is_judged_all_the_same(
+    issue, tmp_path, type_name, expires, offline, answered
+):
+    issue(10, certified_fields={"type": type_name, "expires_on": day(expires)})
+    for asked, why in ((DOWN, "cli.no_network"), ("no-such.proof", "cli.no_such_file")):
+        answer, code = answer_of(tmp_path, "--status", asked)
+        assert (answer["word"], code) == answered
+        assert answer["in_force"] == answer["word"]
+        assert (answer["offline_word"], answer["as_of"]) == (offline, day(-10))
+        assert (answer["status_from"], answer["status_error"]["code"]) == (asked, why)
+        assert len(answer["checks"]) == 7
+
+
+def test_a_person_reads_the_offline_word_and_why_the_status_is_not_known(issue, tmp_path):
+    issue(10, certified_fields={"type": "birth", "expires_on": day(1)})
+    arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path), "--status", DOWN]
+    for lang, words in (
+        ("en", "could not be learned: "),
+        ("vi", "Chưa hỏi được tình trạng hiệu lực"),
+    ):
+        shown = CliRunner().invoke(program, [*arguments, "--lang", lang]).stdout
+        assert "CANNOT CHECK NOW" in shown.splitlines()[0]
+        assert words in shown
+        assert any("GENUINE" in line and day(-10) in line for line in shown.splitlines())
+
+
+def test_a_receipt_is_judged_where_no_node_can_be_asked_about_it(verify, world):
+    result = verify(world.raw("whole"), "--status", DOWN, "--json")
+    answer = json.loads(result.stdout)
+    assert (answer["word"], answer["offline_word"]) == ("CANNOT CHECK NOW", "GENUINE")
+    assert result.exit_code == 19
+
+
+def test_what_is_proved_to_be_over_stays_so_where_the_node_says_no_more(issue, tmp_path, node):
+    fields = {"type": "land_title", "expires_on": day(1)}
+    digest = issue(0, certified_fields=fields)[0].entry_digest
+    _, prove = issue(0, row_of_certificate(digest, "revoked"), certified_fields=fields)
+    address, answers = node
+    answers[f"/v1/certificates/{print_id(CERTIFICATE_ID)}/proof"] = prove(CERTIFICATE)
+    answer, code = answer_of(tmp_path, "--status", address)
+    assert (answer["word"], code) == ("REVOKED", 15)
 
 
 # --- words instead of codes -----------------------------------------------------------------------
@@ -460,10 +537,9 @@ def test_a_state_proof_of_yesterday_says_nothing_about_today(issue, tmp_path):
     assert answer_of(tmp_path, "--status", str(tmp_path / "proof"))[1] == 19
 
 
-def test_a_state_proof_about_something_else_or_damaged_is_refused(issue, tmp_path):
+def test_a_state_proof_about_something_else_or_damaged_tells_no_status(issue, tmp_path):
     _, prove = issue(0, {RECORD: stored_value(bytes(16), record_row("birth").to_value())})
     for raw in (prove(("record", bytes(16))), prove(RECORD)[:-1], b""):
         (tmp_path / "proof").write_bytes(raw)
-        arguments = ["verify", str(tmp_path / "document"), "--home", str(tmp_path)]
-        result = CliRunner().invoke(program, [*arguments, "--status", str(tmp_path / "proof")])
-        assert result.exit_code == 6
+        answer, code = answer_of(tmp_path, "--status", str(tmp_path / "proof"))
+        assert (answer["word"], answer["offline_word"], code) == ("CANNOT CHECK NOW", "GENUINE", 19)
