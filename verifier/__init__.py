@@ -9,6 +9,8 @@ imports no floor, and of the floors only `cli.audit` imports it.
 * `read_light`, `check_light`: a header far ahead of a trusted one;
 * `read_trust`, `check_block`: what an auditor's sample asks of single blocks.
 
+`python -m verifier` is its command, for receipts and certificates.
+
 Two limits, said aloud: the `ecdsa` package has no ML-DSA-65, so a signature of algorithm 4 gives
 CANNOT CHECK NOW; and entries' signatures need the keys of the state, so a block is checked without
 them, as a receipt is.

@@ -5,7 +5,7 @@ Source: docs/formats.md, section 11.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from verifier.encoding import Value, decode, encode
 from verifier.entries import (
@@ -37,6 +37,9 @@ RECEIPT_BYTES_MAX: Final = 1024 * 1024
 OPENINGS_BYTES_MAX: Final = 256 * 1024
 PATH_MAX: Final = 10
 HEADERS_PATH_MAX: Final = 63
+
+Openings: TypeAlias = tuple[list[bytes], dict[str, object]]
+"""Leaf hashes, and the fields that they show by their paths."""
 
 _DIGEST: Final = 32
 _FIELDS_MAX: Final = 256
@@ -106,14 +109,7 @@ def check_certificate(raw: bytes, trust: Trust, now_ms: int) -> Verdict:
     The commitment is that of the shown certificate object, else of the only shown sealed record.
     """
     try:
-        receipt_value, openings_value, intended_value = versioned(
-            decode(raw, RECEIPT_BYTES_MAX + 2 * OPENINGS_BYTES_MAX), "certificate", 3
-        )
-        receipt = read_receipt(octets_to(receipt_value, RECEIPT_BYTES_MAX, "certificate"))
-        opened = read_openings(octets_to(openings_value, OPENINGS_BYTES_MAX, "certificate"))
-        intended = None
-        if intended_value is not None:
-            intended = read_openings(octets_to(intended_value, OPENINGS_BYTES_MAX, "certificate"))
+        receipt, opened, intended = read_certificate(raw)
     except RefusedError as error:
         return unreadable(error)
     fields: dict[str, object] = {}
@@ -131,7 +127,7 @@ def check_certificate(raw: bytes, trust: Trust, now_ms: int) -> Verdict:
 
 
 def _bind(
-    opened: tuple[list[bytes], dict[str, object]],
+    opened: Openings,
     commitment: object,
     prefix_of_path: str,
     fields: dict[str, object],
@@ -144,6 +140,24 @@ def _bind(
         if prefix_of_path + path in fields:
             raise MismatchError("openings", "the certificate shows a field twice")
         fields[prefix_of_path + path] = content
+
+
+def read_certificate(raw: bytes) -> tuple[Receipt, Openings, Openings | None]:
+    """Return a certificate's receipt, its openings and the intended ones.
+
+    Raises:
+        UnreadableError: Not canonical, another shape, or out of bounds or order.
+    """
+    receipt, openings, intended = versioned(
+        decode(raw, RECEIPT_BYTES_MAX + 2 * OPENINGS_BYTES_MAX), "certificate", 3
+    )
+    return (
+        read_receipt(octets_to(receipt, RECEIPT_BYTES_MAX, "certificate")),
+        read_openings(octets_to(openings, OPENINGS_BYTES_MAX, "certificate")),
+        None
+        if intended is None
+        else read_openings(octets_to(intended, OPENINGS_BYTES_MAX, "certificate")),
+    )
 
 
 def read_receipt(raw: bytes) -> Receipt:
@@ -169,7 +183,7 @@ def read_receipt(raw: bytes) -> Receipt:
     )
 
 
-def read_openings(raw: bytes) -> tuple[list[bytes], dict[str, object]]:
+def read_openings(raw: bytes) -> Openings:
     """Return the leaf hashes of openings, and the fields that they show.
 
     Raises:

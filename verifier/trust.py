@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from verifier.encoding import decode
+from verifier.encoding import decode, encode
 from verifier.genesis import Charter, read_charter
+from verifier.hashes import hashed
 from verifier.headers import (
     Certified,
     Header,
@@ -16,12 +17,14 @@ from verifier.headers import (
     read_certified,
     read_validator_set,
 )
+from verifier.ids import print_id
 from verifier.refusals import CannotCheckError, MismatchError
 from verifier.shapes import fixed, integer, listed, versioned
 
 TRUST_BYTES_MAX: Final = 16 * 1024 * 1024
 CHANGES_MAX: Final = 16_384
 OLD_MS: Final = 180 * 24 * 3_600_000
+_ID_BYTES: Final = 16
 
 
 class Change(NamedTuple):
@@ -44,6 +47,12 @@ class Trust:
     def network_id(self) -> bytes:
         """The network, 32 bytes."""
         return self.charter.network_id
+
+    @property
+    def fingerprint(self) -> str:
+        """What people compare with an official source: genesis and all validator sets."""
+        changes = [change.certified.header.digest for change in self.changes]
+        return print_id(hashed("trust", encode([1, self.network_id, changes]))[:_ID_BYTES])
 
     def set_at(self, height: int) -> ValidatorSet:
         """Return the set of a height; above the newest header, the last known one."""
