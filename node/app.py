@@ -59,6 +59,7 @@ from node.storage import (
     load_genesis,
     load_keys,
     load_next_keys,
+    note_lost_log,
     open_signer,
     open_storage,
     remove_ports,
@@ -110,6 +111,7 @@ class Node:
         log, clock, conduct, threads: Shared by all parts.
         pool: What waits for a block.
         application, driver, world, service: See their modules.
+        lost_log_at: The height that the guard knew where there was no log; None where all is well.
         network, peers, timers: The ports on the running loop.
     """
 
@@ -151,6 +153,7 @@ class Node:
         self._recall_votes()
         self.application.on_committed.append(lambda done: self.key_watch.look(done.height + 1))
         self.pool.on_not_empty = lambda: self.timers.after(0, self.world.pool_not_empty)
+        self.lost_log_at = note_lost_log(storage, self._signer, self.log)
         self._backlog = self._open_backlog()
         self.service = NodeService(self.world, storage.vault.body)
         folder, every = config.data_folder / SNAPSHOTS_FOLDER, config.snapshot_blocks

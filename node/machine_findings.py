@@ -142,6 +142,33 @@ def check_log(size_bytes: int) -> Finding | None:
     )
 
 
+def check_log_made(guard_height: int | None) -> Finding | None:
+    """Announce a validator that was started without its consensus log, until the next start.
+
+    Args:
+        guard_height: The highest height at which its key had signed then; None where nothing was
+            missing.
+    """
+    if guard_height is None:
+        return None
+    return Finding(
+        code="log_missing",
+        level=Level.WARN,
+        cause=(
+            f"Khi khởi động không có nhật ký đồng thuận, dù khóa đã ký tới độ cao {guard_height}: "
+            "nút không còn nhớ mình đã khóa gì, nên im lặng tới hết độ cao đó.",
+            "There was no consensus log at the start, though the key has signed up to height "
+            f"{guard_height}: the node forgot what it had locked and is silent up to that height.",
+        ),
+        cure=(
+            "Tìm xem ai hoặc chương trình nào đã xóa data/wal; không dùng --end-wait. Lần khởi "
+            "động sau sẽ không còn cảnh báo này.",
+            "Find out who or what deleted data/wal; do not use --end-wait. It is not said any more "
+            "after the next start.",
+        ),
+    )
+
+
 def check_vault_made(made_at: int, held_to: int) -> Finding | None:
     """Announce a vault that was lost and made anew, until it holds again what others hold.
 

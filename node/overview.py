@@ -23,6 +23,7 @@ from node.machine_findings import (
     check_exposed,
     check_key,
     check_log,
+    check_log_made,
     check_pool,
     check_skew,
     check_vault_made,
@@ -142,6 +143,7 @@ class Overview:
             (node.pool.largest_signer, POOL_SIGNER_ENTRIES_MAX),
         )
         yield check_log(self._log_bytes())
+        yield check_log_made(node.lost_log_at)
         if node.config.agency is not None:  # only validators are given bodies
             mark = node.storage.vault.mark
             yield check_vault_made(mark.made_at, mark.height)

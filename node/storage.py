@@ -31,6 +31,7 @@ from ledger.wal import WriteAheadLog, check_log
 from node.config import Config
 from node.errors import ConfigError, GuardMissingError, WrongHomeError
 from node.journal import read_own
+from node.logs import Log
 from node.signer import GuardedSigner, GuardFile, check_guard
 from registry.genesis_state import initial_state
 
@@ -54,12 +55,14 @@ class Storage:
         vault: Sealed bodies and wraps.
         wal: The log of consensus.
         is_vault_new: Whether the vault was made at this start.
+        is_log_new: Whether there was no log at this start.
     """
 
     store: ChainStore
     vault: Vault
     wal: WriteAheadLog
     is_vault_new: bool = False
+    is_log_new: bool = False
 
     def close(self) -> None:
         """Close everything."""
@@ -146,7 +149,9 @@ def open_storage(config: Config, genesis: Genesis) -> Storage:
         if vault is None:
             vault = opened.enter_context(closing(Vault.open(path)))
             vault.mark.note_made_at(store.height)
-        storage = Storage(store, vault, WriteAheadLog.open(folder / WAL_FILE), is_vault_new)
+        is_log_new = not (folder / WAL_FILE).exists()
+        log = WriteAheadLog.open(folder / WAL_FILE)
+        storage = Storage(store, vault, log, is_vault_new, is_log_new)
         opened.pop_all()
     return storage
 
@@ -205,6 +210,19 @@ def open_signer(
         GuardFile(config.data_folder / SUPPOSED_FILE).replace(b"made by --new-guard\n")
     following = next_keys.get(Purpose.CONSENSUS)
     return GuardedSigner(key, guard, allow_missing=allow_missing_guard, next_key=following)
+
+
+def note_lost_log(storage: Storage, signer: GuardedSigner | None, log: Log) -> int | None:
+    """Say that a validator lost its consensus log; return the height that its guard knows, or None.
+
+    No vote depends on it: a guard that is ahead of its log keeps the node silent (`node.startup`).
+    But a log does not go away by itself, and what goes once may go again.
+    """
+    last = None if signer is None else signer.last
+    if last is None or not storage.is_log_new:
+        return None
+    log.error("log_missing", guard_height=last.height, height=storage.store.height)
+    return last.height
 
 
 def check_signer(config: Config, *, allow_missing_guard: bool) -> None:

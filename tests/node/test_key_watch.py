@@ -13,7 +13,7 @@ from node.driver import Driver
 from node.health import Level
 from node.key_watch import KeyWatch
 from node.logs import SilentLog
-from node.machine_findings import check_key, check_vault_made
+from node.machine_findings import check_key, check_log_made, check_vault_made
 
 OWN, OTHER = AgencyId(bytes(16)), AgencyId(bytes([1]) * 16)
 KEYS = [SoftwareKey.from_private_bytes(Algorithm.P256, bytes([one]) * 32) for one in (1, 2, 3)]
@@ -90,11 +90,15 @@ def test_another_key_is_told_anew():
     assert [height for _event, height, _key in log.errors] == [5, 7]
 
 
-def test_a_missing_key_is_bad_and_a_new_vault_a_warning_until_the_bodies_are_back():
+def test_a_missing_key_is_bad_and_a_lost_log_or_a_new_vault_a_warning():
     assert check_key(None) is None
     found = check_key("ab" * 16)
     assert found is not None
     assert (found.code, found.level) == ("consensus_key_missing", Level.BAD)
+    assert check_log_made(None) is None
+    lost = check_log_made(7)
+    assert lost is not None
+    assert (lost.code, lost.level) == ("log_missing", Level.WARN)
     assert check_vault_made(0, 0) is None
     assert check_vault_made(9, 9) is None
     made = check_vault_made(9, 8)

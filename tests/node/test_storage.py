@@ -12,6 +12,7 @@ from ledger.wal import WriteAheadLog
 from node.app import Options, open_node
 from node.config import load_config
 from node.errors import GuardMissingError
+from node.signer import last_signed_height
 from node.storage import load_genesis, open_storage
 from tests.node.homes import make_homes
 from tests.node.processes import Process
@@ -142,6 +143,23 @@ def test_a_vault_that_is_made_on_an_old_chain_is_told_in_the_log(home):
         for _start in range(2)
     ]
     assert told == [["warning"], []]
+
+
+def test_a_validator_whose_log_was_deleted_says_so_once_and_votes_above_its_guard(home):
+    guard_height = last_signed_height(home / "data" / "guard")
+    assert guard_height >= HEIGHT, "a network of one has signed every block"
+    (home / "data" / "wal").unlink()
+    told = [asyncio.run(first_lines(home)) for _start in range(2)]
+    lost = [[one for one in lines if one["event"] == "log_missing"] for lines in told]
+    assert [[one["level"] for one in lines] for lines in lost] == [["error"], []]
+    assert lost[0][0]["guard_height"] == guard_height
+    (begun,) = [one for one in told[0] if one["event"] == "begins"]
+    assert int(begun["from_height"]) > guard_height
+
+
+def test_a_first_start_has_no_log_and_misses_none(tmp_path):
+    home = make_homes(tmp_path, count=1).folders[0]
+    assert "log_missing" not in [one["event"] for one in asyncio.run(first_lines(home))]
 
 
 async def first_lines(home):
