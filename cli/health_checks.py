@@ -1,27 +1,24 @@
 """What `civreg node doctor` looks at: everything that keeps a node from starting, or soon will.
 
-Nothing is changed, and a running node is not disturbed: its stores are not opened. What a running
-node says of itself is asked of it as well.
+Nothing is changed, and a running node is not disturbed: its stores are not opened, those of a
+stopped node are (`cli.store_checks`). What a running node says of itself is asked of it as well.
 """
 
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
-from cli.languages import Language, error_text, text
+from cli.complaints import Complaint, Level
+from cli.store_checks import How, Stores, check_stores
 from keys.errors import CivregError, ExposedKeyFileError
 from keys.keyring import load_key_file, read_public_key
 from keys.signing import Purpose
-from ledger.database_files import has_database
 from ledger.errors import DiskRefusedError
 from ledger.genesis import FoundingPart, Genesis, parse_genesis
-from ledger.store_files import FOLDER
-from ledger.store_files import NAME as CHAIN_NAME
-from ledger.vault_files import NAME as VAULT_NAME
 from ledger.wal import check_log
 from node.config import Config, load_config
 from node.config_problems import ConfigProblem
@@ -29,56 +26,40 @@ from node.directory import read_directory
 from node.errors import ConfigError, GuardDamagedError, GuardMismatchError
 from node.file_watch import certificate_end_ms, exposed_files
 from node.health import Finding
-from node.journal import log_height, read_frames
 from node.machine_findings import check_certificate, check_disk
 from node.signer import check_guard
-from node.storage import GUARD_FILE, VAULT_FOLDER, WAL_FILE, consensus_key_ids
+from node.storage import GUARD_FILE, WAL_FILE, consensus_key_ids
 
-Level: TypeAlias = Literal["bad", "warn"]
 LOG_AGE_WARN_S: Final = 7 * 86_400
 """A log that was not written for a week belongs to a node that was away for a week."""
+FOLDER_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
 _DAY_S: Final = 86_400
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
+"""Whoever may write there puts another key in, or an older guard."""
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
-    """One thing that is wrong.
+class Examination:
+    """What the doctor saw.
 
     Attributes:
-        level: `bad` keeps the node from starting, or hurts it while it runs.
-        code: Stable; the text of what is wrong is `node.what.<code>`.
-        cure: The text of what helps is `node.cure.<cure>`.
-        values: What stands in the text.
-        error: An error that says more, in the language of whoever asks.
-        words: Cause and cure in both languages, where the node itself has found it.
+        complaints: All that is wrong, in the order in which it matters.
+        stores: How far chain and vault were looked at.
     """
 
-    level: Level
-    code: str
-    cure: str = ""
-    values: Mapping[str, object] = field(default_factory=dict)
-    error: CivregError | ConfigProblem | None = None
-    words: Mapping[Language, tuple[str, str]] | None = None
-
-    def explain(self, language: Language) -> tuple[str, str]:
-        """Return what is wrong and what helps."""
-        if self.words is not None:
-            return self.words[language]
-        values = dict(self.values)
-        if isinstance(self.error, ConfigProblem):
-            values["error"] = self.error.explain(language)
-        elif self.error is not None:
-            values["error"] = error_text(language, self.error.code, self.error.details).sentence
-        what = text(language, f"node.what.{self.code}", **values)
-        return what, text(language, f"node.cure.{self.cure}")
+    complaints: tuple[Complaint, ...]
+    stores: Stores
 
 
-def examine(home: Path) -> tuple[Complaint, ...]:
-    """Return all that is wrong with the folder of a node, in the order in which it matters."""
+def examine(home: Path) -> Examination:
+    """Look at the folder of a node."""
     try:
         config = load_config(home)
     except ConfigError as error:
-        return tuple([_of_config(problem) for problem in error.problems])
+        problems = [_of_config(problem) for problem in error.problems]
+        return Examination(tuple(problems), Stores(How.SKIPPED))
     found: list[Complaint] = []
     genesis = _genesis(config, found)
     part = None
@@ -90,7 +71,8 @@ def examine(home: Path) -> tuple[Complaint, ...]:
         found += _peers(config, genesis)
     for check in _CHECKS:
         found += check(config, part)
-    return tuple(found)
+    stores = check_stores(config, genesis, found)
+    return Examination(tuple(found), stores)
 
 
 def complaints_of(said: Mapping[str, Any]) -> tuple[Complaint, ...]:
@@ -119,11 +101,8 @@ def _of_finding(found: Finding | None) -> Iterator[Complaint]:
     """Show what a rule of the node finds, if it finds anything."""
     if found is not None:
         level: Level = "bad" if found.level.value == "bad" else "warn"
-        words: dict[Language, tuple[str, str]] = {
-            "vi": (found.cause[0], found.cure[0]),
-            "en": (found.cause[1], found.cure[1]),
-        }
-        yield Complaint(level, found.code, words=words)
+        vi, en = zip(found.cause, found.cure, strict=True)
+        yield Complaint(level, found.code, words={"vi": vi, "en": en})
 
 
 def _genesis(config: Config, found: list[Complaint]) -> Genesis | None:
@@ -154,7 +133,7 @@ def _passphrase(config: Config, _part: FoundingPart | None) -> Iterator[Complain
     except OSError:
         yield Complaint("bad", "passphrase", "passphrase")
         return
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if mode & _OTHERS:
         yield Complaint("bad", "passphrase_exposed", "mode")
 
 
@@ -181,6 +160,21 @@ def _keys(config: Config, part: FoundingPart | None) -> Iterator[Complaint]:
         is_passphrase = passphrase_file is not None and config.home / name == passphrase_file
         if name not in known and not is_passphrase:
             yield Complaint("bad", "file_exposed", "mode", {"file": name})
+
+
+def _modes(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
+    """Look at the rights to folders and guard; those to key files are looked at with the keys."""
+    folder = config.data_folder
+    wanted = {config.keys_folder: FOLDER_MODE, folder: FOLDER_MODE, folder / GUARD_FILE: FILE_MODE}
+    for path, right in wanted.items():
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue  # that it is not there is said elsewhere
+        if mode & _OTHERS or mode & right != right:
+            hurts = mode & _WRITABLE or mode & right != right
+            values = {"file": path, "mode": f"{mode:04o}", "wanted": f"{right:o}"}
+            yield Complaint("bad" if hurts else "warn", "wrong_mode", "wrong_mode", values)
 
 
 def _read(path: Path | None) -> bytes | None:
@@ -236,31 +230,6 @@ def _disk(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
     yield from _of_finding(check_disk(disk_usage(folder).free))
 
 
-def _stores(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
-    """Look at what is there of chain and vault; neither is opened, for the node may run."""
-    folder = config.data_folder
-    has: dict[str, bool] = {}
-    for place, name in ((FOLDER, CHAIN_NAME), (VAULT_FOLDER, VAULT_NAME)):
-        try:
-            has[place] = has_database(folder / place, name)
-        except DiskRefusedError as error:
-            yield Complaint("bad", "store_unread", "store_unread", error.details, error)
-        except CivregError as error:
-            yield Complaint("bad", "store_damaged", "repair", {"store": place}, error)
-    if has.get(FOLDER) is False and _log_height(folder / WAL_FILE) > 1:
-        yield Complaint("bad", "chain_missing", "repair")
-    if has.get(VAULT_FOLDER) is False and has.get(FOLDER) and _log_height(folder / WAL_FILE):
-        yield Complaint("bad", "vault_missing", "vault_missing")
-
-
-def _log_height(path: Path) -> int:
-    """Return the height that a log is about; 0 where there is none, or none that reads."""
-    try:
-        return log_height(read_frames(check_log(path)))
-    except CivregError:
-        return 0  # `_log` says why
-
-
 def _certificates(config: Config, _part: FoundingPart | None) -> Iterator[Complaint]:
     now_ms = time.time_ns() // 1_000_000
     for path in config.certificates:
@@ -275,6 +244,6 @@ _CHECKS: Final[tuple[Callable[[Config, FoundingPart | None], Iterator[Complaint]
     _guard,
     _log,
     _disk,
-    _stores,
+    _modes,
     _certificates,
 )

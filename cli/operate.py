@@ -22,6 +22,7 @@ from cli.node_evidence import evidence
 from cli.node_status import status_lines
 from cli.output import Context, accepted, confirm, note, suggested
 from cli.snapshots import snapshot
+from cli.store_checks import looked_lines
 from ledger.database_files import has_database
 from ledger.ids import AgencyId
 from ledger.snapshot_files import FETCHED_FOLDER, RESTORING_FOLDER, SNAPSHOTS_FOLDER
@@ -124,14 +125,17 @@ def _ask(folder: Path) -> dict[str, Any] | None:
 def doctor(context: Context, folder: Path | None) -> int:
     """Examine the folder of a node, running or not, and say all that is wrong and what helps.
 
-    A node that runs is asked as well. Ends with 1 where something is bad.
+    Chain and vault of a stopped node are opened, not read through: `node repair --dry-run` does. A
+    node that runs is asked instead. What was looked at is said on stderr. Ends with 1 where
+    something is bad.
 
     \b
     Example:
         civreg node doctor net/node-0
     """
     folder = folder or context.home
-    found = {(one.code, one.explain("en")): one for one in examine(folder)}
+    seen = examine(folder)
+    found = {(one.code, one.explain("en")): one for one in seen.complaints}
     with contextlib.suppress(ConfigError, NoNetworkError):
         said = _ask(folder)
         for one in () if said is None else complaints_of(said):
@@ -142,7 +146,10 @@ def doctor(context: Context, folder: Path | None) -> int:
         result = {"level": one.level, "code": one.code, "what": what, "cure": cure}
         accepted(result, context, lines=lines)
     if not found:
-        accepted({"level": "ok"}, context, lines=context.say("node.healthy", folder=folder))
+        well = {"level": "ok", "stores": seen.stores.how, "height": seen.stores.height}
+        accepted(well, context, lines=context.say("node.healthy", folder=folder))
+    for line in looked_lines(seen.stores, folder, context):
+        note(line, context)
     return 1 if any(one.level == "bad" for one in found.values()) else 0
 
 

@@ -157,7 +157,7 @@ def test_a_log_that_was_not_written_for_a_week_is_named(made):
     (said,) = made.ask("node", "doctor", home)
     assert (said["code"], "7 days" in said["what"]) == ("log_old", True)
     os.utime(path, (kept.st_atime, time.time()))
-    assert made.ask("node", "doctor", home) == [{"level": "ok"}]
+    assert made.ask("node", "doctor", home) == [{"level": "ok", "stores": "opened", "height": 0}]
 
 
 def test_a_certificate_that_the_configuration_names_is_watched(made):

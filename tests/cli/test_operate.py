@@ -192,8 +192,9 @@ def test_a_chain_or_vault_that_is_away_is_missed_where_the_log_tells_of_it(made,
     path = config.data_folder / "wal"
     path.unlink(missing_ok=True)
     log = WriteAheadLog.open(path)
+    height = 2 if lost == "chain" else 1
     start = StartHeight(
-        height=2, validators=validators, parameters=LAN, previous_time_ms=0, now_ms=0
+        height=height, validators=validators, parameters=LAN, previous_time_ms=0, now_ms=0
     )
     log.append(event_frame(start))
     log.close()
