@@ -58,7 +58,7 @@ node.add_command(snapshot)
 @click.option(
     "--new-guard",
     is_flag=True,
-    help="This consensus key has never signed: start without its guard file.",
+    help="Start without a guard file: only for a consensus key that has never signed.",
 )
 @click.option(
     "--end-wait", is_flag=True, help="Vote without waiting for what the peers say of this key."
@@ -231,7 +231,8 @@ def backup(context: Context, stopped: Path, out: Path) -> None:
     """Copy a stopped node's genesis, settings, key files, chain and vault to the new folder DIR.
 
     The guard of signatures and the log of votes are left out on purpose: an old guard would let the
-    key contradict itself. A restored node starts with --new-guard only after its peers were asked.
+    key contradict itself. A restored node gets the guard that its key has now; if that is lost, the
+    governors give it a new consensus key.
 
     \b
     Example:

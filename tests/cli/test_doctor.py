@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from cli.exit_codes import ExitCode
+from cli.languages import catalogue
 from node.config import load_config
 from node.signer import Place, SignedKind
 from node.storage import load_genesis, load_keys, open_signer, open_storage
@@ -140,3 +141,17 @@ def test_wrong_settings_are_said_to_be_all_that_was_looked_at(made, home):
     said = made.run("node", "doctor", home).stderr
     assert said.splitlines()[-1].startswith("Nothing else was looked at")
     assert "Looked at:" not in said
+
+
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_doctor_start_and_help_give_the_same_advice_where_the_guard_is_missing(made, home, lang):
+    """Invariant: nobody is told to start a used key without its guard."""
+    (home / "data" / "guard").unlink()
+    found = json.loads(made.run("--lang", lang, "node", "doctor", home, "--json").stdout)
+    assert found["code"] == "guard"
+    hint = catalogue(lang).errors["node.guard_missing"].hint
+    assert hint.startswith(found["cure"])
+    never = {"en": "never signed", "vi": "chưa từng ký"}[lang]
+    shown = made.run("--lang", lang, "node", "run", "--help").stdout
+    for text in (found["cure"], " ".join(shown.split())):
+        assert text.index("--new-guard") < text.index(never)
