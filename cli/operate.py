@@ -27,15 +27,18 @@ from ledger.database_files import has_database
 from ledger.ids import AgencyId
 from ledger.snapshot_files import FETCHED_FOLDER, RESTORING_FOLDER, SNAPSHOTS_FOLDER
 from ledger.store import ChainStore
+from ledger.store_files import FOLDER as CHAIN_FOLDER
 from ledger.vault import Vault
 from ledger.vault_files import NAME as VAULT_NAME
 from node.config import CONFIG_FILE, load_config
 from node.errors import ConfigError
-from node.storage import VAULT_FOLDER, WAL_FILE
+from node.storage import DRAFTS_FOLDER, VAULT_FOLDER, WAL_FILE
 
 _HOME = click.Path(path_type=Path, file_okay=False)
-LEFT_OUT: Final = frozenset({SNAPSHOTS_FOLDER, RESTORING_FOLDER, FETCHED_FOLDER})
-"""Folders that a backup leaves out: copies that the node makes or fetches again."""
+COPIED: Final = frozenset({CHAIN_FOLDER, VAULT_FOLDER, DRAFTS_FOLDER})
+"""Folders of the data that a backup holds."""
+MADE_AGAIN: Final = frozenset({SNAPSHOTS_FOLDER, RESTORING_FOLDER, FETCHED_FOLDER})
+"""Folders that it leaves out without a word: the node makes or fetches them again."""
 STATUS_TRIES_S: Final = 0.0
 
 
@@ -230,7 +233,8 @@ def repair(context: Context, folder: Path | None) -> int:
 def backup(context: Context, stopped: Path, out: Path) -> None:
     """Copy a stopped node's genesis, settings, key files, chain and vault to the new folder DIR.
 
-    The guard of signatures and the log of votes are left out on purpose: an old guard would let the
+    Stores that a repair has set aside as damaged are left out and named. The guard of signatures
+    and the log of votes are left out on purpose: an old guard would let the
     key contradict itself. A restored node gets the guard that its key has now; if that is lost, the
     governors give it a new consensus key.
 
@@ -254,15 +258,20 @@ def backup(context: Context, stopped: Path, out: Path) -> None:
     for name in (CONFIG_FILE, config.genesis_file.name):
         shutil.copy2(stopped / name, out / name)
     shutil.copytree(config.keys_folder, out / "keys")
-    for part in sorted(config.data_folder.iterdir()):
-        if part.is_dir() and part.name not in LEFT_OUT:
+    left_out = []
+    for part in sorted(one for one in config.data_folder.iterdir() if one.is_dir()):
+        if part.name in COPIED:
             note(context.say("node.copying", name=part.name), context)
             shutil.copytree(part, out / "data" / part.name)
+        elif part.name not in MADE_AGAIN:
+            left_out.append(part.name)
     (out / "data").chmod(0o700)
     with ChainStore.open(out / "data", read_only=True) as store:
         copied = store.height
-    result = {"backup": out, "height": copied}
-    lines = context.say("node.copied", folder=out, height=copied)
+    result = {"backup": out, "height": copied, "left_out": left_out}
+    lines = [context.say("node.copied", folder=out, height=copied)]
+    if left_out:
+        lines.append(context.say("node.left_out", names=", ".join(left_out)))
     accepted(result, context, lines=lines, next_command=suggested("node", "doctor", out))
 
 

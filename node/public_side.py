@@ -46,6 +46,7 @@ from node.reading import Reading
 from node.request_auth import Doorkeeper
 from node.retelling import OFFER_BYTES_MAX, OFFERS_PATH, Retelling
 from node.routes import Call, Handler, Json, Reply
+from node.storage import DRAFTS_FOLDER
 from node.tag_limits import ImportingAgencies, WindowedTagLimits
 from node.tag_secret import SECRET_FILE, create_tag_secret, load_tag_secret
 from node.tag_service import (
@@ -85,7 +86,7 @@ class PublicSide:
         )
         self.retelling = self._open_retelling()
         self.events = Events(node.storage.store)
-        self.shelf = DraftShelf(node.config.data_folder / "drafts", office_agency(self.access))
+        self.shelf = DraftShelf(node.config.data_folder / DRAFTS_FOLDER, office_agency(self.access))
         self.clocks = ClockWatch(node.network, node.timers, node.clock, node.log)
         self.overview = Overview(node, self.queue, self.admission, self.metrics, self.clocks)
         self._tags = self._open_tags()

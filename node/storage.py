@@ -43,6 +43,8 @@ SUPPOSED_FILE: Final = "guard-supposed"
 """Lies beside a guard that was made at a start because the operator said so, not with its key."""
 WAL_FILE: Final = "wal"
 VAULT_FOLDER: Final = "vault"
+DRAFTS_FOLDER: Final = "drafts"
+"""The drafts that wait for signatures, where the node has a public side."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 

@@ -44,6 +44,21 @@ def test_a_backup_has_everything_but_guard_and_log_of_votes(made, tmp_path):
     assert (status, error["code"]) == (ExitCode.CONFLICT, "cli.file_exists")
 
 
+def test_a_backup_leaves_out_what_a_repair_has_set_aside_and_says_so(made, tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(made.home / "node-0", home)
+    for name in ("vault.damaged-1", "chain.damaged-2", "snapshots", "drafts"):
+        (home / "data" / name).mkdir()
+        (home / "data" / name / "file").write_bytes(b"old")
+    shown = made.run("node", "backup", home, tmp_path / "copy")
+    assert shown.exit_code == 0
+    copied = {path.name for path in (tmp_path / "copy" / "data").iterdir()}
+    assert copied == {"chain", "vault", "drafts"}
+    assert shown.stdout.splitlines()[-1].endswith("chain.damaged-2, vault.damaged-1")
+    (said,) = made.ask("node", "backup", home, tmp_path / "other")
+    assert said["left_out"] == ["chain.damaged-2", "vault.damaged-1"]
+
+
 def test_a_running_node_cannot_be_copied(made, tmp_path):
     config = load_config(made.home / "node-0")
     storage = open_storage(config, load_genesis(config))
