@@ -10,7 +10,7 @@ key: that it finds again in the wraps with the agency's seal key. What it does i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final
@@ -19,14 +19,15 @@ from keys.errors import CivregError
 from keys.hashing import Digest
 from ledger.canonical import Value, encode
 from ledger.entries import EntryContent
-from ledger.errors import DiskRefusedError, PurgedError
+from ledger.errors import PurgedError
 from ledger.ids import OfficeId, RecordId
 from ledger.limits import NOT_AFTER_AHEAD_MAX_MS
-from ledger.parts import About, Head, RecordPart, Seal
+from ledger.parts import About, Head, RecordPart
 from ledger.vault import Vault
 from node.access import Access, require_asker
 from node.application import Committed
 from node.birth_index import BIRTH, BirthIndex
+from node.body_rescue import BodyRescue
 from node.call_values import msgpack_reply
 from node.clock import Clock
 from node.custodian_keys import CustodianKeys
@@ -117,6 +118,7 @@ class Custodian:
         self._tags = tags
         self._height = height
         self._births = ports.births
+        self._rescue = BodyRescue(ports.vault, ports.pending, ports.log)
         self._ports = ports
 
     def handlers(self) -> dict[str, Handler]:
@@ -125,37 +127,7 @@ class Custodian:
 
     def committed(self, committed: Committed) -> None:
         """Forget what is in the chain, or can no longer come into it; a body is kept for good."""
-        seals = [
-            record.seal
-            for entry in committed.block.entries
-            for record in entry.records
-            if record.seal is not None
-        ]
-        try:
-            self._rescue(seals)
-        except DiskRefusedError as error:  # what was prepared stays, and is dropped when it is over
-            self._ports.log.warning("vault_refused", code=error.code)
-            return
-        self._ports.pending.drop([seal.wraps_digest for seal in seals])
-        self._ports.pending.drop_expired(committed.block.header.time_ms)
-
-    def _rescue(self, seals: Sequence[Seal]) -> None:
-        """Keep the bodies of a decided block that lie here alone: nobody can make them again."""
-        lost: dict[Digest, bytes] = {}
-        for seal in seals:
-            prepared = self._ports.pending.get(seal.wraps_digest)
-            if prepared is not None and self._is_lacking(seal.body_digest):
-                lost[seal.body_digest] = prepared.body
-        if lost:
-            self._ports.vault.put_bodies(lost)
-            self._ports.log.warning("bodies_rescued", count=len(lost))
-
-    def _is_lacking(self, digest: Digest) -> bool:
-        """Tell whether a body is neither here nor purged, without a look at its bytes."""
-        try:
-            return self._ports.vault.body_size(digest) is None
-        except PurgedError:
-            return False
+        self._rescue.committed(committed)
 
     # --- prepare ---
 

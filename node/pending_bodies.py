@@ -7,7 +7,7 @@ vault keeps both then) or when their time is over; losing one only means to prep
 so nothing waits for the disk.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final, NamedTuple
 
 from keys.hashing import Digest
@@ -67,6 +67,9 @@ class PendingBodies:
     def __len__(self) -> int:
         return len(self._until_ms)
 
+    def __contains__(self, wraps_digest: Digest) -> bool:
+        return wraps_digest in self._until_ms
+
     def put(
         self, wraps_digest: Digest, prepared: Prepared, not_after_ms: int, asking: Holder
     ) -> None:
@@ -96,16 +99,29 @@ class PendingBodies:
             return None
 
     def drop(self, wraps_digests: Iterable[Digest]) -> None:
-        """Forget what is in the chain now, or no longer wanted."""
+        """Forget what is in the chain now, or no longer wanted.
+
+        Raises:
+            DiskRefusedError: The disk did not take it; all is as it was.
+        """
         known = [digest for digest in dict.fromkeys(wraps_digests) if digest in self._until_ms]
         self._vault.drop_prepared(known)
         for digest in known:
             del self._until_ms[digest]
             self._shares.free(digest)
 
-    def drop_expired(self, time_ms: int) -> None:
-        """Forget what no later block can hold."""
-        self.drop([digest for digest, until_ms in self._until_ms.items() if until_ms < time_ms])
+    def drop_expired(self, time_ms: int, kept: Container[Digest] = ()) -> None:
+        """Forget what no later block can hold.
+
+        Args:
+            time_ms: Of the newest block.
+            kept: What stays all the same: its entry is in a block already, its body is not kept.
+
+        Raises:
+            DiskRefusedError: The disk did not take it; all is as it was.
+        """
+        over = [digest for digest, until_ms in self._until_ms.items() if until_ms < time_ms]
+        self.drop([digest for digest in over if digest not in kept])
 
     def _note(self, digest: Digest, holder: Holder, not_after_ms: int, size: int) -> None:
         self._shares.take(digest, holder, size)

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
 from keys.hashing import Digest
 from keys.signing import Purpose
 from ledger.canonical import encode, encode_opaque
-from ledger.errors import InvalidDataError
+from ledger.errors import DiskRefusedError, InvalidDataError
 from ledger.ids import ActId, AgencyId
 from ledger.parts import About, ObjectPart
 from ledger.vault import Vault
@@ -169,6 +170,52 @@ async def test_the_only_copy_of_a_decided_body_is_kept_from_what_was_prepared(tm
         assert vault.body(digest) == bodies[0]
         assert vault.keep_bodies([digest]) == ()
         assert len(api.side._custodian._ports.pending) == 0
+
+
+async def test_a_full_disk_loses_no_decided_body_and_holds_up_nothing_that_is_over(
+    tmp_path, monkeypatch
+):
+    """Invariant: the only copy of a decided body stays until it is kept, and what is over goes."""
+    async with served(tmp_path) as api:
+        entry, bodies = await signed_identity(api)
+        digest = only_seal(entry).body_digest
+        await api.post("/v1/entries", encode((1, ((entry.raw, bodies),))))
+        vault, pending = api.node.storage.vault, api.side._custodian._ports.pending
+        vault.drop_expired(entry.head.not_after_ms + 1)
+        pending.put(Digest(seed("over")), Prepared(b"body", b"wraps", ()), 1_000, CLERK)
+        with monkeypatch.context() as full:
+            full.setattr(vault, "put_bodies", refuse)
+            api.commit()
+        assert vault.body(digest) is None
+        assert Digest(seed("over")) not in pending
+        pending.drop_expired(entry.head.not_after_ms + 1, {only_seal(entry).wraps_digest})
+        assert len(pending) == 1, "its entry's time is over, and it is the only copy"
+        api.side._custodian.committed(empty_block(entry.head.not_after_ms + 1))
+        assert vault.body(digest) == bodies[0], "tried again with the next block"
+        assert len(pending) == 0
+
+
+async def test_a_disk_that_takes_no_deletion_stops_no_block(tmp_path, monkeypatch):
+    async with served(tmp_path) as api:
+        entry, bodies = await signed_identity(api)
+        await api.post("/v1/entries", encode((1, ((entry.raw, bodies),))))
+        vault, pending = api.node.storage.vault, api.side._custodian._ports.pending
+        with monkeypatch.context() as full:
+            full.setattr(vault, "drop_prepared", refuse)
+            api.commit()
+        assert api.node.application.store.locate(entry.entry_digest) is not None
+        assert len(pending) == 1
+        api.side._custodian.committed(empty_block(1))
+        assert len(pending) == 0
+
+
+def refuse(*_given):
+    raise DiskRefusedError("no space left on device")
+
+
+def empty_block(time_ms):
+    block = SimpleNamespace(entries=(), header=SimpleNamespace(time_ms=time_ms))
+    return SimpleNamespace(block=block, outcomes=())
 
 
 async def test_a_body_that_was_purged_before_its_block_came_stops_no_block(tmp_path):
