@@ -16,7 +16,7 @@ from registry.content_errors import ClaimWrongError, TagUnsignedError, TakenErro
 from registry.field_specs import spec_at
 from registry.lookalikes import FOLDED
 from registry.rows import ClaimRow, HeldClaim, IndexRow, NamespaceRow
-from registry.running import NewRecord, Run
+from registry.running import CLAIMED_AT, NewRecord, Run
 from registry.schema import RecordType, Unique
 from registry.state import State
 from registry.state_key_names import (
@@ -139,10 +139,24 @@ def _settle(run: Run, record: NewRecord, unique: Unique, claim: Claim | None) ->
     if not _may_take(run, record, unique, held):
         raise ClaimWrongError("this operation may not change the claim", namespace=namespace)
     take_claim(run, record, wanted)
+    if unique.mode == "tag":
+        _note_office(run, record, namespace)
     if held is not None:
         record.claims.remove(held)
         if unique.scope == "live":
             run.state.delete(claim_key(*held))
+
+
+def _note_office(run: Run, record: NewRecord, namespace: str) -> None:
+    """Keep which office a tag is of, where another one made the record: it vouches for it."""
+    known = record.engine.get(CLAIMED_AT, {})
+    assert isinstance(known, dict), "only this function writes it"
+    others = {name: office for name, office in known.items() if name != namespace}
+    own = None if record.before is None else record.before.office
+    if own is not None and own != run.head.office:
+        others = dict(sorted({**others, namespace: run.head.office}.items()))
+    if others != known:
+        record.set_engine(CLAIMED_AT, others)
 
 
 def _may_take(run: Run, record: NewRecord, unique: Unique, held: HeldClaim | None) -> bool:

@@ -33,6 +33,7 @@ from registry.errors import (
 )
 from registry.import_windows import legacy_source, open_window
 from registry.indexes import add_to_index, settle_matches, take_from_index
+from registry.officer_numbers import check_completed
 from registry.ownership import (
     DECIDES_WITH_PARENT_AGE,
     LOCKED,
@@ -94,6 +95,7 @@ def own_identity(run: Run, _arguments: tuple[str, ...]) -> None:
     key = officer_key(subject.part.record_id)
     officer = run.state.read(key, OfficerRow)
     if officer is not None and officer.founding_until is not None:
+        check_completed(run, subject, officer)
         run.state.write(key, OfficerRow(officer.roles, None))
 
 

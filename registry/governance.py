@@ -21,7 +21,6 @@ from registry.authority_errors import (
     GovernanceConflictError,
     GovernanceDateError,
     OfficeNotInForceError,
-    OfficerIdentityError,
     WiderThanMandateError,
 )
 from registry.authority_rows import (
@@ -37,6 +36,7 @@ from registry.content_errors import ImportNotOpenError
 from registry.effects import Effect, fits_purpose
 from registry.errors import FieldValueError
 from registry.object_rows import ImportRow
+from registry.officer_numbers import check_named
 from registry.ownership import living
 from registry.running import Run
 from registry.side_effects import check_new, made_id
@@ -204,7 +204,7 @@ def give_role(run: Run, _arguments: tuple[str, ...]) -> None:
         _own_office(run, office)
         from_date, to_date = _text(given["from_date"]), _optional_text(given.get("to_date"))
         _check_from(run, from_date, to_date)
-        _check_identity(run, identity)
+        check_named(run, identity, living(run.state, identity), agency_of(run))
         key = _officer_key(run, given)
         _enrol_officer_key(run, key, identity, office, from_date)
         role = OfficerRole(
@@ -268,19 +268,6 @@ def _enrol_officer_key(
         None,
     ):
         raise GovernanceConflictError("the key serves another person or office")
-
-
-def _check_identity(run: Run, identity: RecordId) -> None:
-    """An officer is a living person whose number another agency has registered (policy)."""
-    row = living(run.state, identity)
-    if run.state.read(officer_key(identity), OfficerRow) is not None:
-        return
-    if parameters.number(run.state, "officer_number_claim", run.block.height) == 0:
-        return
-    office = None if row.office is None else run.state.read(office_key(row.office), OfficeRow)
-    has_number = any(claim[0] == "person.number" for claim in row.claims)
-    if not has_number or office is None or office.agency == agency_of(run):
-        raise OfficerIdentityError("the officer's number was not registered by another agency")
 
 
 def close_role(run: Run, _arguments: tuple[str, ...]) -> None:

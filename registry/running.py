@@ -26,6 +26,8 @@ from registry.vocabulary import PARTIES, SELF
 NO_STATUS: Final = NOTHING
 RECEIVED_ON: Final = "received_on"
 """Engine field: the day on which the record was received, where that was before its first block."""
+CLAIMED_AT: Final = "claimed_at"
+"""Engine field: namespace -> office of the tag, where that is not the record's own."""
 LIVE: Final = "live"
 """The status of an encumbrance that stands."""
 HeaderDigests: TypeAlias = Callable[[int], Digest | None]
