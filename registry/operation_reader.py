@@ -30,6 +30,7 @@ from registry.vocabulary import (
     PARTIES,
     RULES,
     SELF,
+    TERM_OBJECTS,
     ObjectNeed,
 )
 
@@ -133,10 +134,21 @@ def _check(operation: Operation, table: Table, names: Names) -> None:
     needed = [call.arguments[0] for call in operation.effects if call.name in CREATING_EFFECTS]
     if not set(needed).issubset(created):
         raise table.wrong("effects", "the operation does not write the record that is created")
-    for call in operation.effects:
-        _check_objects(OBJECTS.get(call.name), operation, table, names)
+    _check_reads(operation, table, names)
     if not operation.basis:
         raise table.wrong("basis", "a default legal basis is needed")
+
+
+def _check_reads(operation: Operation, table: Table, names: Names) -> None:
+    """Refuse effects and terms that would read what no object of the operation has."""
+    for call in operation.effects:
+        _check_objects(OBJECTS.get(call.name), operation, table, names)
+    kinds = {use.kind for use in operation.objects}
+    terms = {term.name for alternative in operation.signers.alternatives for term in alternative}
+    for term in sorted(terms):
+        for needed in TERM_OBJECTS.get(term, ()):
+            if needed.kind in kinds:
+                _check_objects(needed, operation, table, names)
 
 
 def _check_objects(
@@ -151,8 +163,17 @@ def _check_objects(
     specs = names.objects[needed.kind]
     for name, kind in needed.fields.items():
         spec = specs.get(name)
-        if spec is None or not spec.required or spec.kind != kind:
+        is_certain = spec is not None and spec.required
+        if not (is_certain or kind.endswith("?")) or not _is_of(spec, kind.removesuffix("?")):
             raise table.wrong("effects", f"an effect reads {needed.kind}.{name}, a {kind}")
+
+
+def _is_of(spec: FieldSpec | None, kind: str) -> bool:
+    """Tell whether a field, if there is one, is of a kind such as `text` or `list of bytes`."""
+    outer, _, inner = kind.partition(" of ")
+    return spec is None or (
+        spec.kind == outer and (not inner or (spec.item is not None and spec.item.kind == inner))
+    )
 
 
 def _read_writes(table: Table, names: Names) -> tuple[Write, ...]:

@@ -92,7 +92,7 @@ class ObjectNeed:
 
     Attributes:
         kind: Of the object.
-        fields: Required fields and what they are.
+        fields: Required fields and what they are; with `?`, fields that may be absent.
         single: Whether the entry has exactly one.
     """
 
@@ -101,6 +101,8 @@ class ObjectNeed:
     single: bool = True
 
 
+KEY_OBJECTS: Final = frozenset({"key", "role"})
+"""Objects that name a key; a new one proves itself by signing the entry that brings it."""
 OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
     {
         "add_encumbrance": ObjectNeed("encumbrance", {"holder": "link"}, single=False),
@@ -113,7 +115,9 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
             "competence_end", {"office": "bytes", "number": "int", "to_date": "date"}
         ),
         "close_keys": ObjectNeed("closing", {"key_id": "bytes"}, single=False),
-        "close_office": ObjectNeed("closing", {"office": "bytes", "to_date": "date"}),
+        "close_office": ObjectNeed(
+            "closing", {"office": "bytes", "to_date": "date", "succeeded_by": "list of bytes?"}
+        ),
         "close_role": ObjectNeed(
             "role_end",
             {"identity": "link", "role": "text", "office": "bytes", "to_date": "date"},
@@ -124,6 +128,32 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
             "key", {"algorithm": "int", "public": "bytes", "purpose": "text"}, single=False
         ),
         "file_notice": ObjectNeed("notice", {"purpose": "text", "digest": "bytes"}),
+        "give_competence": ObjectNeed(
+            "competence",
+            {
+                "office": "bytes",
+                "type": "text",
+                "operations": "list of text",
+                "from_date": "date",
+                "to_date": "date?",
+                "legal_basis": "text",
+            },
+            single=False,
+        ),
+        "give_role": ObjectNeed(
+            "role",
+            {
+                "identity": "link",
+                "role": "text",
+                "types": "list of text",
+                "office": "bytes",
+                "algorithm": "int",
+                "public": "bytes",
+                "from_date": "date",
+                "to_date": "date?",
+            },
+            single=False,
+        ),
         "hold_ballot": ObjectNeed("ballot", {"action": "text", "fields": "map"}),
         "issue_certificate": ObjectNeed(
             "certificate",
@@ -142,6 +172,17 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
             "grant", {"recipient": "bytes", "wraps_digest": "bytes", "until": "date"}
         ),
         "move_node": ObjectNeed("place", {"peer_address": "text"}),
+        "name_office": ObjectNeed(
+            "office",
+            {
+                "name": "text",
+                "unit": "code",
+                "unit_date": "date",
+                "level": "text",
+                "parent": "bytes?",
+                "from_date": "date",
+            },
+        ),
         "open_import": ObjectNeed(
             "opening", {"source": "text", "scans_root": "bytes", "count": "int"}
         ),
@@ -149,12 +190,24 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
             "piece", {"digest": "bytes", "number": "int", "pieces": "int", "bytes": "bytes"}
         ),
         "resolve_duplicate": ObjectNeed("duplicate", {"other": "link"}),
-        "revoke_key": ObjectNeed("key_end", {"key_id": "bytes"}),
+        "revoke_key": ObjectNeed("key_end", {"key_id": "bytes", "compromised_since_ms": "int?"}),
         "vote": ObjectNeed("vote", {"ballot": "bytes", "yes": "bool"}),
         "withdraw_grant": ObjectNeed("withdrawal", {"grant": "bytes"}),
     }
 )
 """What effects read; the loader checks that the operation has it."""
+TERM_OBJECTS: Final[Mapping[str, tuple[ObjectNeed, ...]]] = MappingProxyType(
+    {
+        "appointee": (ObjectNeed("role", {"identity": "link"}, single=False),),
+        "new_key": tuple(
+            [
+                ObjectNeed(kind, {"algorithm": "int", "public": "bytes"}, single=False)
+                for kind in sorted(KEY_OBJECTS)
+            ]
+        ),
+    }
+)
+"""What terms of a policy read of these objects, where the operation has them."""
 
 DATES: Final = frozenset({"block_date", "received_on", "recorded_on", "head_event_date"})
 """Dates of the entry, or of its subject's first one, that a rule may name like a field."""

@@ -1,5 +1,7 @@
 """Texts that a ballot could put in force: refused with a code, at once, and alike on every node."""
 
+import re
+
 import pytest
 
 from ledger.parts import ObjectPart
@@ -57,6 +59,31 @@ def test_a_call_that_would_fall_over_when_an_entry_comes_is_refused_when_the_tex
     read_record_type(CONTENT)
     with pytest.raises(SchemaError):
         read_record_type(CONTENT + CALLS[name] + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "field", "instead"),
+    [
+        ("officer", b"role", b"identity", b'{ type = "text", required = true }'),
+        ("officer", b"role", b"public", b'{ type = "bytes" }'),
+        ("officer", b"role", b"types", b'{ type = "list", required = true, item.type = "int" }'),
+        ("officer", b"role", b"to_date", b'{ type = "int" }'),
+        ("officer", b"key_end", b"compromised_since_ms", b'{ type = "text" }'),
+        ("office", b"office", b"unit", b'{ type = "text", required = true }'),
+        ("office", b"office", b"parent", b'{ type = "text" }'),
+        ("office", b"closing", b"succeeded_by", b'{ type = "list", item = { type = "text" } }'),
+        ("competence", b"competence", b"operations", b'{ type = "text", required = true }'),
+    ],
+)  # fmt: skip
+def test_what_an_effect_reads_of_an_object_is_there_and_of_its_kind(name, section, field, instead):
+    text = catalogue.type_text(name)
+    read_record_type(text)
+    start, end = text.split(b"[objects.%b]\n" % section)
+    shape = re.compile(rb"^%b = .*$" % field, re.MULTILINE)
+    assert shape.search(end) is not None
+    changed = shape.sub(field + b" = " + instead, end, count=1)
+    with pytest.raises(SchemaError):
+        read_record_type(start + b"[objects.%b]\n" % section + changed)
 
 
 def test_policies_are_refused_before_their_alternatives_are_multiplied_out():
