@@ -13,6 +13,7 @@ from cli.sent import Sent, unsettled
 from keys.errors import CivregError
 from ledger.ids import print_id
 from registry.explain_words import object_words
+from registry.possible_duplicates import found_before
 from registry.problems import in_language
 
 CERTIFY: Final = "certify"
@@ -40,6 +41,8 @@ def say_result(context: Context, actor: Actor, sent: Sent, sheet: Sheet | None =
     if sheet is not None and sent.result.committed:
         problem = _write(actor, sent.package, sheet)
     shown, lines = _told(context, sent)
+    if sent.result.committed:
+        _tell_duplicates(context, actor, sent.package, shown, lines)
     next_command = _next(sent.package)
     if sheet is not None and sent.result.committed and problem is None:
         shown["file"] = str(sheet.out)
@@ -117,6 +120,26 @@ def _lines(context: Context, sent: Sent) -> list[str]:
         shown = print_id(part.record_id)
         lines.append(context.say("act.record", type=words, id=shown, version=part.record_version))
     return lines
+
+
+def _tell_duplicates(
+    context: Context,
+    actor: Actor,
+    package: Package,
+    shown: dict[str, object],
+    lines: list[str],
+) -> None:
+    """Tell of a record that waits now for an officer to compare it with others."""
+    type_name, _slash, operation = package.entry.head.kind.partition("/")
+    schema = actor.find_type(type_name).operations.get(operation)
+    calls = () if schema is None else schema.rules
+    if not package.entry.records or all(call.name != "duplicate_births" for call in calls):
+        return
+    found = found_before(actor.target(package.record_id).row.engine)
+    shown["possible_duplicates"] = [print_id(one) for one in found]
+    if found:
+        records = ", ".join(print_id(one) for one in found)
+        lines.append(context.say("act.may_be", records=records))
 
 
 def _next(package: Package) -> str | None:

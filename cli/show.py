@@ -28,6 +28,7 @@ from registry.errors import RecordUnknownError
 from registry.field_specs import FieldSpec
 from registry.form_kinds import SIDE_TYPE
 from registry.form_values import print_value
+from registry.possible_duplicates import found_before
 from registry.problems import in_language
 from registry.rows import RecordRow
 from registry.schema import RecordType
@@ -249,12 +250,14 @@ def _say_row(
     record_type = actor.find_type(row.type_name)
     said = _Said(context, actor, record_type)
     office = None if row.office is None else _named(actor, row.office)
+    duplicates = [print_id(one) for one in found_before(row.engine)]
     said.lines += [
         f"{in_language(record_type.title, context.lang)} {print_id(record_id)}",
         context.say("show.status", status=state_words(context, row.status), version=row.version,
                     flags=", ".join(state_words(context, flag) for flag in row.flags) or "-"),
         context.say("show.office", office=office or "-", number=row.registration_number or "-"),
         *([context.say("show.under_review")] if in_review else []),
+        *([context.say("show.may_be", records=", ".join(duplicates))] if duplicates else []),
     ]  # fmt: skip
     result = {
         "record": print_id(record_id),
@@ -263,6 +266,7 @@ def _say_row(
         "status": row.status,
         "flags": list(row.flags),
         "under_review": in_review,
+        "possible_duplicates": duplicates,
         "office": office,
         "registration_no": row.registration_number,
         "fields": said.fields(row),

@@ -57,6 +57,7 @@ from registry.errors import BlockedError, BlockRefusedError, RuleError
 from registry.governance import GOVERNANCE_EFFECTS
 from registry.membership import MEMBERSHIP_EFFECTS
 from registry.policies import OFFICER_TERMS
+from registry.possible_duplicates import POTENTIAL_DUPLICATE, found_before, refuse_duplicate
 from registry.record_checks import check_records, check_versions, load_records
 from registry.rules import RULES, lateness
 from registry.running import BlockContext, Run
@@ -341,6 +342,8 @@ def _check_keeper(run: Run) -> None:
 def _check_flags(run: Run) -> None:
     flags = () if run.target is None else run.target.flags
     for flag in run.operation.blocked_by:
+        if flag in flags and flag == POTENTIAL_DUPLICATE and run.target is not None:
+            refuse_duplicate(found_before(run.target.engine))
         if flag in flags:
             raise BlockedError(f"the record is {flag}", flag=flag)
 

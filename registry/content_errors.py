@@ -43,7 +43,7 @@ class LateWithoutReasonError(ContentRefusedError):
 
 
 class PotentialDuplicateError(ContentRefusedError):
-    """Another record may be about the same event; an officer must decide first."""
+    """Another record may be about the same event; an officer decides; details: records."""
 
     code = "registry.potential_duplicate"
 

@@ -24,7 +24,13 @@ from registry.custodian_answers import HeldBody
 from registry.custodian_messages import TagWish
 from registry.duplicates import BirthSketch
 from registry.form_kinds import FindType, FormKind, find_form
-from registry.office_rules import OpenedAct, run_rules
+from registry.office_rules import (
+    DUPLICATE_SEARCH,
+    OpenedAct,
+    Ruling,
+    births_found,
+    run_rules,
+)
 from registry.opened_records import (
     OpenedRecord,
     check_sealed_values,
@@ -33,7 +39,8 @@ from registry.opened_records import (
     tag_signatures,
     tagged_paths,
 )
-from registry.problems import BodyError
+from registry.possible_duplicates import refuse_duplicate
+from registry.problems import BodyError, OfficeRuleError
 from registry.rule_pack import PACK_DIGEST
 from registry.schema import Operation, RecordType
 from registry.sealed import BodyPlace, open_body
@@ -87,6 +94,7 @@ def check_draft(
     Raises:
         BodyError: A body is not what the entry says: digest, key, commitment or schema.
         OfficeRuleError: An attested rule refuses when it is run again.
+        PotentialDuplicateError: The one that refuses is the search for the same birth; names it.
         CustodianRefusedError: Other wraps, missing tags or tags of other fields, an attested result
             that cannot be confirmed, a created record that contradicts its creator, a field that
             the operation may not change, or a version before that cannot be opened to see that.
@@ -257,21 +265,29 @@ def _check_attested(
         court_order=context.court_order,
         objects=entry.objects,
     )
-    rulings = run_rules(
-        sorted(attested),
-        OpenedAct(
-            act=act,
-            types=tuple(record.record_type.name for record in opened),
-            record_id=opened[0].part.record_id if opened else RecordId(bytes(16)),
-            edit=operation.edit,
-            births=knowledge.births,
-            different=knowledge.different,
-            birth=knowledge.birth,
-        ),
+    opened_act = OpenedAct(
+        act=act,
+        types=tuple(record.record_type.name for record in opened),
+        record_id=opened[0].part.record_id if opened else RecordId(bytes(16)),
+        edit=operation.edit,
+        births=knowledge.births,
+        different=knowledge.different,
+        birth=knowledge.birth,
     )
+    rulings = _run(sorted(attested), opened_act)
     for ruling in rulings:
         said = attested[ruling.rule]
         if said.pack_digest != PACK_DIGEST:
             raise CustodianRefusedError("the rule was run under another pack", rule=ruling.rule)
         if ruling.warned and not said.warned:
             raise CustodianRefusedError("a rule that passed is not confirmed", rule=ruling.rule)
+
+
+def _run(names: Sequence[str], opened: OpenedAct) -> tuple[Ruling, ...]:
+    """Run office rules; a birth that may be registered already is told by the other one's id."""
+    try:
+        return run_rules(names, opened)
+    except OfficeRuleError as error:
+        if {problem.rule for problem in error.problems} == {DUPLICATE_SEARCH}:
+            refuse_duplicate(births_found(opened))
+        raise

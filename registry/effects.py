@@ -42,9 +42,14 @@ from registry.ownership import (
     living,
     years_old,
 )
-from registry.possible_duplicates import RESOLVED, clashes, resolved
+from registry.possible_duplicates import (
+    POTENTIAL_DUPLICATE,
+    RESOLVED,
+    clashes,
+    note_found,
+    resolved,
+)
 from registry.rows import Encumbrance, FamilyRow
-from registry.rules import POTENTIAL_DUPLICATE
 from registry.running import NewRecord, Run
 from registry.state_key_names import (
     family_key,
@@ -318,7 +323,9 @@ def resolve_duplicate(run: Run, arguments: tuple[str, ...]) -> None:
     if arguments[0] == "different":
         decided = sorted(dict.fromkeys((*resolved(subject.engine), other)))
         subject.set_engine(RESOLVED, tuple(decided))
-        if not clashes(run, subject, "mother"):
+        left = clashes(run, subject, "mother")
+        note_found(subject, left)
+        if not left:
             subject.clear_flag(POTENTIAL_DUPLICATE)
 
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ledger.canonical import Value
-from ledger.ids import RecordId
+from ledger.ids import RecordId, print_id
 from ledger.parts import AttestedRule, sort_rules
 from registry.acts import Act, RecordContent
 from registry.birth_details import SAME_AS_BIRTH, differing_paths
@@ -37,6 +37,7 @@ from registry.schema import EditKind
 from registry.spelling import LETTERS
 from registry.vietnamese_numbers import InvalidNumberError, parse_personal_number
 
+DUPLICATE_SEARCH: Final = "duplicate_search"
 _NAME_PARTS: Final = ("name.family", "name.middle", "name.given")
 _FULL_NAMES: Final = ("mother_details.name", "father_details.name", "informant.name")
 _NAME_MARKS: Final = frozenset(" -'\u2019")
@@ -238,16 +239,24 @@ def _mother_age(opened: OpenedAct) -> Iterable[Finding]:
 def _duplicate_search(opened: OpenedAct) -> Iterable[Finding]:
     if opened.births is None:
         sentence = ("chưa tra cứu được chỉ mục khai sinh", "the index of births was not searched")
-        return [warn("duplicate_search", sentence)]
-    sketch = sketch_birth(opened.record_id, opened.subject)
-    others = [birth for birth in opened.births if birth.record_id not in opened.different]
-    if not similar_births(sketch, others):
+        return [warn(DUPLICATE_SEARCH, sentence)]
+    found = births_found(opened)
+    if not found:
         return []
+    ids = ", ".join(print_id(one) for one in found)
     sentence = (
-        "có thể đã được đăng ký: cần một cán bộ khác xem xét",
-        "may be registered already: another officer must look at it",
+        f"có thể đã được đăng ký trong hồ sơ {ids}: cần một cán bộ khác xem xét",
+        f"may be registered already as {ids}: another officer must look at it",
     )
-    return [refuse("duplicate_search", "name", full_name(opened.subject.sealed), sentence, "")]
+    return [refuse(DUPLICATE_SEARCH, "name", full_name(opened.subject.sealed), sentence, "")]
+
+
+def births_found(opened: OpenedAct) -> tuple[RecordId, ...]:
+    """Return the births that may be the one of an act, of which nobody has decided."""
+    sketch = sketch_birth(opened.record_id, opened.subject)
+    births = opened.births or ()
+    others = [birth for birth in births if birth.record_id not in opened.different]
+    return similar_births(sketch, others)
 
 
 def sketch_birth(record_id: RecordId, content: RecordContent) -> BirthSketch:
@@ -295,7 +304,7 @@ def _same_as_birth(opened: OpenedAct) -> Iterable[Finding]:
 RULES: Final[Mapping[str, Rule]] = MappingProxyType(
     {
         "appeared_in_person": _appeared_in_person,
-        "duplicate_search": _duplicate_search,
+        DUPLICATE_SEARCH: _duplicate_search,
         "evidence_kind": _evidence_kind,
         "geometry_valid": _geometry_valid,
         "mother_age": _mother_age,

@@ -3,16 +3,18 @@
 Rules 2 and 3 of records.md, section 8; rule 1 needs sealed text and is attested.
 """
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NoReturn
 
 from ledger.canonical import Value
-from ledger.ids import RecordId
+from ledger.ids import RecordId, print_id
 from registry import parameters
 from registry.authority import Task, find_competence
 from registry.authority_rows import OfficeRow
 from registry.civil_calendar import add_days, days_between
 from registry.claims import found_by_match
 from registry.code_tables import record_type
+from registry.content_errors import PotentialDuplicateError
 from registry.rows import IndexRow, RecordRow
 from registry.running import NewRecord, Run
 from registry.state_key_names import index_key, office_key
@@ -20,7 +22,14 @@ from registry.state_key_names import index_key, office_key
 TOO_CLOSE_DAYS: Final = 270
 TWINS_DAYS: Final = 5
 SAME_NAME_DAYS: Final = 1_095
+POTENTIAL_DUPLICATE: Final = "potential-duplicate"
+"""The flag of a record that waits for an officer's decision."""
 RESOLVED: Final = "not_duplicate"
+"""Engine field: records that an officer has decided to be others."""
+FOUND: Final = "possible_duplicates"
+"""Engine field: records that may be the same, of which nobody has decided; only while there are."""
+NAMED_MAX: Final = 8
+"""Ids that a refusal names; there are hardly ever two."""
 
 
 def clashes(run: Run, record: NewRecord, mother_link: str) -> list[RecordId]:
@@ -85,10 +94,40 @@ def _competent(run: Run, other: RecordRow) -> bool:
     )
 
 
-def resolved(engine: dict[str, Value]) -> tuple[bytes, ...]:
+def resolved(engine: Mapping[str, Value]) -> tuple[bytes, ...]:
     """Return the records that an officer has decided to be others."""
-    found = engine.get(RESOLVED, ())
-    assert isinstance(found, tuple), "written by the effect resolve_duplicate"
+    return _listed(engine, RESOLVED)
+
+
+def found_before(engine: Mapping[str, Value]) -> tuple[bytes, ...]:
+    """Return the records that were found when a birth was declared, as far as nobody decided."""
+    return _listed(engine, FOUND)
+
+
+def note_found(record: NewRecord, found: Sequence[RecordId]) -> None:
+    """Let a record say which others may be the same, for the officer who looks at them."""
+    if found:
+        record.set_engine(FOUND, tuple(found))
+    else:
+        record.engine = {name: value for name, value in record.engine.items() if name != FOUND}
+
+
+def refuse_duplicate(found: Sequence[bytes]) -> NoReturn:
+    """Refuse a record that may be one of those that were found, which the refusal names.
+
+    Raises:
+        PotentialDuplicateError: Always.
+    """
+    ids = ", ".join([print_id(one) for one in found[:NAMED_MAX]])
+    raise PotentialDuplicateError(
+        "another record may be about the same birth",
+        records=ids if len(found) <= NAMED_MAX else f"{ids}, …",
+    )
+
+
+def _listed(engine: Mapping[str, Value], name: str) -> tuple[bytes, ...]:
+    found = engine.get(name, ())
+    assert isinstance(found, tuple), "written by rules and effects about duplicates"
     return tuple(one for one in found if isinstance(one, bytes))
 
 

@@ -26,7 +26,6 @@ from registry.content_errors import (
     LinkWrongError,
     ObligationOpenError,
     ParentImpossibleError,
-    PotentialDuplicateError,
     SharesSumError,
     TermOverError,
     WaitNotOverError,
@@ -36,12 +35,16 @@ from registry.import_windows import open_window
 from registry.kinship import are_relatives
 from registry.object_rows import NoticeRow
 from registry.ownership import IDENTITY
-from registry.possible_duplicates import clashes
+from registry.possible_duplicates import (
+    POTENTIAL_DUPLICATE,
+    clashes,
+    note_found,
+    refuse_duplicate,
+)
 from registry.running import Run
 from registry.standing import nothing_stands_on
 from registry.state_key_names import notice_key, office_key
 
-POTENTIAL_DUPLICATE: Final = "potential-duplicate"
 UNIT_UNVERIFIED: Final = "unit-unverified"
 SUCCESSIONS_MAX: Final = 64
 """Offices that one may be followed by, one after the other, until nobody looks further."""
@@ -188,10 +191,12 @@ def late_after(run: Run, _arguments: tuple[str, ...]) -> None:
 
 def duplicate_births(run: Run, arguments: tuple[str, ...]) -> None:
     """Another birth may be the same: flag a declaration, refuse a registration."""
-    if not clashes(run, run.subject, arguments[0]):
+    found = clashes(run, run.subject, arguments[0])
+    if not found:
         return
     if POTENTIAL_DUPLICATE in run.operation.blocked_by:
-        raise PotentialDuplicateError("another record may be about the same birth")
+        refuse_duplicate(found)
+    note_found(run.subject, found)
     run.subject.set_flag(POTENTIAL_DUPLICATE)
     run.touched_flags.append(POTENTIAL_DUPLICATE)
 

@@ -135,6 +135,27 @@ def test_a_clerk_registers_a_birth_and_the_child_has_an_identity(desk, paper, mo
     assert len(desk.ask("record", "history", birth)) == 2
 
 
+def test_a_birth_that_may_be_there_already_is_told_with_the_record_to_look_at(desk, paper, mother):
+    register = ("birth", "register", "-", "--office", "justice", "--yes", *custody(paper))
+    (first,) = desk.ask(*register, stdin=birth_form(mother, "Hoa"))
+    known = first["records"][0]["id"]
+    status, error = desk.refused(*register, stdin=birth_form(mother, "Huệ"))
+    assert (status, error["code"]) == (ExitCode.CONFLICT, "registry.potential_duplicate")
+    assert error["details"]["records"] == known
+    assert known in error["sentence"]
+    declare = ("birth", "declare", "-", "--office", "justice", "--yes", *custody(paper))
+    form = "\n".join(
+        line for line in birth_form(mother, "Huệ").splitlines()
+        if not line.startswith(("[created", "residence"))
+    )  # fmt: skip
+    (declared,) = desk.ask(*declare, stdin=form)
+    assert declared["possible_duplicates"] == [known]
+    birth = declared["records"][0]["id"]
+    (shown,) = desk.ask("show", birth)
+    assert shown["possible_duplicates"] == [known]
+    assert f"may be the same as {known}" in desk.run("show", birth).stdout
+
+
 def test_a_dry_run_opens_no_record_without_a_trace(desk, mother):
     identity = mother
     history = desk.ask("record", "history", identity)

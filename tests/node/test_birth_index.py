@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cli.generated_acts import Parents, birth_act
 from cli.people import PeopleMaker
 from keys.hashing import Digest
-from ledger.ids import RecordId
+from ledger.ids import RecordId, print_id
 from ledger.parts import ObjectPart
 from node import birth_index
 from node.app import Options, open_node
@@ -101,15 +101,16 @@ class Registry:
 async def test_a_birth_that_may_be_registered_already_is_not_signed(tmp_path):
     async with served(tmp_path, "justice") as api:
         registry = Registry(api)
-        await registry.register(registry.child, 1)
+        first = await registry.register(registry.child, 1)
         assert len(api.side.births) == 1
         _draft, again = await registry.sign(registry.child, 2)
-        assert (again.status, again.code) == (400, "registry.office_rule")
+        assert (again.status, again.code) == (422, "registry.potential_duplicate")
+        assert again.json["records"] == print_id(first.records[0].record_id)
         assert registry.child.family.encode() not in again.body
         child = registry.child
         turned = replace(child, middle=child.given, given=child.middle)
         _draft, again = await registry.sign(turned, 2)
-        assert again.code == "registry.office_rule"
+        assert again.code == "registry.potential_duplicate"
         await registry.register(registry.other, 3)
         assert len(api.side.births) == 2
 
@@ -130,7 +131,7 @@ async def test_what_an_officer_found_to_be_another_birth_is_registered(tmp_path)
         refused = await bureau.sign(
             await bureau.draft(registry.sealed("birth/register", hands, birth))
         )
-        assert refused.code == "registry.office_rule"
+        assert refused.code == "registry.potential_duplicate"
         kind = "birth/mark_not_duplicate"
         await registry.step(kind, hands, birth, reason="two_children", objects=(other,))
         draft = await bureau.draft(registry.sealed("birth/register", hands, birth))
@@ -150,7 +151,7 @@ async def test_a_birth_that_waits_for_its_block_counts_and_one_never_submitted_d
         with pytest.raises(AssertionError):
             await submit(api, registry.bureau.finished(draft, answer))
         _draft, again = await registry.sign(registry.child, 3)
-        assert again.code == "registry.office_rule"
+        assert again.code == "registry.potential_duplicate"
         commit()
 
 

@@ -3,10 +3,12 @@
 import pytest
 
 from ledger.entries import Claim
+from ledger.ids import print_id
 from ledger.parts import ObjectPart
 from registry.apply import apply
 from registry.civil_calendar import add_days, is_working_day
 from registry.ownership import representatives_of
+from registry.possible_duplicates import found_before
 from registry.rows import ClaimRow
 from registry.state_key_names import claim_key
 from tests.registry.test_acceptance_entries import grant_role, lower_office
@@ -174,15 +176,21 @@ def test_case_26_two_births_of_one_mother_200_days_apart_wait_for_another_office
     mother = town.adult("anna")
     town.accept(town.birth(mother=mother))
     town.wait(200)
-    assert town.refuse(town.birth(mother=mother)) == "registry.potential_duplicate"
+    first = town.blocks[-1][2][0].records[0].record_id
+    refusal = town.refusal(town.birth(mother=mother))
+    assert refusal.code == "registry.potential_duplicate"
+    assert refusal.details == {"records": print_id(first)}, "which one to look at"
     declared, outcome = declare(town, mother=mother)
     assert outcome.flags == ("potential-duplicate",)
-    assert town.refuse(registration_of(town, declared)) == "registry.blocked"
+    refusal = town.refusal(registration_of(town, declared))
+    assert refusal.code == "registry.potential_duplicate"
+    assert refusal.details == {"records": print_id(first)}
     birth = declared.records[0].record_id
-    first = town.blocks[-2][2][0].records[0].record_id
+    assert found_before(town.row(birth).engine) == (first,)
     decision = not_duplicate(town, birth, first, officer("register"))
     town.accept(decision)
     assert town.row(birth).flags == ()
+    assert found_before(town.row(birth).engine) == ()
     outcome = town.accept(registration_of(town, declared))
     assert outcome.registration_number == "birth/2/2026"
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ledger.canonical import Value
+from ledger.ids import print_id
 from ledger.parts import Evidence
 from registry import catalogue
 from registry.acts import Act, RecordContent
@@ -190,6 +191,9 @@ def test_a_birth_that_is_registered_already_is_found():
         mother=None,
     )
     assert refused("duplicate_search", opened(births=(twin,))) == ["name"]
+    with pytest.raises(OfficeRuleError) as caught:
+        run_rules(("duplicate_search",), opened(births=(twin,)))
+    assert print_id(twin.record_id) in caught.value.problems[0].explain("vi"), "which one"
     resolved = replace(opened(births=(twin,)), different=(twin.record_id,))
     assert not ruled("duplicate_search", resolved)
 
