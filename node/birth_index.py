@@ -119,17 +119,19 @@ class BirthIndex:
         """Return the births that may be compared with one; None where this cannot be told."""
         if not self.is_index or not self.is_complete:
             return None
-        words, days = words_of(birth), _days_around(birth.birth_date)
+        days = _days_around(birth.birth_date)
+        ways = list(dict.fromkeys((words_of(birth), words_of(birth.exchanged()))))
         found = [
             one
             for day in days
+            for words in ways
             for one in self._by_date.get(day, {}).get(words, {}).values()
             if self._counts(one.record_id)
         ]
         waiting = [
             one
             for digest, (one, its_words) in self._noted.items()
-            if its_words == words and one.birth_date in days and self.is_known(digest)
+            if its_words in ways and one.birth_date in days and self.is_known(digest)
         ]
         return (*found, *waiting)
 

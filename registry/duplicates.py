@@ -8,7 +8,7 @@ Source: records.md, section 8.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ledger.ids import RecordId
@@ -35,6 +35,9 @@ class BirthSketch:
         mother_name: As on the record, or None.
         mother_born: ISO date, or the year alone, or None.
         mother: The mother's identity, or None.
+        father_name: Likewise of the father.
+        father_born: Likewise.
+        father: Likewise.
     """
 
     record_id: RecordId
@@ -43,18 +46,35 @@ class BirthSketch:
     mother_name: str | None
     mother_born: str | None
     mother: RecordId | None
+    father_name: str | None = None
+    father_born: str | None = None
+    father: RecordId | None = None
+
+    def exchanged(self) -> "BirthSketch":
+        """Return the same birth with mother and father exchanged, as a clerk may have typed it."""
+        return replace(
+            self,
+            mother_name=self.father_name,
+            mother_born=self.father_born,
+            mother=self.father,
+            father_name=self.mother_name,
+            father_born=self.mother_born,
+            father=self.mother,
+        )
 
 
 def similar_births(birth: BirthSketch, others: Iterable[BirthSketch]) -> tuple[RecordId, ...]:
     """Return the records that may be the same birth; the birth itself never counts.
 
     All of these must hold: similar child's name, birth dates at most 5 days apart, similar mother's
-    name, mothers' births at most 365 days apart, and equal mother ids where both have one.
+    name, mothers' births at most 365 days apart, and equal mother ids where both have one. They may
+    hold of the birth with its parents exchanged.
     """
+    ways = birth, birth.exchanged()
     return tuple(
         other.record_id
         for other in others
-        if other.record_id != birth.record_id and _is_similar(birth, other)
+        if other.record_id != birth.record_id and any(_is_similar(one, other) for one in ways)
     )
 
 

@@ -71,6 +71,7 @@ SIGNING: Final = (Algorithm.P256, Algorithm.ED25519, Algorithm.MLDSA65)
 ACTING: Final = frozenset({Purpose.SIGN.value, Purpose.AUTH.value, Purpose.RECOVER.value})
 """For acts in a person's name. A sealing key only reads: it stays until another one comes."""
 
+PARENT_LINKS: Final = ("mother", "father")
 LOCKS: Final = "locks"
 """Engine field: records whose end has locked this one, ascending."""
 _Locks: TypeAlias = tuple[RecordId, ...]
@@ -323,7 +324,7 @@ def resolve_duplicate(run: Run, arguments: tuple[str, ...]) -> None:
     if arguments[0] == "different":
         decided = sorted(dict.fromkeys((*resolved(subject.engine), other)))
         subject.set_engine(RESOLVED, tuple(decided))
-        left = clashes(run, subject, "mother")
+        left = clashes(run, subject, PARENT_LINKS)
         note_found(subject, left)
         if not left:
             subject.clear_flag(POTENTIAL_DUPLICATE)

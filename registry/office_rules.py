@@ -261,16 +261,36 @@ def births_found(opened: OpenedAct) -> tuple[RecordId, ...]:
 
 def sketch_birth(record_id: RecordId, content: RecordContent) -> BirthSketch:
     """Return what the index compares a birth by."""
-    sealed, mother = content.sealed, content.links.get("mother")
-    born = sealed.get("mother_details.birth_date") or sealed.get("mother_details.birth_year")
-    named = sealed.get("mother_details.name")
+    mother, father = (_parent(content, role) for role in ("mother", "father"))
     return BirthSketch(
         record_id=record_id,
-        child_name=full_name(sealed),
+        child_name=full_name(content.sealed),
         birth_date=str(content.member.get("event_date", "")),
-        mother_name=None if named is None else str(named),
-        mother_born=None if born is None else str(born),
-        mother=RecordId(mother) if isinstance(mother, bytes) else None,
+        mother_name=mother.name,
+        mother_born=mother.born,
+        mother=mother.identity,
+        father_name=father.name,
+        father_born=father.born,
+        father=father.identity,
+    )
+
+
+class _Parent(NamedTuple):
+    """What a birth says of a parent; None: nothing."""
+
+    name: str | None
+    born: str | None
+    identity: RecordId | None
+
+
+def _parent(content: RecordContent, role: str) -> _Parent:
+    sealed, identity = content.sealed, content.links.get(role)
+    born = sealed.get(f"{role}_details.birth_date") or sealed.get(f"{role}_details.birth_year")
+    name = sealed.get(f"{role}_details.name")
+    return _Parent(
+        None if name is None else str(name),
+        None if born is None else str(born),
+        RecordId(identity) if isinstance(identity, bytes) else None,
     )
 
 

@@ -32,18 +32,21 @@ NAMED_MAX: Final = 8
 """Ids that a refusal names; there are hardly ever two."""
 
 
-def clashes(run: Run, record: NewRecord, mother_link: str) -> list[RecordId]:
+def clashes(run: Run, record: NewRecord, parent_links: Sequence[str]) -> list[RecordId]:
     """Return the records that may be about the same birth and of which nobody has decided, sorted.
+
+    A father who is the mother in another birth counts like her: one of the two has its parents
+    exchanged.
 
     Args:
         run: The entry.
         record: The birth as it would be.
-        mother_link: Name of the link to the mother.
+        parent_links: Names of the links to mother and father; births are indexed by the first.
     """
-    record_type = record.record_type
+    record_type, mother_link = record.record_type, parent_links[0]
     found: list[RecordId] = []
-    for mother in record.linked(mother_link):
-        row = run.state.read(index_key(record_type.name, mother_link, mother), IndexRow)
+    for parent in [one for link in parent_links for one in record.linked(link)]:
+        row = run.state.read(index_key(record_type.name, mother_link, parent), IndexRow)
         for other_id in () if row is None else row.record_ids:
             other = _counted(run, record, other_id)
             if other is not None and _too_close(record.part.member, other.member):

@@ -28,7 +28,8 @@ outcome = "always warn"
 
 [rules.duplicate_search]
 checks = "no registered or proposed birth has a similar child's name, a birth date within 5 days, \
-a similar mother's name, mothers' births within 365 days, and the same mother where both name one; \
+a similar mother's name, mothers' births within 365 days, and the same mother where both name one, \
+nor one of whose mother this holds with the new birth's father; \
 similar: without marks, any order of words, one edit in a word of 4 letters or more"
 basis = "60/2014/QH13 art. 12.1"
 outcome = "warn without an index"

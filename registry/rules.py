@@ -191,7 +191,7 @@ def late_after(run: Run, _arguments: tuple[str, ...]) -> None:
 
 def duplicate_births(run: Run, arguments: tuple[str, ...]) -> None:
     """Another birth may be the same: flag a declaration, refuse a registration."""
-    found = clashes(run, run.subject, arguments[0])
+    found = clashes(run, run.subject, arguments)
     if not found:
         return
     if POTENTIAL_DUPLICATE in run.operation.blocked_by:

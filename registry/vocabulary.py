@@ -20,7 +20,7 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "agrees_with_birth": "ld",
         "at_custody_office": "",
         "date_order": "dd",
-        "duplicate_births": "l",
+        "duplicate_births": "ll",
         "event_date_is": "d",
         "evidence": "w",
         "import_open": "",

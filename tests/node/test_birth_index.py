@@ -116,6 +116,24 @@ async def test_a_birth_that_may_be_registered_already_is_not_signed(tmp_path):
 
 
 @pytest.mark.asyncio
+async def test_a_birth_with_mother_and_father_exchanged_is_found_by_their_names(tmp_path):
+    async with served(tmp_path, "justice") as api:
+        registry = Registry(api)
+        first = await registry.register(registry.child, 1)
+        prepared = registry.seal(registry.child, 2).prepared
+        birth, child = prepared.act.records
+        turned = {
+            path.replace("mother_details", "father_details"): value
+            for path, value in birth.sealed.items()
+        }
+        act = replace(prepared.act, records=(replace(birth, sealed=turned), child))
+        sealed = registry.bureau.seal(act, registry.seal_hands)
+        again = await registry.bureau.sign(await registry.bureau.draft(sealed))
+        assert again.code == "registry.potential_duplicate"
+        assert again.json["records"] == print_id(first.records[0].record_id)
+
+
+@pytest.mark.asyncio
 async def test_what_an_officer_found_to_be_another_birth_is_registered(tmp_path):
     async with served(tmp_path, "justice") as api:
         registry, bureau = Registry(api), Bureau(api, "justice")

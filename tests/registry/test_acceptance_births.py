@@ -195,6 +195,22 @@ def test_case_26_two_births_of_one_mother_200_days_apart_wait_for_another_office
     assert outcome.registration_number == "birth/2/2026"
 
 
+def test_the_same_birth_with_mother_and_father_exchanged_is_flagged(town):
+    anna, paul = town.adult("anna"), town.adult("paul", "1988-03-03")
+    town.accept(town.birth(mother=anna, father=paul))
+    first = town.blocks[-1][2][0].records[0].record_id
+    refusal = town.refusal(town.birth(mother=paul, father=anna))
+    assert refusal.code == "registry.potential_duplicate"
+    assert refusal.details == {"records": print_id(first)}
+    town.accept(town.birth(mother=town.adult("berta"), father=paul))
+    declared, outcome = declare(town, mother=paul, father=anna)
+    assert outcome.flags == ("potential-duplicate",)
+    birth = declared.records[0].record_id
+    assert found_before(town.row(birth).engine) == (first,)
+    town.accept(not_duplicate(town, birth, first, officer("register")))
+    assert town.row(birth).flags == ()
+
+
 def not_duplicate(town, birth, other, hand):
     part = town.part("birth", birth)
     objects = [ObjectPart("duplicate", {"other": other})]

@@ -87,3 +87,13 @@ def test_two_different_mothers_make_two_births():
     first = replace(BIRTH, mother=MOTHER)
     assert similar_births(first, [replace(OTHER, mother=MOTHER)])
     assert not similar_births(first, [replace(OTHER, mother=STRANGER)])
+
+
+def test_a_birth_with_its_parents_exchanged_is_similar():
+    father = {"father_name": "Lê Văn Bình", "father_born": "1994", "father": STRANGER}
+    first = replace(BIRTH, mother=MOTHER, **father)
+    typed = replace(first.exchanged(), record_id=OTHER.record_id)
+    assert similar_births(first, [typed])
+    assert similar_births(typed, [first])
+    assert typed.exchanged() == replace(first, record_id=OTHER.record_id)
+    assert not similar_births(first, [replace(typed, mother=sixteen(4))])
