@@ -61,7 +61,7 @@ class KeyNotInForceError(SignerRefusedError):
 
 
 class KeyProvisionalError(SignerRefusedError):
-    """A newly enrolled key may not dispose of anything yet; details: settled_from."""
+    """A newly enrolled key may not dispose, nor change keys or contact; details: settled_from."""
 
     code = "registry.key_provisional"
 

@@ -13,10 +13,11 @@ from keys.signing import KeyId
 from registry.authority_rows import KeyRow
 from registry.certification import turn_listed
 from registry.civil_calendar import age, birthday, in_range
-from registry.content_errors import DateOrderError
+from registry.content_errors import DateOrderError, ParentImpossibleError
 from registry.ownership import ADULT_AGE, DECIDES_AGE, keys_of
+from registry.rows import FamilyRow
 from registry.running import Run
-from registry.state_key_names import key_key, record_key
+from registry.state_key_names import family_key, key_key, record_key
 
 BIRTH_DATE = "birth_date"
 
@@ -53,6 +54,24 @@ def agrees_with_birth(run: Run, arguments: tuple[str, ...]) -> None:
         row = run.record(target)
         if row is not None and row.member.get("event_date") != run.value(name):
             raise DateOrderError("the birth record says another date of birth", field=name)
+
+
+def older_than_children(run: Run, arguments: tuple[str, ...]) -> None:
+    """Whom the link leads to is older than each child after another birth date is given.
+
+    What is not dated anew is not judged: books of before may hold what no rule has seen.
+    """
+    link, name = arguments
+    born = str(run.value(name))
+    for person in run.links(link):
+        row = run.record(person)
+        if row is None or row.member.get(BIRTH_DATE) == born:
+            continue
+        family = run.state.read(family_key(person), FamilyRow) or FamilyRow((), (), ())
+        for child_id, _kind, _record in family.children:
+            child = run.record(child_id)
+            if child is not None and str(child.member.get(BIRTH_DATE, born)) <= born:
+                raise ParentImpossibleError("a child of this person would not be younger")
 
 
 def _move_ends(run: Run, key_ids: Iterable[KeyId], born: str) -> None:

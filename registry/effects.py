@@ -50,6 +50,7 @@ from registry.possible_duplicates import (
     resolved,
 )
 from registry.rows import Encumbrance, FamilyRow
+from registry.rules import provisional_until
 from registry.running import NewRecord, Run
 from registry.state_key_names import (
     family_key,
@@ -212,11 +213,10 @@ def close_keys(run: Run, _arguments: tuple[str, ...]) -> None:
     """Keys of the person end at once; what they signed and was not registered is refused."""
     before = run.subject.before
     known = [] if before is None else [key_id for _purpose, key_id in keys_of(before)]
-    signed = [one.key_id for one in run.head.signers if isinstance(one, KeySigner)]
     provisional = {
-        key_id: settled
-        for key_id in signed
-        if (settled := _provisional_until(run, key_id)) is not None
+        one.key_id: settled
+        for one in run.head.signers
+        if isinstance(one, KeySigner) and (settled := provisional_until(run, one)) is not None
     }
     for item in run.objects("closing"):
         key_id = KeyId(cast("bytes", item.fields["key_id"]))
@@ -229,13 +229,6 @@ def close_keys(run: Run, _arguments: tuple[str, ...]) -> None:
         if row is None or key_id not in known or not in_range(run.day, run.day, row.to_date):
             raise ObjectUnknownError("the person has no such key in force")
         run.state.write(key_key(key_id), replace(row, to_date=run.day))
-
-
-def _provisional_until(run: Run, key_id: KeyId) -> str | None:
-    """Return from which day on a new key counts fully; None if it does."""
-    row = run.state.read(key_key(key_id), KeyRow)
-    settled = None if row is None else row.settled_from
-    return settled if settled is not None and run.day < settled else None
 
 
 def add_encumbrance(run: Run, arguments: tuple[str, ...]) -> None:

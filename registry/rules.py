@@ -11,10 +11,16 @@ from fractions import Fraction
 from typing import Final, TypeAlias
 
 from ledger.ids import OfficeId
+from ledger.parts import KeySigner
 from registry import parameters
-from registry.authority_errors import NotAliveError, RelativeError, WrongCustodyError
-from registry.authority_rows import OfficeRow
-from registry.birth_dates import agrees_with_birth
+from registry.authority_errors import (
+    KeyProvisionalError,
+    NotAliveError,
+    RelativeError,
+    WrongCustodyError,
+)
+from registry.authority_rows import KeyRow, OfficeRow
+from registry.birth_dates import agrees_with_birth, older_than_children
 from registry.civil_calendar import add_days, days_between, deadline, in_range
 from registry.code_tables import check_code, code_table
 from registry.content_errors import (
@@ -43,7 +49,7 @@ from registry.possible_duplicates import (
 )
 from registry.running import Run
 from registry.standing import nothing_stands_on
-from registry.state_key_names import notice_key, office_key
+from registry.state_key_names import key_key, notice_key, office_key
 
 UNIT_UNVERIFIED: Final = "unit-unverified"
 SUCCESSIONS_MAX: Final = 64
@@ -176,6 +182,29 @@ def at_custody_office(run: Run, _arguments: tuple[str, ...]) -> None:
     raise WrongCustodyError("another office has custody of this identity")
 
 
+def key_settled(run: Run, _arguments: tuple[str, ...]) -> None:
+    """What the record has said so far is changed by no provisional key; something first may be.
+
+    Raises:
+        KeyProvisionalError: Says from which day on the key may.
+    """
+    if run.subject.before is None:
+        return
+    for signer in run.head.signers:
+        settled = None if not isinstance(signer, KeySigner) else provisional_until(run, signer)
+        if settled is not None:
+            raise KeyProvisionalError(
+                "a newly enrolled key may not do this yet", settled_from=settled
+            )
+
+
+def provisional_until(run: Run, signer: KeySigner) -> str | None:
+    """Return from which day on a signer's new key counts fully; None if it does."""
+    row = run.state.read(key_key(signer.key_id), KeyRow)
+    settled = None if row is None else row.settled_from
+    return settled if settled is not None and run.day < settled else None
+
+
 def late_after(run: Run, _arguments: tuple[str, ...]) -> None:
     """A late duty needs a reason code and sets the flag; it never refuses for lateness alone."""
     late = run.operation.late
@@ -274,12 +303,14 @@ RULES: Final[dict[str, Rule]] = {
         import_open,
         import_settled,
         in_custody,
+        key_settled,
         late_after,
         link_status,
         no_obligation_open,
         not_relative,
         nothing_stands_on,
         obligation_settled,
+        older_than_children,
         parent_possible,
         shares_sum_one,
         term_running,

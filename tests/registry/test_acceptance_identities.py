@@ -9,6 +9,7 @@ from keys.signing import KeyId
 from ledger.ids import AgencyId
 from ledger.parts import ObjectPart
 from registry.authority_rows import AgencyRow, KeyRow
+from registry.civil_calendar import add_days
 from registry.record_checks import companion_id
 from registry.rows import RecordRow
 from registry.state_key_names import agency_key, key_key, record_key
@@ -91,6 +92,20 @@ def test_case_42_nobody_elses_key_nor_two_officers_update_a_persons_contact(town
     assert town.refuse(both) == "registry.signer_idle"
     attested = town.contact(anna, form("subject", ("justice", "register"), ("justice", "approve")))
     assert town.refuse(attested) == "registry.custody_form"
+
+
+def test_a_provisional_key_gives_a_first_contact_and_changes_none_for_fifteen_days():
+    town = Town({**CALM, "key_provisional_days": 15})
+    anna = town.adult("anna")
+    town.accept(town.contact(anna, by("subject", "anna")))
+    refusal = town.refusal(town.contact(anna, by("subject", "anna")))
+    assert refusal.code == "registry.key_provisional"
+    assert refusal.details == {"settled_from": add_days(town.day, 15)}
+    town.wait(15)
+    town.accept(town.contact(anna, by("subject", "anna")))
+    town.accept(town.enrol_entry(anna, "thief"))
+    stolen = town.contact(anna, by("subject", "thief"))
+    assert town.refuse(stolen) == "registry.key_provisional"
 
 
 def test_case_42_the_agency_that_keeps_the_record_takes_the_contact_and_no_other_does(town):

@@ -11,7 +11,7 @@ from registry.object_rows import CertificateRow
 from registry.rows import IndexRow
 from registry.state_key_names import certificate_key, key_key, match_key
 from tests.registry.test_corrections import LOWER, SENIOR, edit, senior_officer, years
-from tests.registry.town import Town, by, child_id, key, two_officers
+from tests.registry.town import Town, by, child_id, form, key, two_officers
 
 
 @pytest.fixture
@@ -93,6 +93,46 @@ def test_an_identitys_own_date_moves_the_end_of_its_keys_too(town, born, end):
     hands = [*LOWER, by(SENIOR, "senior"), by("subject", "young")]
     town.accept(town.entry("identity/correct", hands, [part], reason="x", office=town.lower))
     assert ends(town, "young") == end
+
+
+def late_birth(town: Town, **given: Any) -> Any:
+    """Register a birth of long ago; returns the birth record."""
+    informant = form("informant", ("lower", "register"), ("lower", "approve"))
+    hands = [*LOWER, informant, by("upper_office(approve)", "justice", "approve")]
+    member = {"late_code": "distance"}
+    entry = town.birth(hands=hands, office=town.lower, member=member, **given)  # type: ignore[attr-defined]
+    town.accept(entry)
+    return entry.records[0].record_id
+
+
+def test_no_corrected_birth_makes_a_mother_younger_than_her_child(town):
+    senior_officer(town)
+    birth = late_birth(town, mother=town.adult("anna", "1960-01-01"), event_date="1995-05-05")
+    lan = child_id(birth)
+    late_birth(town, mother=lan, event_date="2015-05-05")
+
+    def corrected(date: str) -> Any:
+        part = town.part("birth", birth, member={**town.row(birth).member, "event_date": date})
+        herself = form("subject", ("lower", "register"), ("lower", "approve"))
+        hands = [*LOWER, by(SENIOR, "senior"), herself]
+        return town.entry("birth/correct", hands, [part], reason="x", office=town.lower)
+
+    assert town.refuse(corrected("2015-05-05")) == "registry.parent_impossible"
+    town.accept(corrected("1996-05-05"))
+
+
+def test_no_corrected_identity_makes_a_father_younger_than_his_child(town):
+    senior_officer(town)
+    paul = town.adult("paul", "1960-01-01")
+    late_birth(town, father=paul, event_date="1995-05-05")
+
+    def corrected(date: str) -> Any:
+        part = town.part("identity", paul, member={"birth_date": date})
+        hands = [*LOWER, by(SENIOR, "senior"), by("subject", "paul")]
+        return town.entry("identity/correct", hands, [part], reason="x", office=town.lower)
+
+    assert town.refuse(corrected("1995-05-05")) == "registry.parent_impossible"
+    town.accept(corrected("1961-01-01"))
 
 
 @pytest.mark.parametrize("operation", ["change_name", "correct", "supplement"])
