@@ -211,6 +211,7 @@ def _make_genesis(
         namespaces=(
             Namespace("person.number", police, justice),
             Namespace("birth.name", justice, police),
+            Namespace("identity.name", police, justice),
         ),
         attachments=(),
     )

@@ -185,6 +185,7 @@ _BY_CODE: Final = MappingProxyType(
         "registry.parameter": ExitCode.INVALID_INPUT,
         "registry.personal_number_in_clear": ExitCode.INVALID_INPUT,
         "registry.potential_duplicate": ExitCode.CONFLICT,
+        "registry.same_person": ExitCode.CONFLICT,
         "registry.problems": ExitCode.INVALID_INPUT,
         "registry.record_unknown": ExitCode.NOT_FOUND,
         "registry.relative": ExitCode.NOT_AUTHORISED,

@@ -48,6 +48,12 @@ class PotentialDuplicateError(ContentRefusedError):
     code = "registry.potential_duplicate"
 
 
+class SamePersonError(ContentRefusedError):
+    """The person may have an identity already, unless officers say no; details: records."""
+
+    code = "registry.same_person"
+
+
 class TakenError(ContentRefusedError):
     """The unique value or tag belongs to another record; details: namespace."""
 

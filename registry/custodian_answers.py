@@ -40,7 +40,7 @@ from registry.opened_records import (
 from registry.problems import BodyError
 from registry.schema import Operation, RecordType
 from registry.sealed import BodyPlace, open_body
-from registry.tags import name_value, number_value
+from registry.tags import name_value, number_value, person_value
 from registry.wraps import Reader, make_wraps, wrap_info, wraps_digest
 
 _NO_WRAPS: Final = Digest(bytes(32))
@@ -167,10 +167,17 @@ def _tag_task(index: int, wish: TagWish, record: OpenedRecord) -> TagTask:
     if wish.unique:
         value = number_value(str(record.values[filled[0]]))
     else:
-        mother = record.part.links.get(_match_link(record.record_type, wish))
-        known = RecordId(mother) if isinstance(mother, bytes) else None
-        value = name_value(full_name(record.values), known)
+        value = _name_value(record, _match_link(record.record_type, wish))
     return TagTask(index, wish, value, record.opened.leaf(paths[0]))
+
+
+def _name_value(record: OpenedRecord, beside: str) -> str:
+    """Return a name with what stands beside it: a link, as to the mother, or a date of birth."""
+    name = full_name(record.values)
+    if record.record_type.fields[beside].kind == "date":
+        return person_value(name, str(record.part.member[beside]))
+    linked = record.part.links.get(beside)
+    return name_value(name, RecordId(linked) if isinstance(linked, bytes) else None)
 
 
 def _match_link(record_type: RecordType, wish: TagWish) -> str:

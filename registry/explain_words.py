@@ -66,6 +66,7 @@ _OBJECTS: Final[Mapping[str, Text]] = {
     "closing": ("việc đóng", "closing"),
     "competence": ("thẩm quyền", "competence"),
     "competence_end": ("chấm dứt thẩm quyền", "end of a competence"),
+    "different": ("người khác trùng họ tên, ngày sinh", "other person of this name and birthday"),
     "duplicate": ("dấu hiệu trùng", "possible duplicate"),
     "encumbrance": ("biện pháp bảo đảm", "encumbrance"),
     "grant": ("phép xem", "grant"),

@@ -14,6 +14,7 @@ from ledger.ids import print_id
 from ledger.parts import Holder
 from registry.acts import Act, RecordContent
 from registry.code_names import FindTable
+from registry.explain_words import object_words
 from registry.field_specs import FieldSpec
 from registry.form_kinds import FormKind, derived_names
 from registry.form_records import writable_fields
@@ -105,7 +106,12 @@ def empty_form(form_kind: FormKind, find_table: FindTable, today: str, language:
         path = f"objects.{use.kind}"
         specs = [spec for spec in form_kind.objects[use.kind].values() if not spec.set_by_engine]
         if specs:
-            lines += ["", f"[[{path}]]", *printer.scalars(specs, f"{path}.")]
+            needed = use.minimum > 0
+            title = (
+                f"# {in_language(object_words(use.kind), language)} ({printer.word('optional')})"
+            )
+            lines += ["", f"[[{path}]]"] if needed else ["", title, f"# [[{path}]]"]
+            lines += printer.scalars(specs, f"{path}.", inside=not needed)
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,7 @@
-"""Births that may be one: same mother too close in time, or same name and mother.
+"""Births that may be one: same mother too close in time, or same name and mother; and persons.
 
-Rules 2 and 3 of records.md, section 8; rule 1 needs sealed text and is attested.
+Rules 2 and 3 of records.md, section 8; rule 1 needs sealed text and is attested. Identities are
+compared by name and day of birth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from registry.authority_rows import OfficeRow
 from registry.civil_calendar import add_days, days_between
 from registry.claims import found_by_match
 from registry.code_tables import record_type
-from registry.content_errors import PotentialDuplicateError
+from registry.content_errors import PotentialDuplicateError, SamePersonError
 from registry.rows import IndexRow, RecordRow
 from registry.running import NewRecord, Run
 from registry.state_key_names import index_key, office_key
@@ -56,6 +57,26 @@ def clashes(run: Run, record: NewRecord, parent_links: Sequence[str]) -> list[Re
         if other is not None and _within(record.part.member, other.member, SAME_NAME_DAYS):
             found.append(other_id)
     return sorted(dict.fromkeys(found))
+
+
+def namesakes(run: Run, record: NewRecord) -> list[RecordId]:
+    """Return the records that may be about the same person, sorted: equal match tags.
+
+    Two persons of one name and day of birth are told apart by their numbers: where both records
+    claim one, it is not the same, for the claims would have collided.
+    """
+    record_type = record.record_type
+    numbered = {one.namespace for one in record_type.unique if one.mode == "tag"}
+    own = {claim.namespace for claim in record.part.claims}
+    found: list[RecordId] = []
+    for other_id in found_by_match(run, record_type, record.part.matches).record_ids:
+        other = _counted(run, record, other_id)
+        if other is None:
+            continue
+        if own & numbered and any(claim[0] in numbered for claim in other.claims):
+            continue
+        found.append(other_id)
+    return found
 
 
 def _counted(run: Run, record: NewRecord, other_id: RecordId) -> RecordRow | None:
@@ -121,11 +142,23 @@ def refuse_duplicate(found: Sequence[bytes]) -> NoReturn:
     Raises:
         PotentialDuplicateError: Always.
     """
-    ids = ", ".join([print_id(one) for one in found[:NAMED_MAX]])
     raise PotentialDuplicateError(
-        "another record may be about the same birth",
-        records=ids if len(found) <= NAMED_MAX else f"{ids}, …",
+        "another record may be about the same birth", records=_named(found)
     )
+
+
+def refuse_same_person(found: Sequence[bytes]) -> NoReturn:
+    """Refuse an identity for a person who may have one of those that were found.
+
+    Raises:
+        SamePersonError: Always; names them.
+    """
+    raise SamePersonError("another record may be about the same person", records=_named(found))
+
+
+def _named(found: Sequence[bytes]) -> str:
+    ids = ", ".join([print_id(one) for one in found[:NAMED_MAX]])
+    return ids if len(found) <= NAMED_MAX else f"{ids}, …"
 
 
 def _listed(engine: Mapping[str, Value], name: str) -> tuple[bytes, ...]:

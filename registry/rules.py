@@ -8,9 +8,9 @@ Source: records.md, sections 2.3, 6, 8 and 9.
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
-from ledger.ids import OfficeId
+from ledger.ids import OfficeId, RecordId
 from ledger.parts import KeySigner
 from registry import parameters
 from registry.authority_errors import (
@@ -36,6 +36,7 @@ from registry.content_errors import (
     TermOverError,
     WaitNotOverError,
 )
+from registry.errors import ReasonMissingError, RecordUnknownError
 from registry.field_specs import spec_at
 from registry.import_windows import open_window
 from registry.kinship import are_relatives
@@ -44,8 +45,10 @@ from registry.ownership import IDENTITY
 from registry.possible_duplicates import (
     POTENTIAL_DUPLICATE,
     clashes,
+    namesakes,
     note_found,
     refuse_duplicate,
+    refuse_same_person,
 )
 from registry.running import Run
 from registry.standing import nothing_stands_on
@@ -230,6 +233,23 @@ def duplicate_births(run: Run, arguments: tuple[str, ...]) -> None:
     run.touched_flags.append(POTENTIAL_DUPLICATE)
 
 
+def duplicate_identities(run: Run, _arguments: tuple[str, ...]) -> None:
+    """The person has no identity yet, or the officers name who else has this name and birthday.
+
+    Whom they name must be there, and they give a reason.
+    """
+    said = {RecordId(cast("bytes", item.fields["other"])) for item in run.objects("different")}
+    for other in sorted(said):
+        row = run.record(other)
+        if row is None or row.type_name != run.record_type.name:
+            raise RecordUnknownError("the other record is not known")
+    if said and run.entry.context.reason is None:
+        raise ReasonMissingError("the operation needs a reason")
+    found = [one for one in namesakes(run, run.subject) if one not in said]
+    if found:
+        refuse_same_person(found)
+
+
 def shares_sum_one(run: Run, _arguments: tuple[str, ...]) -> None:
     """The holders' shares sum to exactly one, and nobody stands in two of them."""
     holders = run.subject.part.holders
@@ -298,6 +318,7 @@ RULES: Final[dict[str, Rule]] = {
         at_custody_office,
         date_order,
         duplicate_births,
+        duplicate_identities,
         event_date_is,
         evidence,
         import_open,

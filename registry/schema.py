@@ -110,7 +110,7 @@ class Unique:
 
 @dataclass(frozen=True, slots=True)
 class MatchTag:
-    """A tag of which equal ones are found: of which sealed fields, together with which link."""
+    """A tag of which equal ones are found: of which sealed fields, with which link or date."""
 
     namespace: str
     fields: tuple[str, ...]

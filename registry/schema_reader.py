@@ -234,6 +234,9 @@ def _read_match(table: Table, fields: Mapping[str, FieldSpec]) -> MatchTag:
         link=table.take("with", str, ""),
     )
     _check_named(table, match.fields, fields)
+    beside = fields.get(match.link)
+    if beside is None or beside.visibility == "sealed" or beside.kind not in {"link", "date"}:
+        raise table.wrong("with", "a link or date of the member map stands beside a tagged name")
     table.finish()
     return match
 

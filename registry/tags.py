@@ -124,6 +124,16 @@ def name_value(full_name: str, mother: RecordId | None) -> str:
     return f"{words}|{'' if mother is None else print_id(mother)}"
 
 
+def person_value(full_name: str, birth_date: str) -> str:
+    """Return the canonical value of a person's name and day of birth, for `identity.name`.
+
+    Args:
+        full_name: Family, middle and given name with spaces between; compared as in `name_value`.
+        birth_date: ISO date.
+    """
+    return f"{' '.join(name_tokens(full_name))}|{birth_date}"
+
+
 UPPER: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 

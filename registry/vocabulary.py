@@ -21,6 +21,7 @@ RULES: Final[Mapping[str, str]] = MappingProxyType(
         "at_custody_office": "",
         "date_order": "dd",
         "duplicate_births": "ll",
+        "duplicate_identities": "",
         "event_date_is": "d",
         "evidence": "w",
         "import_open": "",

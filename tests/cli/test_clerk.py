@@ -135,6 +135,21 @@ def test_a_clerk_registers_a_birth_and_the_child_has_an_identity(desk, paper, mo
     assert len(desk.ask("record", "history", birth)) == 2
 
 
+def test_a_person_gets_no_second_identity_unless_the_officers_say_who_is_another(desk):
+    create = ("identity", "create", "-", "--office", "police", "--yes")
+    form = "\n".join(
+        line for line in identity_form("Hồ", 1971).splitlines() if "personal_number" not in line
+    )
+    (made,) = desk.ask(*create, stdin=form)
+    known = made["records"][0]["id"]
+    status, error = desk.refused(*create, stdin=form)
+    assert (status, error["code"]) == (ExitCode.CONFLICT, "registry.same_person")
+    assert known in error["sentence"]
+    different = ("--set", f"objects.different.other={known}", "--set", "act.reason=namesake")
+    (another,) = desk.ask(*create, *different, stdin=form)
+    assert another["records"][0]["id"] != known
+
+
 def test_a_birth_that_may_be_there_already_is_told_with_the_record_to_look_at(desk, paper, mother):
     register = ("birth", "register", "-", "--office", "justice", "--yes", *custody(paper))
     (first,) = desk.ask(*register, stdin=birth_form(mother, "Hoa"))

@@ -144,7 +144,7 @@ def world():
     state.write(office_key(OFFICE), office_row(AGENCY, None, 0))
     for name, purpose in (("custodian", "custodian"), ("agency seal", "seal"), ("tag", "tag")):
         state.write(key_key(key_id(name)), key_row(name, purpose, "agency", AGENCY))
-    for namespace in ("person.number", "birth.name"):
+    for namespace in ("person.number", "birth.name", "identity.name"):
         state.write(namespace_key(namespace), NamespaceRow(AGENCY, AGENCY, 1))
     for person, identity in (("mother", MOTHER), ("father", FATHER)):
         own = []

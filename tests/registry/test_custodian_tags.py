@@ -102,6 +102,22 @@ def person(number):
     return RecordContent(member={"birth_date": "1990-02-02"}, sealed=sealed)
 
 
+def test_an_identity_is_tagged_by_its_name_in_any_order_and_its_day_of_birth(state):
+    def tags(born="1990-02-02", **names):
+        content = person(None)
+        sealed = {**content.sealed, **{f"name.{name}": text for name, text in names.items()}}
+        content = replace(content, member={"birth_date": born}, sealed=sealed)
+        made = Act(kind="identity/create", event_date=small.DAY, records=(content,), evidence=SCANS)
+        reply, _held = small.ask_custodian(state, asked(seal(state, made, HANDS)))
+        (match,) = reply.records[0].matches
+        return match.namespace, match.tag
+
+    known = tags()
+    assert known[0] == "identity.name"
+    assert tags(family="An", given="Lê") == tags(given="Ân") == known
+    assert known not in {tags(given="Bình"), tags("1990-02-03"), tags(middle="Văn")}
+
+
 def test_a_number_cannot_be_corrected_without_being_claimed(state):
     made = Act(
         kind="identity/create",

@@ -291,6 +291,12 @@ def test_a_form_that_does_not_say_that_the_papers_were_checked_is_told_where_to_
     assert found["act.sufficient"].example == "true"
 
 
+def test_an_object_that_an_act_may_have_stands_commented_in_the_empty_form():
+    text = empty_form(find_form("identity/create", find_type), TABLES, TODAY, "vi")
+    assert "# [[objects.different]]\n\n# Hồ sơ của người khác" in text
+    assert "different" not in tomllib.loads(text).get("objects", {})
+
+
 @pytest.mark.parametrize("kind", ["birth/register", "land_title/first_register", "identity/create"])
 def test_an_empty_form_with_all_lines_open_reads_once_its_examples_stand_in_it(kind):
     """Every field's example is a correct value."""
@@ -310,6 +316,7 @@ def test_an_empty_form_with_all_lines_open_reads_once_its_examples_stand_in_it(k
             opened = f"{name} = {_as_toml(example)}"
         lines.append(opened)
     text = "\n".join(line for line in lines if "ví dụ" not in line)
+    assert ("[[objects.different]]" in text) == (kind == "identity/create")
     form = tomllib.loads(text)
     form.setdefault("act", {})["event_date"] = TODAY
     form["act"]["legal_basis"] = []

@@ -149,6 +149,7 @@ def founding(parameters: tuple[tuple[str, Value], ...]) -> genesis.Genesis:
         agencies=tuple(agencies),
         namespaces=(
             genesis.Namespace("birth.name", first, second),
+            genesis.Namespace("identity.name", first, second),
             genesis.Namespace("person.number", first, second),
         ),
         attachments=(),
@@ -317,17 +318,19 @@ class Town:
         return unsigned.signed(self.slots(head, hands, unsigned.sign_message))
 
     def tagged(self, kind: str, part: RecordPart, hands: Sequence[Hand]) -> RecordPart:
-        """An edit that indexes its record anew brings a match tag; of the record id, unless given.
+        """What indexes its record brings a match tag; of the record id, unless given.
 
-        Registrations bring their own.
+        Registrations of births bring their own.
         """
         type_name, name = kind.split("/")
         operation = find_operation(self.state, (type_name, name), self.height + 1)[1]
         takes = any(call.name == "match" for call in operation.effects)
         officers = [hand for hand in hands if hand.term.startswith("officer(")]
-        if not takes or operation.edit == "none" or part.matches or not officers:
+        brings = kind in {"birth/declare", "birth/register"} or part.type_name != type_name
+        if not takes or brings or part.matches or not officers:
             return part
-        tag = self.tag("birth.name", part.record_id.hex(), part.record_id, officers[0])
+        namespace = f"{type_name}.name"
+        tag = self.tag(namespace, part.record_id.hex(), part.record_id, officers[0])
         return replace(part, matches=(Match(*tag),))
 
     def slots(self, head: Head, hands: Sequence[Hand], message: bytes):
@@ -385,16 +388,26 @@ class Town:
 
     def create_identity(self, born: str = "1990-05-05", **given) -> RecordId:
         """Register an adult from abroad, say; returns the identity's id."""
+        entry = self.identity_entry(born, **given)
+        self.accept(entry)
+        return entry.records[0].record_id
+
+    def identity_entry(self, born: str = "1990-05-05", **given) -> Entry:
+        """The entry that creates an identity; `name` is that of which a match tag is made."""
         hands = two_officers(given.get("agency", "justice"))
         act = self.new_act()
         identity = self.created_id(hands, act)
         claims: tuple[Claim, ...] = ()
         if "number" in given:
             claims = (Claim(*self.tag("person.number", given["number"], identity, hands[0])),)
-        part = self.part("identity", identity, member={"birth_date": born}, claims=claims)
+        matches: tuple[Match, ...] = ()
+        if "name" in given:
+            matches = (Match(*self.tag("identity.name", given["name"], identity, hands[0])),)
+        member = {"birth_date": born}
+        part = self.part("identity", identity, member=member, claims=claims, matches=matches)
+        more = {name: given[name] for name in ("objects", "reason") if name in given}
         agency = given.get("agency", "justice")
-        self.accept(self.entry("identity/create", hands, [part], act=act, agency=agency))
-        return identity
+        return self.entry("identity/create", hands, [part], act=act, agency=agency, **more)
 
     def enrol_entry(self, identity: Any, name: str, **given) -> Entry:
         """The entry by which a person enrols keys: for signing and sealing, unless `keys` says."""

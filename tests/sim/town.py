@@ -106,6 +106,7 @@ def founding(count: int) -> genesis.Genesis:
         ),
         namespaces=(
             genesis.Namespace("birth.name", first, second),
+            genesis.Namespace("identity.name", first, second),
             genesis.Namespace("person.number", first, second),
         ),
         attachments=(),
