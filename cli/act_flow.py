@@ -161,7 +161,17 @@ def carry_out(context: Context, wanted: Wanted) -> ExitCode:
         if missing_keys(draft) and not custodian_is_next(draft):
             pass_on(context, actor, draft, wanted.draft, trial)
             return ExitCode.OK
-        return say_result(context, actor, send_act(context, actor, draft, order.asker), sheet)
+        sent = send_act(context, actor, draft, order.asker)
+        return say_result(context, actor, sent, sheet, _changed(order))
+
+
+def _changed(order: Order) -> list[str] | None:
+    """Return the sealed paths that an act changes; None where what was there did not open."""
+    if order.previous is None:
+        return None
+    now = order.act.records[0].sealed
+    paths = dict.fromkeys((*order.previous, *now))
+    return [path for path in paths if order.previous.get(path) != now.get(path)]
 
 
 def write_again(context: Context, wanted: Wanted) -> ExitCode:

@@ -1,5 +1,6 @@
 """What came of an act, said to people: where its entry stands, and what it made."""
 
+from collections.abc import Collection
 from typing import Final
 
 from cli.acting import Actor
@@ -12,6 +13,7 @@ from cli.packages import Package
 from cli.sent import Sent, unsettled
 from keys.errors import CivregError
 from ledger.ids import print_id
+from registry.birth_details import COMPARED
 from registry.explain_words import object_words
 from registry.possible_duplicates import found_before
 from registry.problems import in_language
@@ -20,7 +22,13 @@ CERTIFY: Final = "certify"
 """The operation whose entry is named later: `certify --of ENTRY` writes the file again."""
 
 
-def say_result(context: Context, actor: Actor, sent: Sent, sheet: Sheet | None = None) -> ExitCode:
+def say_result(
+    context: Context,
+    actor: Actor,
+    sent: Sent,
+    sheet: Sheet | None = None,
+    changed: Collection[str] | None = None,
+) -> ExitCode:
     """Say where an entry stands, or raise why it does not; NO_NETWORK if nobody knows yet.
 
     Args:
@@ -28,6 +36,7 @@ def say_result(context: Context, actor: Actor, sent: Sent, sheet: Sheet | None =
         actor: The network.
         sent: What was submitted, and what came of it.
         sheet: The file of its certificate, to be written if it stands in the chain.
+        changed: Sealed paths that it changes; None where nobody here has opened what was there.
 
     Returns:
         CANCELLED if it stands there and only its certificate's file was stopped by Ctrl-C.
@@ -43,6 +52,7 @@ def say_result(context: Context, actor: Actor, sent: Sent, sheet: Sheet | None =
     shown, lines = _told(context, sent)
     if sent.result.committed:
         _tell_duplicates(context, actor, sent.package, shown, lines)
+        lines += _subject_to_follow(context, actor, sent.package, changed, shown)
     next_command = _next(sent.package)
     if sheet is not None and sent.result.committed and problem is None:
         shown["file"] = str(sheet.out)
@@ -140,6 +150,37 @@ def _tell_duplicates(
     if found:
         records = ", ".join(print_id(one) for one in found)
         lines.append(context.say("act.may_be", records=records))
+
+
+def _subject_to_follow(
+    context: Context,
+    actor: Actor,
+    package: Package,
+    changed: Collection[str] | None,
+    shown: dict[str, object],
+) -> list[str]:
+    """Say that the identity which came of a birth says still what the birth said before.
+
+    Nobody has signed a new version of it, so an edit of a name leaves it as it was.
+    """
+    type_name, _slash, operation = package.entry.head.kind.partition("/")
+    record_type = actor.find_type(type_name)
+    subject, schema = record_type.subject, record_type.operations.get(operation)
+    if subject not in record_type.engine_fields or schema is None or schema.edit == "none":
+        return []
+    paths = [path for paths in COMPARED for path in paths]
+    if changed is not None and not set(paths) & set(changed):
+        return []
+    target = actor.target(package.record_id).row.links.get(subject)
+    if not isinstance(target, bytes) or not any(
+        schema.may_write(path.partition(".")[0]) for path in paths
+    ):
+        return []
+    edit = "supplement" if schema.edit == "supplement" else "correct"
+    command = suggested(record_type.fields[subject].target, edit, print_id(target))
+    shown["follow_command"] = at_home(command, context)
+    sentence = "act.follow_maybe" if changed is None else "act.follow"
+    return [context.say(sentence, id=print_id(target), command=at_home(command, context))]
 
 
 def _next(package: Package) -> str | None:

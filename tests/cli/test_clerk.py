@@ -150,6 +150,23 @@ def test_a_person_gets_no_second_identity_unless_the_officers_say_who_is_another
     assert another["records"][0]["id"] != known
 
 
+def test_who_corrects_a_name_in_a_birth_is_told_that_the_identity_keeps_the_old_one(
+    desk, paper, mother
+):
+    (made,) = desk.ask("birth", "register", "-", "--office", "justice", "--yes", *custody(paper),
+                       stdin=birth_form(mother, "Hậu"))  # fmt: skip
+    birth, child = (record["id"] for record in made["records"])
+    correct = ("birth", "correct", birth, "--office", "justice", "--yes", "--set",
+               "act.reason=clerical", "--set", "act.sufficient=true", "--set",
+               f"act.evidence={'00' * 32}", *custody(paper, mother))  # fmt: skip
+    (other,) = desk.ask(*correct, "--set", "place_detail=Trạm y tế")
+    assert "follow_command" not in other, "of the place the identity says nothing"
+    (named,) = desk.ask(*correct, "--set", "name.given=Hạ")
+    assert shlex.split(named["follow_command"])[-3:] == ["identity", "correct", child]
+    said = desk.run(*correct, "--set", "name.given=Hà").stdout
+    assert f"The identity {child} made with this birth says still what it said" in said
+
+
 def test_a_birth_that_may_be_there_already_is_told_with_the_record_to_look_at(desk, paper, mother):
     register = ("birth", "register", "-", "--office", "justice", "--yes", *custody(paper))
     (first,) = desk.ask(*register, stdin=birth_form(mother, "Hoa"))
