@@ -22,7 +22,7 @@ from cli.errors import (
 )
 from cli.key_ring import KeyRing
 from cli.network_view import NetworkView
-from keys.errors import CivregError, SealError
+from keys.errors import CivregError, SealError, WrongPassphraseError
 from keys.hashing import Digest
 from keys.signing import KEY_ID_BYTES, KeyId, Signer
 from ledger.canonical import Value, decode
@@ -56,6 +56,7 @@ def open_draft(
     Raises:
         BodyError: A body is not what the entry says.
         UnknownKindError: A record is of an unknown type.
+        WrongPassphraseError: The passphrase of a key that opens one is wrong.
     """
     opened: dict[RecordId, Mapping[str, Value]] = {}
     for part, item in zip(draft.entry.records, draft.bodies, strict=True):
@@ -222,14 +223,30 @@ def _read_wraps(raw: bytes) -> list[Wrap]:
 def _unwrap(
     wraps: Iterable[Wrap], place: BodyPlace, ring: KeyRing, key_check: Digest
 ) -> bytes | None:
-    """Return the data key from a wrap for a key of the ring, or None."""
-    listed = list(wraps)
-    for wrap in listed:
-        if wrap.recipient in ring:
+    """Return the data key from a wrap for a key of the ring, or None.
+
+    Nobody is asked for a passphrase while a key that is open already may do; a person's own keys
+    come before that of the agency.
+
+    Raises:
+        WrongPassphraseError: The passphrase of such a key is wrong, and no other opens it. It is
+            not told to be unseen then, for its owner only mistyped.
+    """
+    order = {key_id: at for at, key_id in enumerate(ring)}
+    listed = sorted(
+        (wrap for wrap in wraps if wrap.recipient in order), key=lambda one: order[one.recipient]
+    )
+    mistyped: WrongPassphraseError | None = None
+    for get in (ring.get_quietly, ring.get):
+        for wrap in listed:
             try:
-                key = ring.get(wrap.recipient)
+                key = get(wrap.recipient)
                 if key is not None:
                     return open_wraps([wrap], place, key, key_check)
+            except WrongPassphraseError as error:
+                mistyped = error
             except CivregError:
                 continue
+    if mistyped is not None:
+        raise mistyped
     return None

@@ -30,11 +30,10 @@ from cli.ceremony_parts import UNIT_TABLES, attachments, print_part_file, read_t
 from cli.errors import CliError, InvalidInputError
 from cli.key import find_key
 from cli.output import Context
-from cli.passphrases import asker, source
+from cli.passphrases import key_opener
 from keys.did import parse_did
-from keys.errors import InvalidKeyError, WrongPassphraseError
-from keys.keyring import load_key_file
-from keys.signing import KeyId, PublicKey, SoftwareKey, parse_public_key
+from keys.errors import InvalidKeyError
+from keys.signing import KeyId, PublicKey, parse_public_key
 from ledger.canonical import Value
 from ledger.errors import InvalidDataError
 from ledger.genesis import (
@@ -128,7 +127,8 @@ def make_part(context: Context, template: Path, own: Path, signers: Sequence[str
     except (KeyError, TypeError, ValueError, InvalidDataError, InvalidKeyError) as error:
         raise _wrong(own, error) from error
     keys = _governors(context, part, signers)
-    signatures = [sign_part(template_raw, raw, _open_key(context, path)) for path in keys]
+    opener = key_opener(context)
+    signatures = [sign_part(template_raw, raw, opener.open(path)) for path in keys]
     content = print_part_file(raw, signatures)
     return OwnPart(content, agency.name, len(signatures), part.governance_k)
 
@@ -241,13 +241,6 @@ def _public(text: str, home: Path) -> PublicKey:
     if colon and number.isdecimal():
         return parse_public_key(int(number), bytes.fromhex(digits))
     return find_key(home, text).public
-
-
-def _open_key(context: Context, path: Path) -> SoftwareKey:
-    try:
-        return load_key_file(path, None)
-    except WrongPassphraseError:
-        return load_key_file(path, asker(context, source())(path))
 
 
 def _load(path: Path) -> _Table:

@@ -13,7 +13,7 @@ from cli.languages import error_text
 from cli.network_view import NetworkView
 from cli.output import Context
 from cli.trying import try_entry
-from keys.errors import CivregError, KeyFileError
+from keys.errors import CivregError, KeyFileError, WrongPassphraseError
 from ledger.ids import RecordId
 from registry.drafts import Draft
 from registry.errors import RuleError
@@ -61,13 +61,19 @@ class Trial:
 
 
 def try_draft(view: NetworkView, draft: Draft) -> Trial:
-    """Try the rules of the ledger on a draft; whatever hinders that is an answer too."""
+    """Try the rules of the ledger on a draft; whatever hinders that is an answer too.
+
+    Raises:
+        WrongPassphraseError: The passphrase of the key that would ask a node is wrong.
+    """
     try:
         try_entry(view, draft)
     except RuleError as error:
         return Trial("refused", error=error)
     except NoNetworkError:
         return Trial("untried", _NO_NODE)
+    except WrongPassphraseError:
+        raise  # Told at once: whoever mistyped tries again, before anything is signed.
     except (KeyNeededError, KeyFileError):
         return Trial("untried", _NO_KEY)
     except RemoteRefusalError:

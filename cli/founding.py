@@ -19,13 +19,12 @@ from cli.founding_node import (
     Founder,
     check_first_home,
     find_founder,
-    open_keys,
     read_home_genesis,
     write_founding_node,
 )
 from cli.network_file import GENESIS_FILE, NETWORK_FILE, TRUST_FILE
 from cli.output import Context, accepted, note, suggested
-from cli.passphrases import asker, new_passphrase, passphrase_options, source
+from cli.passphrases import key_opener, new_passphrase, passphrase_options, source
 from ledger.ids import print_id
 from node.config import PORT_MAX, Address, parse_address
 
@@ -199,8 +198,9 @@ def node(
     if context.dry_run:
         accepted({"would_write": folder, **result}, context)
         return
+    opener = key_opener(context)
+    services = {purpose: opener.open(path) for purpose, path in founder.files.items()}
     passphrase = None if unencrypted else new_passphrase(context, source())
-    services = open_keys(founder.files, asker(context, source()))
     write_founding_node(folder, founder, services, places, genesis, passphrase)
     lines = [
         context.say("network.node_made", folder=folder, agency=founder.agency.name),

@@ -19,10 +19,9 @@ from cli.errors import (
     ServiceKeysMissingError,
 )
 from cli.key import all_keys
-from cli.key_ring import AskPassphrase
 from cli.network_file import GENESIS_FILE, load_network
-from keys.errors import CivregError, WrongPassphraseError
-from keys.keyring import load_key_file, read_public_key
+from keys.errors import CivregError
+from keys.keyring import read_public_key
 from keys.signing import PublicKey, Purpose, SoftwareKey
 from ledger.genesis import Agency, FoundingPart, Genesis, parse_genesis
 from ledger.ids import print_id
@@ -111,26 +110,6 @@ def check_first_home(founder: Founder, home: Path, folder: Path) -> None:
                 agency=founder.agency.name,
                 name=str(place),
             )
-
-
-def open_keys(files: Mapping[Purpose, Path], ask: AskPassphrase) -> dict[Purpose, SoftwareKey]:
-    """Open key files; a passphrase that opened one is tried with the others first.
-
-    Raises:
-        KeyNeededError: A file is encrypted and nobody can be asked.
-        KeyFileError: A file is damaged, or the passphrase wrong.
-    """
-    known: list[bytes | None] = [None]
-    opened: dict[Purpose, SoftwareKey] = {}
-    for purpose, path in files.items():
-        for passphrase in reversed(known):
-            with contextlib.suppress(WrongPassphraseError):
-                opened[purpose] = load_key_file(path, passphrase)
-                break
-        else:
-            known.append(ask(path))
-            opened[purpose] = load_key_file(path, known[-1])
-    return opened
 
 
 def write_founding_node(

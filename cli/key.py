@@ -14,10 +14,10 @@ from cli.commands import Command, Group
 from cli.errors import NotFoundError
 from cli.key_ring import KEY_FOLDERS, KEY_SUFFIX
 from cli.output import Context, accepted, confirm, suggested
-from cli.passphrases import Source, asker, new_passphrase, passphrase_options, source
+from cli.passphrases import Source, key_opener, new_passphrase, passphrase_options, source
 from keys.did import fingerprint, print_did
-from keys.errors import CivregError, InvalidKeyError, WrongPassphraseError
-from keys.keyring import change_passphrase, create_key_file, load_key_file, read_public_key
+from keys.errors import CivregError, InvalidKeyError
+from keys.keyring import change_passphrase, create_key_file, read_public_key
 from keys.signing import Algorithm, PublicKey, SoftwareKey
 
 ALGORITHMS: Final = {
@@ -135,7 +135,7 @@ def change(
         civreg key change-passphrase lan-sign
     """
     found = find_key(context.home, name)
-    old = _old_passphrase(context, found.path)
+    _key, old = key_opener(context).unlock(found.path)
     if context.dry_run:
         accepted({"would_write": str(found.path)}, context)
         return
@@ -220,15 +220,6 @@ def _say_key(context: Context, found: KeyFile, *, next_command: str | None = Non
         f"  {found.path}",
     ]
     accepted(result, context, lines=lines, next_command=next_command)
-
-
-def _old_passphrase(context: Context, path: Path) -> bytes | None:
-    """Return the passphrase of an encrypted file, None for an unencrypted one."""
-    try:
-        load_key_file(path, None)
-    except WrongPassphraseError:
-        return asker(context, source())(path)
-    return None
 
 
 def _check_name(name: str) -> None:

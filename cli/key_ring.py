@@ -1,9 +1,11 @@
 """The private keys at hand: of a home folder, of files named on the command line, or made just now.
 
 A key is found by its id, because a draft names key ids. Key files of a home are recognised by their
-first line, so a passphrase is asked for only when a key is really needed.
+first line, so a passphrase is asked for only when a key is really needed. Most people have one
+passphrase for all their keys: what opened one file is tried on the next before anybody is asked.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -17,11 +19,14 @@ KEY_FOLDERS: Final = ("keys", "officers", "governance")
 """Folders of a home in which key files lie."""
 KEY_SUFFIX: Final = ".pem"
 
-AskPassphrase = Callable[[Path], bytes]
-"""Returns the passphrase of a key file; raises KeyNeededError if nobody can be asked."""
+AskPassphrase = Callable[[Path, int], bytes]
+"""Returns a passphrase for a key file, told how many were wrong so far.
+
+Raises KeyNeededError if nobody can be asked, WrongPassphraseError when there is none left to try.
+"""
 
 
-def nobody_to_ask(path: Path) -> bytes:
+def nobody_to_ask(path: Path, _wrong: int) -> bytes:
     """Refuse to guess a passphrase.
 
     Raises:
@@ -32,6 +37,58 @@ def nobody_to_ask(path: Path) -> bytes:
     )
 
 
+class KeyOpener:
+    """Opens key files of one person; remembers for this run which passphrases opened one.
+
+    Args:
+        ask: Asked for the passphrase of an encrypted file that none of these opens.
+    """
+
+    def __init__(self, ask: AskPassphrase) -> None:
+        self._ask = ask
+        self._known: list[bytes] = []
+
+    def open(self, path: Path) -> SoftwareKey:
+        """Return the key of a file.
+
+        Raises:
+            KeyNeededError: It needs a passphrase and nobody can be asked.
+            WrongPassphraseError: No passphrase that was given opens it.
+            KeyFileError: The file is damaged or absent, or others may read it.
+        """
+        return self.unlock(path)[0]
+
+    def unlock(self, path: Path) -> tuple[SoftwareKey, bytes | None]:
+        """Return the key of a file and its passphrase, None for an unencrypted one; as `open`."""
+        return self._quietly(path) or self._by_asking(path)
+
+    def open_quietly(self, path: Path) -> SoftwareKey | None:
+        """Return the key of a file, None if somebody would have to be asked.
+
+        Raises:
+            KeyFileError: The file is damaged or absent, or others may read it.
+        """
+        found = self._quietly(path)
+        return None if found is None else found[0]
+
+    def _quietly(self, path: Path) -> tuple[SoftwareKey, bytes | None] | None:
+        for passphrase in (None, *reversed(self._known)):
+            with contextlib.suppress(WrongPassphraseError):
+                return load_key_file(path, passphrase), passphrase
+        return None
+
+    def _by_asking(self, path: Path) -> tuple[SoftwareKey, bytes]:
+        wrong = 0
+        while True:
+            passphrase = self._ask(path, wrong)
+            if passphrase not in self._known:  # Those did not open it, and each try takes a while.
+                with contextlib.suppress(WrongPassphraseError):
+                    found = load_key_file(path, passphrase)
+                    self._known.append(passphrase)
+                    return found, passphrase
+            wrong += 1
+
+
 class KeyRing:
     """Private keys by key id, opened when they are first used.
 
@@ -40,7 +97,7 @@ class KeyRing:
     """
 
     def __init__(self, ask: AskPassphrase = nobody_to_ask) -> None:
-        self._ask = ask
+        self._opener = KeyOpener(ask)
         self._open: dict[KeyId, SoftwareKey] = {}
         self._files: dict[KeyId, Path] = {}
 
@@ -72,7 +129,8 @@ class KeyRing:
         try:
             public = read_public_key(path)
         except KeyFileError:
-            return self.add(self._load(path))  # A file of another program does not name its key.
+            # A file of another program does not name its key.
+            return self.add(self._opener.open(path))
         self._files[public.key_id] = path
         return public
 
@@ -112,8 +170,20 @@ class KeyRing:
         """
         found = self._open.get(key_id)
         if found is None and key_id in self._files:
-            found = self._load(self._files[key_id])
-            self._open[key_id] = found
+            found = self._open[key_id] = self._opener.open(self._files[key_id])
+        return found
+
+    def get_quietly(self, key_id: KeyId) -> SoftwareKey | None:
+        """Return a private key, or None if it is not at hand or somebody would have to be asked.
+
+        Raises:
+            KeyFileError: The file is damaged.
+        """
+        found = self._open.get(key_id)
+        if found is None and key_id in self._files:
+            found = self._opener.open_quietly(self._files[key_id])
+            if found is not None:
+                self._open[key_id] = found
         return found
 
     def need(self, key_id: KeyId, purpose: str) -> SoftwareKey:
@@ -126,9 +196,3 @@ class KeyRing:
         if found is None:
             raise KeyNeededError(f"the key {key_id.hex()} is not at hand", purpose=purpose)
         return found
-
-    def _load(self, path: Path) -> SoftwareKey:
-        try:
-            return load_key_file(path, None)
-        except WrongPassphraseError:
-            return load_key_file(path, self._ask(path))

@@ -15,10 +15,13 @@ from typing import Final, TypeVar
 import click
 
 from cli.errors import FileAccessError, InvalidInputError, KeyNeededError
-from cli.key_ring import AskPassphrase
-from cli.output import Context
+from cli.key_ring import AskPassphrase, KeyOpener
+from cli.output import Context, note
+from keys.errors import WrongPassphraseError
 
 PASSPHRASE_BYTES_MAX: Final = 1_024
+TRIES_MAX: Final = 3
+"""So often a person is asked for the passphrase of one key."""
 _META: Final = "civreg."
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -61,7 +64,9 @@ def source() -> Source:
 
 
 def asker(context: Context, where: Source) -> AskPassphrase:
-    """Return what finds the passphrase of a key file; asks at most once for each source.
+    """Return what finds the passphrase of a key file: one from a file or descriptor, or a person.
+
+    A person who mistypes is told so and asked again; a file says the same however often it is read.
 
     Args:
         context: For the language of the prompt.
@@ -69,14 +74,25 @@ def asker(context: Context, where: Source) -> AskPassphrase:
     """
     known: list[bytes] = []
 
-    def ask(path: Path) -> bytes:
+    def ask(path: Path, wrong: int) -> bytes:
+        if wrong >= (TRIES_MAX if where == Source() else 1):
+            raise WrongPassphraseError(
+                f"the passphrase does not open the key file {path.name}", name=path.name
+            )
         if where == Source():
+            if wrong:
+                note(context.say("key.passphrase_wrong", name=path.name), context)
             return _prompt(context.say("key.passphrase_of", name=path.name))
         if not known:
             known.append(given(where) or b"")
         return known[0]
 
     return ask
+
+
+def key_opener(context: Context) -> KeyOpener:
+    """Return what opens the key files of the command that runs now."""
+    return KeyOpener(asker(context, source()))
 
 
 def new_passphrase(context: Context, where: Source) -> bytes:

@@ -137,3 +137,26 @@ def test_the_entry_that_writes_a_certificate_again_is_told(desk, owner, tmp_path
     out = tmp_path / "again.certificate"
     desk.ask(*words, "--of", entry, "--out", out)
     assert out.exists()
+
+
+def test_who_mistypes_a_passphrase_is_told_so_before_anything_is_shown(desk, citizen, tmp_path):  # noqa: F811
+    own, identity = citizen("mo")
+    draft = tmp_path / "one.draft"
+    desk.ask("identity", "correct", identity, "--office", "police", "--yes", *GROUNDS,
+             "--set", "residence=Xã Mo", "--draft", draft)  # fmt: skip
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    for file in (right, wrong):
+        file.touch(mode=0o600)
+        file.write_text(f"the {file.name} one\n")
+    for name in ("mo-sign", "mo-auth", "mo-seal"):
+        own.ask("key", "change-passphrase", name, "--new-passphrase-file", right, "--yes")
+    for words in (("show", draft), ("sign", draft, "--yes")):
+        refused = own.run("draft", *words, "--passphrase-file", wrong)
+        assert refused.exit_code == ExitCode.KEY_NEEDED
+        assert refused.stdout == ""
+        assert "UNSEEN" not in refused.stderr
+        assert "[keys.wrong_passphrase]" in refused.stderr
+    (shown,) = own.ask("draft", "show", draft, "--passphrase-file", right)
+    assert not shown["unseen"]
+    (signed,) = own.ask("draft", "sign", draft, "--yes", "--passphrase-file", right)
+    assert signed["signed_by"] == ["mo-sign"]
