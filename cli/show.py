@@ -134,7 +134,8 @@ def history(context: Context, identifier: str, asker: str) -> None:
             lines = [said, context.say("show.entry", entry=item["entry"])]
             if item.get("under_review"):
                 lines.append(context.say("show.under_review"))
-            accepted({**item, "office": named}, context, lines=lines)
+            office_id = None if not office else print_id(bytes.fromhex(office))
+            accepted({**item, "office": named, "office_id": office_id}, context, lines=lines)
 
 
 @click.command(cls=Command)
@@ -268,6 +269,7 @@ def _say_row(
         "under_review": in_review,
         "possible_duplicates": duplicates,
         "office": office,
+        "office_id": None if row.office is None else print_id(row.office),
         "registration_no": row.registration_number,
         "fields": said.fields(row),
         "holders": said.holders(row),

@@ -167,7 +167,14 @@ def _shown(
         context.say("who_read.basis", basis="; ".join(basis) if isinstance(basis, list) else "-"),
     ]
     word = "sealed" if reason is None else "proved" if reason.matches(access) else "false"
-    result = {**access, "office_name": office, "officer_names": officers, "reason": word}
+    result = {
+        **access,
+        "office": _pasted(access.get("office")),
+        "officers": [_pasted(one) for one in listed] if isinstance(listed, list) else [],
+        "office_name": office,
+        "officer_names": officers,
+        "reason": word,
+    }
     if reason is not None and word == "proved":
         purpose = purpose_words(context, reason.purpose)
         result |= {"purpose": reason.purpose, "purpose_basis": list(reason.legal_basis)}
@@ -177,6 +184,11 @@ def _shown(
     else:
         lines.append(context.say(f"who_read.why_{word}", office=office, entry=access["entry"]))
     return result, lines
+
+
+def _pasted(shown: object) -> str | None:
+    """Return an id that a node gave in hexadecimal as every command prints and takes it."""
+    return print_id(bytes.fromhex(shown)) if isinstance(shown, str) else None
 
 
 def _name(actor: Actor, shown: object) -> str:
@@ -207,8 +219,12 @@ def list_records(context: Context, person: str, asker: str) -> None:
         )
         found = actor.ask_any(call).json
         for one in found["records"]:
-            said = _record_line(context, actor, one)
-            accepted(one, context, lines=said)
+            result = {
+                **one,
+                **{name: _pasted(one[name]) for name in ("record", "office", "sealed_by")},
+                "office_name": None if one["office"] is None else _name(actor, one["office"]),
+            }
+            accepted(result, context, lines=_record_line(context, actor, result))
         for ward in found["represents"]:
             shown = print_id(bytes.fromhex(ward))
             accepted(
@@ -222,7 +238,7 @@ def _record_line(context: Context, actor: Actor, one: Mapping[str, object]) -> S
         context.say(
             "who_read.record",
             type=title,
-            id=print_id(bytes.fromhex(str(one["record"]))),
+            id=one["record"],
             version=one["version"],
             status=state_words(context, str(one["status"])),
         )

@@ -236,7 +236,12 @@ def test_an_owner_sees_who_read_when_and_why_once_the_office_says_it(desk, citiz
     access, enrolment = own.ask("who-read", identity)
     assert access["entry"] == opened["access"]["entry"]
     assert (access["reason"], enrolment["reason"]) == ("sealed", "sealed")
-    assert access["officer_names"][0].startswith("justice-") or access["officer_names"]
+    (officer,), (name,) = access["officers"], access["officer_names"]
+    assert name.endswith(f"({officer})"), "an id as every command takes it"
+    assert access["office_name"].endswith(f"({access['office']})")
+    (act,) = [act for act in desk.ask("record", "history", identity)
+              if act["entry"] == access["entry"]]  # fmt: skip
+    assert act["office_id"] == access["office"]
     kept = (desk.home / JOURNAL_FILE).read_text(encoding="utf-8").splitlines()
     lines = [line for line in kept if json.loads(line)["record"] == identity]
     file = tmp_path / "reasons.jsonl"
@@ -297,8 +302,14 @@ def test_a_person_lists_the_own_records_without_naming_a_key(citizen):
     listed = own.ask("record", "list", identity)
     assert {one["type"] for one in listed} >= {"identity_contact"}
     assert "0901234567" not in json.dumps(listed)
+    for one in listed:
+        (shown,) = own.ask("show", one["record"])
+        assert (one["type"], one["record"]) == (shown["type"], shown["record"])
+        assert one["office"] == shown["office_id"], "an id as every command takes it"
+        assert one["office"] is None or one["office"] in one["office_name"]
     said = own.run("record", "list", identity, "--lang", "vi")
     assert "phiên bản 1" in said.stdout
+    assert all(one["record"] in said.stdout for one in listed)
 
 
 def test_people_are_told_that_a_reading_is_logged(desk, mother):
