@@ -1,6 +1,6 @@
 """`civreg show`, `record`, `status`: what a record is, who did what to it, how the network is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -18,14 +18,15 @@ from cli.errors import KeyNeededError, NoNetworkError
 from cli.hands import who_is
 from cli.output import Context, accepted, at_home, suggested
 from cli.passphrases import passphrase_options
+from cli.record_values import form_value
 from cli.who_read import list_records, who_read
 from keys.errors import CivregError, SealError
 from keys.signing import Signer
 from ledger.canonical import Value
-from ledger.ids import ID_BYTES, RecordId, print_id
+from ledger.ids import RecordId, print_id
 from registry.civil_calendar import civil_date
 from registry.errors import RecordUnknownError
-from registry.field_specs import FieldSpec
+from registry.field_specs import FieldSpec, in_schema_order
 from registry.form_kinds import SIDE_TYPE
 from registry.form_values import print_value
 from registry.possible_duplicates import found_before
@@ -235,8 +236,37 @@ def _open(
 
 
 def _show_public(context: Context, actor: Actor, record_id: RecordId) -> None:
-    call = Call(address="", path=f"/v1/records/{print_id(record_id)}")
-    accepted(actor.ask_any(call).json, context)
+    """Show what anybody is shown; the node says it, so nothing of the state is read."""
+    shown = print_id(record_id)
+    found = actor.ask_any(Call(address="", path=f"/v1/records/{shown}")).json
+    office = None if found["office"] is None else bytes.fromhex(found["office"])
+    record_type = actor.find_type(found["type"])
+    said = _Said(context, actor, record_type)
+    result = {
+        **found,
+        "record": shown,
+        "office": None if office is None else _named(actor, office),
+        "office_id": None if office is None else print_id(office),
+    }
+    said.lines += _heading(context, record_type, result)
+    result["fields"] = said.members(found["fields"])
+    result["encumbrances"] = said.burdens(found["encumbrances"])
+    accepted(result, context, lines=said.lines)
+
+
+def _heading(context: Context, record_type: RecordType, result: Mapping[str, Any]) -> list[str]:
+    """Say which record it is and how it stands."""
+    flags = ", ".join(state_words(context, flag) for flag in result["flags"])
+    twins = result.get("possible_duplicates", ())  # a stranger is not told
+    return [
+        f"{in_language(record_type.title, context.lang)} {result['record']}",
+        context.say("show.status", status=state_words(context, result["status"]),
+                    version=result["version"], flags=flags or "-"),
+        context.say("show.office", office=result["office"] or "-",
+                    number=result["registration_no"] or "-"),
+        *([context.say("show.under_review")] if result["under_review"] else []),
+        *([context.say("show.may_be", records=", ".join(twins))] if twins else []),
+    ]  # fmt: skip
 
 
 def _say_row(
@@ -252,15 +282,7 @@ def _say_row(
     said = _Said(context, actor, record_type)
     office = None if row.office is None else _named(actor, row.office)
     duplicates = [print_id(one) for one in found_before(row.engine)]
-    said.lines += [
-        f"{in_language(record_type.title, context.lang)} {print_id(record_id)}",
-        context.say("show.status", status=state_words(context, row.status), version=row.version,
-                    flags=", ".join(state_words(context, flag) for flag in row.flags) or "-"),
-        context.say("show.office", office=office or "-", number=row.registration_number or "-"),
-        *([context.say("show.under_review")] if in_review else []),
-        *([context.say("show.may_be", records=", ".join(duplicates))] if duplicates else []),
-    ]  # fmt: skip
-    result = {
+    result: dict[str, object] = {
         "record": print_id(record_id),
         "type": row.type_name,
         "version": row.version,
@@ -271,11 +293,17 @@ def _say_row(
         "office": office,
         "office_id": None if row.office is None else print_id(row.office),
         "registration_no": row.registration_number,
-        "fields": said.fields(row),
-        "holders": said.holders(row),
-        "encumbrances": said.burdens(row),
-        "sealed": None if found is None else said.sealed(found.values),
     }
+    said.lines += _heading(context, record_type, result)
+    result |= {
+        "fields": {**said.members(row.member), **said.links(row)},
+        "holders": said.holders(row),
+        "encumbrances": said.burdens(
+            [{"number": one.number, "kind": one.kind, "status": one.status,
+              "holder": print_id(one.holder)} for one in row.encumbrances]
+        ),
+        "sealed": None if found is None else said.sealed(found.values),
+    }  # fmt: skip
     if found is not None:
         filed = [one for one in found.accesses if one is not None]
         result["access"] = asdict(filed[0]) if filed else None
@@ -293,15 +321,20 @@ class _Said:
         self._context, self._actor, self._type = context, actor, record_type
         self.lines: list[str] = []
 
-    def fields(self, row: RecordRow) -> dict[str, object]:
-        """Say member fields and links."""
+    def members(self, values: Mapping[str, Value]) -> dict[str, object]:
+        """Say fields that stand in clear."""
+        return {
+            name: self._field(spec, name, value)
+            for name, spec, value in in_schema_order(self._type.fields, values)
+        }
+
+    def links(self, row: RecordRow) -> dict[str, object]:
+        """Say which records it leads to."""
         found: dict[str, object] = {}
-        for name, value in row.member.items():
-            found[name] = self._field(self._type.fields.get(name), name, value)
-        for name, target in row.links.items():
+        for name, spec, target in in_schema_order(self._type.fields, row.links):
             ids = target if isinstance(target, tuple) else (target,)
             found[name] = [print_id(each) for each in ids]
-            title = self._title(self._type.fields.get(name), name)
+            title = self._title(spec, name)
             self.lines.append(f"  {title}: {', '.join(_named(self._actor, id_) for id_ in ids)}")
         return found
 
@@ -315,23 +348,20 @@ class _Said:
             self.lines.append(f"  {owner}: {share} {', '.join(parties)}")
         return found
 
-    def burdens(self, row: RecordRow) -> list[dict[str, object]]:
+    def burdens(self, listed: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
         """Say which rights of others lie on it."""
-        found: list[dict[str, object]] = []
-        for one in row.encumbrances:
-            burden = self._context.say("show.burden")
-            self.lines.append(f"  {burden}: {one.number} {one.kind} ({one.status})")
-            found.append(
-                {"number": one.number, "kind": one.kind, "status": one.status,
-                 "holder": print_id(one.holder)}
-            )  # fmt: skip
-        return found
+        burden = self._context.say("show.burden")
+        self.lines += [
+            f"  {burden}: {one['number']} {one['kind']} ({one['status']})" for one in listed
+        ]
+        return listed
 
     def sealed(self, opened: Mapping[str, Value]) -> dict[str, object]:
         """Say the sealed fields that were opened."""
         return {
             path: self._field(spec, path, opened[path])
-            for path, spec in self._type.sealed_paths.items()
+            for field in self._type.fields.values()
+            for path, spec in field.sealed_paths()
             if opened.get(path) is not None
         }
 
@@ -352,19 +382,7 @@ class _Said:
             words = print_value(spec, value, self._actor.find_table, self._actor.today)
         title = self._title(spec, name)
         self.lines.append(f"  {title}: {in_language(words, self._context.lang)}")
-        return _plain(value)
-
-
-def _plain(value: Value) -> object:
-    match value:
-        case bytes():
-            return print_id(value) if len(value) == ID_BYTES else value.hex()
-        case tuple() | list():
-            return [_plain(item) for item in value]
-        case dict():
-            return {name: _plain(item) for name, item in value.items()}
-        case _:
-            return value
+        return form_value(spec, value)
 
 
 def _named(actor: Actor, identifier: bytes) -> str:

@@ -24,7 +24,7 @@ from registry.errors import (
     WrongIdError,
     WrongStatusError,
 )
-from registry.field_specs import FieldSpec, spec_at
+from registry.field_specs import FieldSpec, print_decimal, spec_at
 from registry.object_rows import CertificateRow, CertificatesRow
 from registry.policies import OFFICER_TERMS
 from registry.rows import RecordRow
@@ -99,9 +99,8 @@ def _printed(spec: FieldSpec, value: Value) -> str:
         return ", ".join([_printed(spec.item or spec, item) for item in value])
     if isinstance(value, bytes):
         return value.hex()
-    if spec.kind == "decimal" and spec.decimals and isinstance(value, int):
-        whole, rest = divmod(abs(value), 10**spec.decimals)
-        return f"{'-' if value < 0 else ''}{whole}.{rest:0{spec.decimals}}"
+    if spec.kind == "decimal" and isinstance(value, int):
+        return print_decimal(value, spec.decimals)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -15,7 +15,7 @@ from ledger.ids import RecordId, print_id
 from ledger.parts import CustodySigner, Evidence, Holder, RecordPart, Signer
 from registry.code_names import FindTable
 from registry.explain_words import key_words, object_words, rule_words, term_words
-from registry.field_specs import FieldSpec
+from registry.field_specs import FieldSpec, in_schema_order
 from registry.form_kinds import FindType, find_form
 from registry.form_values import print_value
 from registry.problems import Language, Text, in_language
@@ -146,8 +146,7 @@ def _record_lines(record: RecordPart, reading: Reading, day: str) -> tuple[list[
     )
     lines = [Line(record_type.title, words)]
     lines += _field_lines(record_type.member_fields, record.member, reading, day)
-    for name, found in record.links.items():
-        spec = record_type.fields.get(name)
+    for name, spec, found in in_schema_order(record_type.fields, record.links):
         ids = found if isinstance(found, tuple) else (found,)
         named = [_named(each, reading) for each in ids]
         joined = ", ".join(vi for vi, _ in named), ", ".join(en for _, en in named)
@@ -173,8 +172,7 @@ def _field_lines(
 ) -> list[Line]:
     """Return a line for each value; a field that the type lacks is shown as it stands."""
     lines: list[Line] = []
-    for name, value in values.items():
-        spec = specs.get(name)
+    for name, spec, value in in_schema_order(specs, values):
         if spec is None:
             lines.append(Line((name, name), (repr(value), repr(value)), 1))
         else:

@@ -9,7 +9,7 @@ Source: records.md, section 2.1.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from ledger.canonical import Value
 from ledger.ids import ID_BYTES
@@ -27,6 +27,7 @@ INTEGER_MAX: Final = 2**53
 BYTES_MAX: Final = 49_152
 """Bytes of a field without a fixed length, such as a piece of a schema's text."""
 
+_Value = TypeVar("_Value")
 _CHOICES: Final = re.compile(r"[a-z_]+(?:\|[a-z_]+)*")
 _DATETIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}")
 
@@ -93,6 +94,28 @@ def spec_at(specs: Mapping[str, FieldSpec], path: str) -> FieldSpec:
     name, _, part = path.partition(".")
     spec = specs[name]
     return next(item for item in spec.parts if item.name == part) if part else spec
+
+
+def in_schema_order(
+    specs: Mapping[str, FieldSpec], values: Mapping[str, _Value]
+) -> list[tuple[str, FieldSpec | None, _Value]]:
+    """Return name, spec and value of what stands in a map, in the order in which forms ask for it.
+
+    The one encoding sorts maps by name; people know the order of the form.
+
+    Args:
+        specs: Name -> spec, in the order of the schema.
+        values: What stands there; what `specs` lacks comes last.
+    """
+    known = [(name, spec, values[name]) for name, spec in specs.items() if name in values]
+    return [*known, *((name, None, value) for name, value in values.items() if name not in specs)]
+
+
+def print_decimal(scaled: int, decimals: int) -> str:
+    """Return a number that the ledger has times 10^decimals as a form takes it: `85.5` of 855."""
+    whole, fraction = divmod(abs(scaled), 10**decimals)
+    digits = f".{fraction:0{decimals}}" if decimals else ""
+    return f"{'-' if scaled < 0 else ''}{whole}{digits}"
 
 
 def check_fields(

@@ -17,7 +17,7 @@ from ledger.ids import parse_id, print_id
 from ledger.text import check_text
 from registry.civil_calendar import is_date
 from registry.code_names import FindTable
-from registry.field_specs import LIST_ITEMS_MAX, FieldSpec
+from registry.field_specs import LIST_ITEMS_MAX, FieldSpec, print_decimal
 from registry.form_examples import find_example
 from registry.problems import Problem, Text
 from registry.spelling import compose
@@ -288,10 +288,9 @@ def print_value(spec: FieldSpec, value: Value, find_table: FindTable, day: str) 
         return ", ".join(vi for vi, _ in shown_items), ", ".join(en for _, en in shown_items)
     if isinstance(value, dict) and spec.parts:
         return _print_group(spec, value, find_table, day)
-    if spec.kind == "decimal" and isinstance(value, int) and spec.decimals:
-        whole, fraction = divmod(value, 10**spec.decimals)
-        digits = f"{fraction:0{spec.decimals}}"
-        return f"{whole},{digits}", f"{whole}.{digits}"
+    if spec.kind == "decimal" and isinstance(value, int):
+        shown = print_decimal(value, spec.decimals)
+        return shown.replace(".", ","), shown
     return str(value), str(value)
 
 

@@ -541,7 +541,7 @@ def land_form(owner):
                        geometry=geometry, unit="00004", owner=owner, day=YESTERDAY)  # fmt: skip
 
 
-def test_land_is_registered_sold_and_cannot_be_sold_twice(desk, citizen, signs_here):
+def test_land_is_registered_sold_and_cannot_be_sold_twice(desk, citizen, new_desk, signs_here):
     seller_home, seller = citizen("ban")
     buyer_home, buyer = citizen("mua")
     signs_here(seller_home, "ban")
@@ -564,8 +564,16 @@ sufficient = true
     assert sold["records"][0]["version"] == 2
     (shown,) = desk.ask("show", title)
     assert shown["holders"] == [{"share": "1/1", "parties": [buyer]}]
+    assert shown["fields"]["area"] == "85.5"
+    assert list(shown["fields"])[:3] == ["parcel", "area", "land_use"], "as the form asks for them"
     (opened,) = desk.ask("record", "open", title)
     assert opened["sealed"]["address"] == "Phố Hàng Lụa", "what the form leaves out stays"
+    assert list(opened["sealed"]) == ["geometry", "address", "origin_of_use", "obligation"]
+    stranger = new_desk("stranger")
+    (public,) = stranger.ask("show", title)
+    assert public["fields"]["area"] == "85.5"
+    assert (public["record"], public["office_id"]) == (title, shown["office_id"])
+    assert "Diện tích (m²): 85,5" in stranger.run("show", title, "--lang", "vi").stdout
     bare = ("land-title", "transfer", title, "-", "--office", "land", "--yes")
     status, error = desk.refused(*bare, "--person", f"{buyer}=ban-sign",
                                  stdin=transfer.replace(buyer, seller))  # fmt: skip

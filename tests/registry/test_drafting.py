@@ -456,6 +456,20 @@ def land_act(operation="first_register", owner=small.MOTHER, **member):
 LAND_HANDS = Hands(officers=small.OFFICERS, custodian=small.key_id("custodian"))
 
 
+def test_the_words_stand_in_the_order_of_the_form():
+    state, act = small.world(), land_act()
+    entry, _held, _sealed = small.make_entry(
+        state, replace(act, kind="land_title/import_legacy"),
+        plan_signers(scene(state, act), LAND_HANDS),
+    )  # fmt: skip
+    told = [line.label[1] for line in explain_entry(entry, reading_of({})).lines]
+    fields = small.TYPES["land_title"].fields.values()
+    open_titles = [spec.title[1] for spec in fields if spec.name in entry.records[0].member]
+    assert len(open_titles) == 7
+    assert [label for label in told if label in open_titles] == open_titles
+    assert open_titles[0] == "Parcel", "the encoding begins with the area"
+
+
 def test_a_first_title_claims_its_parcel_and_a_sale_claims_nothing_anew():
     state, act = small.world(), land_act()
     entry, _held, _sealed = small.make_entry(
