@@ -46,7 +46,7 @@ def codes(context: Context, table: str, words: tuple[str, ...], day: str) -> Non
             {"table": table, "code": row.code, "name_vi": row.name[0], "name_en": row.name[1],
              "parent": row.parent or None, "valid_from": row.valid_from},
             context,
-            lines=f"{row.code}  {in_language(row.name, context.lang)}{above}",
+            lines=f"{row.code} {in_language(row.name, context.lang)}{above}",
         )  # fmt: skip
 
 

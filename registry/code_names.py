@@ -93,16 +93,21 @@ def parse_code_table(text: str) -> CodeTable:
 def _read_row(cells: Mapping[str, str], line: int) -> CodeRow:
     valid_to = cells["valid_to"] or None
     dates = (cells["valid_from"], valid_to or cells["valid_from"])
-    if not cells["code"] or not cells["name"] or not all(map(is_date, dates)):
+    name = _one_blank(cells["name"])
+    if not cells["code"] or not name or not all(map(is_date, dates)):
         raise SchemaError(f"line {line} of a code table lacks a code, a name or a date")
-    name = cells["name"]
     return CodeRow(
         code=cells["code"],
-        name=(name, cells.get("name_en") or name),
+        name=(name, _one_blank(cells.get("name_en", "")) or name),
         valid_from=cells["valid_from"],
         valid_to=valid_to,
         parent=cells.get("parent", ""),
     )
+
+
+def _one_blank(name: str) -> str:
+    """Return a name with one blank between its words: some are published with two."""
+    return " ".join(name.split())
 
 
 def find_in(texts: Mapping[str, str]) -> FindTable:

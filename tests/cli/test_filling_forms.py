@@ -7,6 +7,7 @@ import pytest
 
 from cli.exit_codes import ExitCode
 from cli.output import suggested
+from registry.catalogue import table_names
 from tests.cli.conftest import Desk
 
 IDENTITY = """
@@ -29,6 +30,14 @@ def test_codes_are_found_by_a_word_without_case_or_accents(tmp_path):
     for words, code in ((("seks",), "cli.not_found"), (("sex", "zzz"), "cli.not_found"),
                         (("sex", "--on", "soon"), "cli.bad_parameter")):  # fmt: skip
         assert desk.refused("codes", *words)[1]["code"] == code
+
+
+def test_codes_are_told_with_one_blank_between_words_in_both_languages(tmp_path):
+    desk = Desk(tmp_path)
+    assert desk.run("codes", "admin_unit", "12745").stdout == "12745 Xã Bắc Đông Quan, Hưng Yên\n"
+    for lang in ("vi", "en"):
+        for table in table_names():
+            assert "  " not in desk.run("codes", table, "--lang", lang).stdout
 
 
 def test_a_code_that_is_no_longer_in_force_is_found_on_its_day_only(tmp_path):

@@ -445,6 +445,7 @@ def test_every_cell_of_every_table_is_text_that_validators_may_see():
         "code,name\na,b\n",
         "code,name,valid_from,valid_to\na,b,2026-01-01\n",
         "code,name,valid_from,valid_to\n,b,2026-01-01,\n",
+        "code,name,valid_from,valid_to\na, ,2026-01-01,\n",
         "code,name,valid_from,valid_to\na,b,2026-02-30,\n",
         "code,name,valid_from,valid_to\na,b,2026-01-01,,c\n",
     ],
