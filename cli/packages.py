@@ -303,10 +303,12 @@ def read_results(document: object, digests: Sequence[Digest]) -> list[Result]:
 
 
 def _read(row: object, digest: Digest) -> Result:
-    if not isinstance(row, Mapping) or row.get("entry") != digest.hex():
+    if not isinstance(row, Mapping) or row.get("entry") not in (None, digest.hex()):
         raise NoNetworkError("the node's answer is about another entry", address="")
     status = row.get("status")
-    if status == "refused":
+    if row.get("entry") is None and status != "refused":
+        raise NoNetworkError("the node's answer is about another entry", address="")
+    if status == "refused":  # At the door a node may refuse bytes before it knows their digest.
         return Result(entry_digest=digest, status="refused", error=refusal_of(row, 0))
     if status not in {"committed", "pending"}:
         raise NoNetworkError("the node's answer has an unknown status", address="")

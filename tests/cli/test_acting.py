@@ -303,6 +303,17 @@ def test_a_result_with_odd_members_is_read_or_refused(row):
             result.check()
 
 
+def test_an_entry_refused_at_the_door_is_known_by_its_place_among_many():
+    """A node answers null for what it refuses before it knows its digest."""
+    stands = {"entry": DIGEST.hex(), "status": "committed", "height": 3, "index": 0}
+    refused = {"entry": None, "status": "refused", "code": "registry.date_order"}
+    one, two = read_results({"results": [stands, refused]}, [DIGEST, Digest(bytes(32))])
+    assert (one.committed, two.status, two.code) == (True, "refused", "registry.date_order")
+    for row in ({**refused, "status": "committed"}, {**refused, "entry": DIGEST.hex()}):
+        with pytest.raises(NoNetworkError):
+            read_results({"results": [row]}, [Digest(bytes(32))])
+
+
 @given(st.binary(max_size=64))
 def test_bytes_that_are_no_state_are_refused(answer):
     remote = RemoteState(lambda _request: answer)
