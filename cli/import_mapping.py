@@ -5,7 +5,7 @@
     date      column with the date of the event
     key       columns that together say which record a row is about
     columns   all columns, in the order of the file's header
-    [column.NAME]   required, pattern, transform, lookup, table, example: what a value must be
+    [column.NAME]   required, pattern, form, transform, lookup, table, example: what a value must be
     [field]         field or path -> { column }, { join = [...] }, { value }, { hex }; a column may
                     be `of = "first"`: of the first row with the same key
     [later_field]   further fields of later rows with the same key
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from cli.errors import InvalidInputError, NotFoundError
+from registry.problems import Text
 
 TRANSFORMS: Final = ("text", "whole_number", "iso_date")
 MAPPING_BYTES_MAX: Final = 256 * 1024
@@ -39,6 +40,7 @@ class Column:
         name: As in the header.
         required: Whether it may not be empty.
         pattern: That the whole value matches, or None.
+        form: What the pattern means, in Vietnamese and English, or None.
         transform: One of `TRANSFORMS`.
         lookup: Value of the file -> value of the field; others are refused. None: as it is.
         table: Code table of the network in which the value must stand, or None.
@@ -48,6 +50,7 @@ class Column:
     name: str
     required: bool = False
     pattern: re.Pattern[str] | None = None
+    form: Text | None = None
     transform: str = "text"
     lookup: Mapping[str, str] | None = None
     table: str | None = None
@@ -186,11 +189,12 @@ def _column(name: str, table: dict[str, Any]) -> Column:
     transform = str(table.get("transform", "text"))
     if transform not in TRANSFORMS:
         raise ValueError(f"column {name}: the transform is none of {', '.join(TRANSFORMS)}")
-    pattern = table.get("pattern")
+    pattern, form = table.get("pattern"), table.get("form")
     return Column(
         name=name,
         required=table.get("required", False) is True,
         pattern=None if pattern is None else re.compile(str(pattern)),
+        form=None if form is None else (str(form["vi"]), str(form["en"])),
         transform=transform,
         lookup=table.get("lookup"),
         table=table.get("table"),

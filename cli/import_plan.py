@@ -77,6 +77,10 @@ class Plan:
         """Return the name of the row before a later one in its chain."""
         return self.name_of(deed.chain[deed.rank - 1])
 
+    def line_before(self, deed: Deed) -> int:
+        """Return the line of the row before a later one in its chain."""
+        return deed.chain[deed.rank - 1].line
+
     def first(self, deed: Deed) -> str:
         """Return the name of the first row of a deed's chain."""
         return self.name_of(deed.chain[0])
@@ -102,21 +106,21 @@ def make_plan(rows: Sequence[Row], mapping: ImportMapping) -> tuple[Plan, list[P
         chain = ordered[row.key]
         rank, name = chain.index(row), str(row.values[mapping.id_column])
         if rank and not mapping.later:
-            problems.append(_second(row, name, chain[0].line, mapping))
+            problems.append(_second(row, chain[0].line, mapping))
         else:
             deeds.append(Deed(name, row, chain, rank))
     return Plan(tuple(deeds), mapping), problems
 
 
-def _second(row: Row, name: str, first_line: int, mapping: ImportMapping) -> Problem:
+def _second(row: Row, first_line: int, mapping: ImportMapping) -> Problem:
     return Problem(
         line=row.line,
-        row=0,
+        row=row.number,
         column=",".join(mapping.key),
-        value=name,
+        value=", ".join(row.key),
         rule=said("second", line=first_line),
         fix=said("fix_second"),
-        raw="",
+        raw=row.text,
     )
 
 

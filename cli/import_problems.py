@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from cli.details import detail_in
 from cli.errors import InvalidInputError
 from cli.languages import Language, error_text, text
+from registry.problems import in_language
 
 SHOWN_CHARS_MAX: Final = 60
 
@@ -21,7 +23,8 @@ class Said:
 
     Attributes:
         key: Of the text, without `import.`.
-        values: What stands in it; a value that is itself a `Said` is put into the same language.
+        values: What stands in it; a sentence of the catalogue or a pair of both languages among
+            them is put into the same language.
     """
 
     key: str
@@ -29,10 +32,7 @@ class Said:
 
     def text(self, language: Language) -> str:
         """Return the sentence."""
-        values = {
-            name: value.text(language) if isinstance(value, Said) else value
-            for name, value in self.values.items()
-        }
+        values = {name: _told(value, language) for name, value in self.values.items()}
         return text(language, f"import.{self.key}", **values)
 
 
@@ -43,14 +43,37 @@ def said(key: str, **values: object) -> Said:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What the network said of a row: a stable code, and the values its sentence names."""
+    """What a rule said of a row: a stable code, the values its sentence names, and its message."""
+
+    code: str
+    details: Mapping[str, object]
+    message: str = ""
+
+    def text(self, language: Language) -> str:
+        """Return the sentence of the code, with what the message adds to it."""
+        sentence = error_text(language, self.code, self.details).sentence.removesuffix(".")
+        detail = self.message if language == "en" else detail_in(language, self.message)
+        added = f" ({detail})" if detail and detail not in sentence else ""
+        return f"{sentence}{added} [{self.code}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """What to do about a refusal: the hint of its code, and to import the file again."""
 
     code: str
     details: Mapping[str, object]
 
     def text(self, language: Language) -> str:
-        """Return the sentence of the code."""
-        return f"{error_text(language, self.code, self.details).sentence} [{self.code}]"
+        """Return the remedy."""
+        hint = error_text(language, self.code, self.details).hint.removesuffix(".")
+        return text(language, "import.fix_again", fix=hint)
+
+
+def _told(value: object, language: Language) -> object:
+    if isinstance(value, Said | Refused | Advised):
+        return value.text(language)
+    return in_language(value, language) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +95,7 @@ class Problem:
     column: str
     value: str
     rule: Said | Refused
-    fix: Said
+    fix: Said | Advised
     raw: str
 
     def explain(self, language: Language) -> str:

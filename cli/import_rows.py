@@ -34,11 +34,15 @@ class Row:
         line: From 1.
         key: Which record it is about: its text in the key columns.
         values: Column -> checked value: text or whole number; empty ones are not in it.
+        number: Of the record in the file, from 1.
+        text: The whole line.
     """
 
     line: int
     key: tuple[str, ...]
     values: Mapping[str, str | int]
+    number: int
+    text: str = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -133,7 +137,7 @@ def _check_header(text: str, mapping: ImportMapping, line: int) -> str:
         RegisterFileError: It is another header; says in which column.
     """
     wanted = ",".join(mapping.header)
-    if text == wanted or tuple(_split(text) or ()) == mapping.header:
+    if text == wanted or tuple(split_line(text) or ()) == mapping.header:
         return ""
     if text.startswith(wanted + '"'):
         return text[len(wanted) :]
@@ -176,7 +180,7 @@ def _report_glued(glued: str, mapping: ImportMapping, line: int, reading: Readin
             raw=glued,
         )
     )
-    _doubt(_split(glued), mapping, reading)
+    _doubt(split_line(glued), mapping, reading)
 
 
 def _doubt(fields: Sequence[str] | None, mapping: ImportMapping, reading: Reading) -> None:
@@ -189,8 +193,8 @@ def _key(fields: Sequence[str], mapping: ImportMapping) -> tuple[str, ...]:
     return tuple([values[column].strip() for column in mapping.key])
 
 
-def _split(text: str) -> list[str] | None:
-    """Return the fields of a line, None if its quotes are wrong."""
+def split_line(text: str) -> list[str] | None:
+    """Return the values of a line, None if its quotes are wrong."""
     try:
         rows = list(csv.reader([text], strict=True))
     except csv.Error:
@@ -207,7 +211,7 @@ def _take_line(
     numbers: dict[str, int],
 ) -> None:
     reading.records += 1
-    fields = _split(text)
+    fields = split_line(text)
     if fields is None or len(fields) != len(mapping.header):
         reading.problems.append(_wrong_shape(text, fields, line, mapping, reading.records))
         return
@@ -216,8 +220,7 @@ def _take_line(
     for column, value in zip(mapping.columns, fields, strict=True):
         checked, rule = check_value(column, value.strip(), is_code)
         if rule is not None:
-            has_example = bool(column.example)
-            fix = said("fix_example", example=column.example) if has_example else said("fix_value")
+            fix = _remedy(column, rule)
             problems.append(_wrong_value(reading, line, text, (column.name, value, rule, fix)))
         elif checked != "":
             values[column.name] = checked
@@ -231,7 +234,8 @@ def _take_line(
         _doubt(fields, mapping, reading)
         return
     numbers[name] = line
-    reading.rows.append(Row(line, _key(fields, mapping), values))
+    key = _key(fields, mapping)
+    reading.rows.append(Row(line, key, values, reading.records, text))
 
 
 def _wrong_value(
@@ -261,11 +265,19 @@ def _wrong_shape(
     return Problem(line=line, row=row, column=column, value=value, rule=rule, fix=fix, raw=text)
 
 
+def _remedy(column: Column, rule: Said) -> Said:
+    """Return what form the value must have; an example is named as one: it is not the answer."""
+    fix = said(f"fix_{rule.key}", **rule.values)
+    return said("with_example", fix=fix, example=column.example) if column.example else fix
+
+
 def check_value(column: Column, value: str, is_code: IsCode) -> tuple[str | int, Said | None]:
     """Return a value as the field takes it, and what is wrong with it, or None."""
     if not value:
         return "", said("required") if column.required else None
     if column.pattern is not None and column.pattern.fullmatch(value) is None:
+        if column.form is not None:
+            return "", said("form", form=column.form)
         return "", said("pattern", pattern=column.pattern.pattern)
     if column.lookup is not None:
         found = column.lookup.get(value)
@@ -291,12 +303,12 @@ def _hold_back(reading: Reading, mapping: ImportMapping) -> Reading:
             reading.problems.append(
                 Problem(
                     line=row.line,
-                    row=0,
+                    row=row.number,
                     column=",".join(mapping.key),
-                    value=str(row.values[mapping.id_column]),
+                    value=", ".join(row.key),
                     rule=said("sibling"),
                     fix=said("fix_sibling"),
-                    raw="",
+                    raw=row.text,
                 )
             )
         else:

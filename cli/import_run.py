@@ -24,7 +24,8 @@ from cli.generated_acts import PersonKeys, enrolment_act, identity_act
 from cli.import_journal import DEED, KEYS, OWNER, ImportJournal
 from cli.import_owners import Owners
 from cli.import_plan import Deed, Plan, make_act
-from cli.import_problems import Problem, Refused, Said, said
+from cli.import_problems import Advised, Problem, Refused, Said, said
+from cli.import_refusals import refusals, row_problem
 from cli.packages import Package
 from cli.staff import Staff, persons_with
 from keys.errors import CivregError
@@ -128,14 +129,17 @@ class ImportRun:
     # --- what is left -----------------------------------------------------------------------------
 
     def _recover(self, step: str) -> None:
-        """Submit again what was signed and may have been submitted before a kill."""
+        """Submit again what was signed and may have been submitted before a kill.
+
+        What is refused is not reported here: a row of this file is made and judged anew.
+        """
         waiting = list(self._journal.under_way(step))
         for at in range(0, len(waiting), RECOVER_ENTRIES):
             batch = waiting[at : at + RECOVER_ENTRIES]
             carried = arrive(
                 send(self._actor, [package for _row, package, _n in batch], self._actor.addresses)
             )
-            self._settle(step, [row for row, _package, _n in batch], carried)
+            self._note_settled(step, [row for row, _package, _n in batch], carried)
 
     def _find_known(self) -> None:
         """Find rows that the ledger has, though this journal does not say so."""
@@ -182,7 +186,7 @@ class ImportRun:
             if not left:
                 return
         for row in left:
-            self._report(row, said("no_free_number", code=TAKEN))
+            self._report(row, said("no_free_number", code=TAKEN), said("fix_no_free_number"))
 
     def _owner(self, row: str, attempt: int) -> Order:
         assert self._owners is not None, "only types with owners make them"
@@ -237,12 +241,19 @@ class ImportRun:
         if self._owners is not None and deed.name not in owners:
             return False  # Its owner was refused, and reported.
         if any(self._plan.name_of(row) in done for row in deed.chain[deed.rank + 1 :]):
-            self._report(deed.name, said("later_is_there"))
+            self._report(deed.name, said("later_is_there"), said("fix_later_is_there"))
             return False
         if deed.rank and self._plan.before(deed) not in done - self.progress.known:
-            self._report(deed.name, said("not_by_this_journal"))
+            self._report(deed.name, *self._why_not_after(deed))
             return False
         return True
+
+    def _why_not_after(self, deed: Deed) -> tuple[Said, Said]:
+        """Return why a later row cannot follow the one before it, and what to do."""
+        if self._plan.before(deed) in self.progress.known:
+            return said("not_by_this_journal"), said("fix_not_by_this_journal")
+        line = self._plan.line_before(deed)
+        return said("before_is_out", line=line), said("fix_before_is_out", line=line)
 
     def _records_of(self, deeds: Iterable[Deed]) -> list[RecordId]:
         owners, records = self._journal.steps(OWNER), self._journal.steps(DEED)
@@ -332,30 +343,35 @@ class ImportRun:
     def _settle(
         self, step: str, rows: Sequence[str], carried: Sequence[Carried]
     ) -> list[tuple[str, str]]:
-        decided: list[tuple[str, str | None, str | None]] = []
+        """Note what became of entries and report refusals; return refused rows with codes."""
+        self._note_settled(step, rows, carried)
         refused: list[tuple[str, str]] = []
         for row, one in zip(rows, carried, strict=True):
             if one.error is None:
-                decided.append((row, None, None))
                 continue
             code = code_of(one.error)
-            decided.append((row, code, str(one.error)))
             refused.append((row, code))
             if not (step == OWNER and code == TAKEN):
-                self._report(row, Refused(code, one.error.details))
-        self._journal.settle(step, decided)
+                self._report_refusal(step, row, one.error)
         return refused
 
-    def _report(self, row: str, rule: Said | Refused) -> None:
-        deed = self._deeds.get(row)
-        self.progress.problems.append(
-            Problem(
-                line=0 if deed is None else deed.row.line,
-                row=0,
-                column=self._mapping.id_column,
-                value=row,
-                rule=rule,
-                fix=said("fix_refused"),
-                raw="",
+    def _note_settled(self, step: str, rows: Sequence[str], carried: Sequence[Carried]) -> None:
+        decided: list[tuple[str, str | None, str | None]] = []
+        for row, one in zip(rows, carried, strict=True):
+            error = one.error
+            decided.append(
+                (row, None, None) if error is None else (row, code_of(error), str(error))
             )
-        )
+        self._journal.settle(step, decided)
+
+    def _report_refusal(self, step: str, row: str, error: CivregError) -> None:
+        deed = self._deeds[row]
+        if step == DEED:
+            unique = self._actor.find_type(self._mapping.type_name).unique
+            self.progress.problems += refusals(deed, self._mapping, unique, error)
+        else:  # The file says nothing of a generated owner, so no column of it is wrong.
+            rule = Refused(code_of(error), error.details, str(error))
+            self._report(row, said("of_owner", rule=rule), Advised(rule.code, rule.details))
+
+    def _report(self, row: str, rule: Said, fix: Said | Advised) -> None:
+        self.progress.problems.append(row_problem(self._deeds[row], self._mapping, rule, fix))

@@ -265,16 +265,22 @@ def wait_for_deeds(folder, source, process):
     raise AssertionError("the import ended before it could be killed")
 
 
+def write_births(path, rows):
+    """Write births by their numbers, each with what differs from a good one."""
+    good = ("", "Nguyễn", "Thị", "Hoa", "Nữ", "2026-01-11", "00070", "Trạm y tế", "01", "VN",
+            "Thôn Đông", "Thôn Đông", "Lê Thị Mai", "1996", "", "")  # fmt: skip
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, BIRTH_COLUMNS)
+        writer.writeheader()
+        for number, other in rows.items():
+            whole = dict(zip(BIRTH_COLUMNS, good, strict=True))
+            writer.writerow(whole | {"number": number, **other})
+
+
 def test_births_come_in_from_a_file(town, tmp_path):
     path = tmp_path / "births.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(BIRTH_COLUMNS)
-        for number, unit in enumerate(("00070", "00070", "99999"), start=1):
-            writer.writerow(
-                [f"{number}/2026", "Nguyễn", "Thị", "Hoa", "Nữ", f"2026-0{number}-11", unit,
-                 "Trạm y tế", "01", "VN", "Thôn Đông", "Thôn Đông", "Lê Thị Mai", "1996", "", ""]
-            )  # fmt: skip
+    write_births(path, {"1/2026": {}, "2/2026": {"birth_date": "2026-02-11"},
+                        "3/2026": {"place_unit": "99999"}})  # fmt: skip
     before = town.kinds(1)
     report = tmp_path / "report.csv"
     words = ("import", path, "--type", "birth", "--map", "births", "--report", report, "--yes")
@@ -284,6 +290,24 @@ def test_births_come_in_from_a_file(town, tmp_path):
         (problem,) = csv.DictReader(file)
     assert (problem["line"], problem["column"], problem["value"]) == ("4", "place_unit", "99999")
     assert (town.kinds(1) - before)["birth/import_legacy"] == 2
+
+
+def test_rows_that_the_rules_refuse_are_reported_as_fully_as_malformed_ones(town, tmp_path):
+    """At the door of a node, or before anything is sent; the others come in."""
+    path, report = tmp_path / "refused.csv", tmp_path / "report.csv"
+    write_births(path, {"1/R": {}, "2/R": {"birth_date": "2099-01-01"}, "3/R": {"given": "X1"}})
+    words = ("import", path, "--type", "birth", "--map", "births", "--source", "refused",
+             "--report", report, "--yes")  # fmt: skip
+    assert town.desk.run(*words).exit_code == 6
+    with report.open(encoding="utf-8", newline="") as file:
+        late, name = csv.DictReader(file)
+    assert [late[at] for at in ("line", "row", "column", "value")] == [
+        "3", "2", "birth_date", "2099-01-01",
+    ]  # fmt: skip
+    assert "[registry.date_order]" in late["problem"]
+    assert (name["row"], name["column"], name["value"]) == ("3", "given", "X1")
+    assert "name_letters]" in name["problem"]
+    assert all(one["fix"] and one["text"].startswith(one["row"]) for one in (late, name))
 
 
 def test_newcastle_gives_the_numbers_of_a_plain_count(town, data_folder):

@@ -118,6 +118,35 @@ def test_a_wrong_value_is_reported_with_line_column_value_and_remedy(read, line,
     assert [row.line for row in reading.rows] == [3]
 
 
+@pytest.mark.parametrize(
+    ("line", "form"),
+    [
+        ('"1","05/01/2022","Hill","Freehold","1"', "four digits of the year"),
+        ('"1","","Hill","Freehold","1"', "stands in the old register"),
+        ('"1","2022-01-05","Hill","Rented","1"', "one of these: Freehold, Leasehold"),
+        ('"1","2022-01-05","Hill","Freehold","1.5"', "digits only"),
+        ('"x","2022-01-05","Hill","Freehold","1"', "[0-9]+"),
+    ],
+)
+def test_a_remedy_says_the_form_and_calls_an_example_an_example(read, mapping, line, form):
+    """Invariant: nobody is told to write what another row has."""
+    (problem,) = read(HEADER, line).problems
+    example = next(one.example for one in mapping.columns if one.name == problem.column)
+    assert form in problem.fix.text("en")
+    assert problem.fix.text("en") != problem.fix.text("vi")
+    for language, word in (("en", "an example of the form: "), ("vi", "ví dụ về cách viết: ")):
+        before, _, after = problem.fix.text(language).partition(word)
+        assert bool(after) == bool(example)
+        assert not example or (after == f"{example!r})" and example not in before.split(": ")[0])
+
+
+@pytest.mark.parametrize("name", shipped_mappings())
+def test_a_shipped_mapping_says_each_pattern_in_words_of_both_languages(name):
+    for column in load_mapping(name).columns:
+        assert (column.form is None) == (column.pattern is None)
+        assert column.form is None or (all(column.form) and column.form[0] != column.form[1])
+
+
 def test_a_record_glued_to_the_header_is_reported_and_not_imported(read):
     reading = read(HEADER + GOOD, '"2","2022-03-01","Dale 1","Freehold","5"')
     (problem,) = reading.problems
