@@ -17,6 +17,7 @@ from cli.errors import InvalidInputError
 from cli.import_mapping import Column, ImportMapping
 from cli.import_problems import Problem, RegisterFileError, Said, said
 from registry.civil_calendar import is_date
+from registry.claims import one_spelling
 
 LINE_BYTES_MAX: Final = 64 * 1024
 WHOLE_NUMBER_DIGITS_MAX: Final = 15
@@ -225,15 +226,16 @@ def _take_line(
         elif checked != "":
             values[column.name] = checked
     name = str(values.get(mapping.id_column, ""))
-    if not problems and name in numbers:
-        rule = said("twice", line=numbers[name])
+    claimed = one_spelling(name)  # As the ledger claims it: 7 and 007 are one number.
+    if not problems and claimed in numbers:
+        rule = said("twice", line=numbers[claimed])
         fix = said("fix_twice")
         problems.append(_wrong_value(reading, line, text, (mapping.id_column, name, rule, fix)))
     if problems:
         reading.problems += problems
         _doubt(fields, mapping, reading)
         return
-    numbers[name] = line
+    numbers[claimed] = line
     key = _key(fields, mapping)
     reading.rows.append(Row(line, key, values, reading.records, text))
 

@@ -31,6 +31,7 @@ from cli.staff import Staff, persons_with
 from keys.errors import CivregError
 from ledger.ids import RecordId
 from ledger.state_keys import StateKey
+from registry.claims import one_spelling
 from registry.drafting import Target
 from registry.rows import ClaimRow
 from registry.signer_plan import Hands
@@ -161,11 +162,11 @@ class ImportRun:
             if unique.mode == "value" and len(unique.fields) == 1:
                 source = self._mapping.fields.get(unique.fields[0])
                 if source is not None and source.column == self._mapping.id_column:
-                    return claim_key(unique.namespace, 0, deed.name)
+                    return claim_key(unique.namespace, 0, one_spelling(deed.name))
         if deed.rank:
             return None
         namespace = f"legacy.{self._mapping.type_name}.{self._mapping.source}"
-        return claim_key(namespace, 0, deed.name)
+        return claim_key(namespace, 0, one_spelling(deed.name))
 
     def _done(self, step: str) -> set[str]:
         found = self._journal.steps(step)

@@ -292,6 +292,18 @@ def test_births_come_in_from_a_file(town, tmp_path):
     assert (town.kinds(1) - before)["birth/import_legacy"] == 2
 
 
+def test_births_of_a_lost_journal_are_known_by_their_old_numbers(town, tmp_path):
+    """A number is claimed in one spelling, without slashes: so it must be looked for."""
+    path = tmp_path / "lost.csv"
+    write_births(path, {"1/O-l": {}, "02/L": {}})
+    words = ("import", path, "--type", "birth", "--map", "births", "--source", "lost", "--yes")
+    town.desk.ask(*words)
+    for journal in (town.network.folder / "imports").glob("*-lost.*"):
+        journal.unlink()
+    (again,) = town.desk.ask(*words)
+    assert (again["firsts_new"], again["known_before"], again["problems"]) == (0, 2, 0)
+
+
 def test_rows_that_the_rules_refuse_are_reported_as_fully_as_malformed_ones(town, tmp_path):
     """At the door of a node, or before anything is sent; the others come in."""
     path, report = tmp_path / "refused.csv", tmp_path / "report.csv"

@@ -167,6 +167,8 @@ def test_the_same_number_twice_is_reported(read):
     reading = read(HEADER, GOOD, GOOD.replace("2022", "2023"))
     assert not reading.rows
     assert [(one.line, one.column) for one in reading.problems] == [(2, "place,tenure"), (3, "id")]
+    reading = read(HEADER, GOOD, GOOD.replace('"1"', '"01"', 1).replace("Hill", "Dale"))
+    assert [(one.line, one.value) for one in reading.problems] == [(3, "01")]
 
 
 @pytest.mark.parametrize(
