@@ -13,6 +13,7 @@
     x FileAccessError        the system does not let us read or write it
     x ImportUnfinishedError  an import was interrupted and must be resumed
     x ImportStoppedError     an import stopped while entries may have been under way
+    x ImportedElsewhereError  a file came in under another source name already
     x NodesRunningError      the nodes that were to be started run already
     x PartMissingError       agencies of a template have given no part
     x PartTwiceError         two files are the part of one agency
@@ -104,6 +105,12 @@ class ImportStoppedError(CliError):
     """An import stopped on its way; its journal knows what was sent; details: under_way."""
 
     code = "cli.import_stopped"
+
+
+class ImportedElsewhereError(CliError):
+    """Rows of a file came in under another source name already; details: source, count."""
+
+    code = "cli.import_elsewhere"
 
 
 class NodesRunningError(CliError):

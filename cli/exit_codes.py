@@ -69,6 +69,7 @@ _BY_CODE: Final = MappingProxyType(
     {
         "cli.import_stopped": ExitCode.NO_NETWORK,
         "cli.import_unfinished": ExitCode.CONFLICT,
+        "cli.import_elsewhere": ExitCode.CONFLICT,
         "cli.copy_short": ExitCode.CHAIN_BROKEN,
         "cli.no_trust_bundle": ExitCode.CANNOT_CHECK,
         "cli.nodes_running": ExitCode.CONFLICT,

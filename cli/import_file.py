@@ -43,6 +43,7 @@ class Asked:
     report: Path | None
     source_name: str | None
     resume: bool
+    again: bool
 
 
 @click.command(cls=Command, name="import", changes=True)
@@ -63,13 +64,17 @@ class Asked:
 )
 @click.option("--source", "source_name", help="Name of the old register; default: the mapping's.")
 @click.option("--resume", is_flag=True, help="Go on with an import that was interrupted.")
+@click.option(
+    "--again", is_flag=True, help="Register rows again that came in under another source name."
+)
 @passphrase_options
 @click.pass_obj
 def import_(context: Context, /, **given: Any) -> int:  # noqa: ANN401 - what click has read
     """Import the register FILE: good rows are registered, bad ones go to a report with a remedy.
 
-    Running it again registers nothing twice; after a kill, `--resume` goes on where it stopped. The
-    exit status is 6 if rows are in the report.
+    Running it again registers nothing twice; after a kill, `--resume` goes on where it stopped.
+    Rows that came in under another source name are refused. The exit status is 6 if rows are in
+    the report.
 
     \b
     Example:
@@ -100,12 +105,15 @@ def run_import(context: Context, asked: Asked) -> int:
     file, report = asked.file, asked.report or Path(f"{asked.file.name}{REPORT_SUFFIX}")
     with Actor.open(context.home, ask=asker(context, source())) as actor:
         found = session.read_file(file, mapping, actor)
+        if not (context.dry_run or asked.again):
+            session.check_elsewhere(context.home, actor, found)
         if context.dry_run:
             if asked.report is not None:
                 write_report(found.problems, report, context.lang)
             return _tell(context, found, None, found.problems, asked.report)
         warn_of_unsettled(context)
-        confirm(context.say("import.confirm", count=len(found.plan.deeds), file=file), context)
+        if not session.is_done(context.home, actor, found):
+            confirm(context.say("import.confirm", count=len(found.plan.deeds), file=file), context)
         with session.open_journal(context.home, actor, mapping) as journal:
             session.check_resume(journal, found, resume=asked.resume)
             left = session.entries_left(found, journal)
@@ -190,8 +198,12 @@ def _tell(
             "known_before": len(done.known),
             "seconds": round(imported.seconds, 1),
         }
+        result["was_complete"] = imported.was_complete
         lines.append(context.say("import.done", **result))
-        lines.append(context.say("import.new", **result))
+        if not imported.was_complete:
+            lines.append(context.say("import.new", **result))
+        else:
+            lines.append(context.say("import.mended" if problems else "import.complete"))
     lines += [problem.explain(context.lang) for problem in problems[:PROBLEMS_SHOWN]]
     if len(problems) > PROBLEMS_SHOWN:
         lines.append(context.say("import.more_problems", count=len(problems) - PROBLEMS_SHOWN))

@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS steps (
     PRIMARY KEY (row, step)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (file BLOB PRIMARY KEY, finished INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS rows (row TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -130,8 +131,21 @@ class ImportJournal:
         self._database.execute("INSERT OR REPLACE INTO runs VALUES (?, 0)", (file,))
 
     def finish(self, file: Digest) -> None:
-        """Note that nothing of a file is left."""
+        """Note that a run came to the end of a file, whatever was refused on the way."""
         self._database.execute("UPDATE runs SET finished = 1 WHERE file = ?", (file,))
+
+    def put_rows(self, rows: Iterable[tuple[str, Digest]]) -> None:
+        """Keep what rows say, so that they are known under another source name."""
+        with self._database:
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?)", rows)
+            self._database.execute("COMMIT")
+
+    def registered_rows(self) -> set[Digest]:
+        """Return what the rows say whose deeds stand in the chain."""
+        query = "SELECT rows.digest FROM rows JOIN steps USING (row) WHERE step = ? AND status = ?"
+        with closing(self._database.execute(query, (DEED, COMMITTED))) as found:
+            return {Digest(digest) for (digest,) in found}
 
     # --- steps ------------------------------------------------------------------------------------
 

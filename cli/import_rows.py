@@ -16,6 +16,8 @@ from typing import Final
 from cli.errors import InvalidInputError
 from cli.import_mapping import Column, ImportMapping
 from cli.import_problems import Problem, RegisterFileError, Said, said
+from keys.hashing import Digest, sha256
+from ledger.canonical import encode
 from registry.civil_calendar import is_date
 from registry.claims import one_spelling
 
@@ -44,6 +46,11 @@ class Row:
     values: Mapping[str, str | int]
     number: int
     text: str = field(repr=False)
+
+    @property
+    def digest(self) -> Digest:
+        """What the row says, in 32 bytes; wherever in a file it stands, however it is quoted."""
+        return sha256(encode(tuple(sorted(self.values.items()))))
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from typing import Final
 
 from cli.acting import Actor
 from cli.errors import ImportUnfinishedError
+from cli.import_elsewhere import in_journals, in_windows, refuse_elsewhere
 from cli.import_journal import DEED, FOLDER, ImportJournal
 from cli.import_mapping import ImportMapping
 from cli.import_owners import Owners
@@ -59,6 +60,12 @@ class Imported:
     laters: int
     seconds: float
 
+    @property
+    def was_complete(self) -> bool:
+        """Whether this run found nothing to do: every good row stood in the register before."""
+        done = self.progress
+        return not (done.firsts or done.laters or done.owners or done.problems)
+
 
 def read_file(path: Path, mapping: ImportMapping, actor: Actor) -> Found:
     """Read a register and plan its import; nothing is sent.
@@ -95,8 +102,36 @@ def file_digest(path: Path) -> Digest:
 
 def open_journal(home: Path, actor: Actor, mapping: ImportMapping) -> ImportJournal:
     """Open the journal of a source in a network."""
-    network = actor.genesis.network_id.hex()[:16]
-    return ImportJournal.open(home / FOLDER / f"{network}-{mapping.source}.sqlite")
+    return ImportJournal.open(_journal_path(home, actor, mapping))
+
+
+def _journal_path(home: Path, actor: Actor, mapping: ImportMapping) -> Path:
+    return home / FOLDER / f"{_network_name(actor)}-{mapping.source}.sqlite"
+
+
+def _network_name(actor: Actor) -> str:
+    return actor.genesis.network_id.hex()[:16]
+
+
+def is_done(home: Path, actor: Actor, found: Found) -> bool:
+    """Tell whether all good rows of a file came in already, so that nobody need be asked."""
+    mapping = found.plan.mapping
+    if not found.plan.deeds or not _journal_path(home, actor, mapping).exists():
+        return False
+    with open_journal(home, actor, mapping) as journal:
+        return entries_left(found, journal) == 0
+
+
+def check_elsewhere(home: Path, actor: Actor, found: Found) -> None:
+    """Refuse a file whose rows came in under another source name already.
+
+    Raises:
+        ImportedElsewhereError: They did, as a journal of this home or a window of the ledger says.
+        KeyNeededError, NoNetworkError: The ledger cannot be asked.
+    """
+    mapping, rows = found.plan.mapping, [deed.row for deed in found.plan.deeds]
+    refuse_elsewhere(in_journals(home / FOLDER, _network_name(actor), mapping.source, rows))
+    refuse_elsewhere(in_windows(actor, mapping, found.digest))
 
 
 def check_resume(journal: ImportJournal, found: Found, *, resume: bool) -> None:
@@ -119,6 +154,7 @@ def bring_in(actor: Actor, found: Found, journal: ImportJournal, advance: Advanc
     mapping = found.plan.mapping
     offices = offices_of(actor, mapping)
     journal.begin(found.digest)
+    journal.put_rows([(deed.name, deed.row.digest) for deed in found.plan.deeds])
     owners = None
     if offices.owners is not None:
         owners = owners_of(actor, journal)
@@ -134,8 +170,7 @@ def bring_in(actor: Actor, found: Found, journal: ImportJournal, advance: Advanc
         )
         open_window(actor, offices.register, wish)
     progress = run.run()
-    if not progress.problems:
-        journal.finish(found.digest)
+    journal.finish(found.digest)  # Refused rows are tried again by each further run.
     registered = {row for row, one in journal.steps(DEED).items() if one.is_committed}
     registered |= progress.known
     return Imported(

@@ -304,22 +304,60 @@ def test_births_of_a_lost_journal_are_known_by_their_old_numbers(town, tmp_path)
     assert (again["firsts_new"], again["known_before"], again["problems"]) == (0, 2, 0)
 
 
+def test_rows_come_in_under_another_source_name_only_if_somebody_insists(town, tmp_path):
+    """Known by the journal row by row, and by the ledger where the journal is lost."""
+    path, longer = tmp_path / "named.csv", tmp_path / "longer.csv"
+    rows: dict[str, dict[str, str]] = {"1/N": {}, "2/N": {}}
+    write_births(path, rows)
+    write_births(longer, {"9/N": {"given": "Mai"}, **rows})
+    words = ("--type", "birth", "--map", "births", "--yes")
+    town.desk.ask("import", path, *words, "--source", "named")
+    for file in (path, longer):
+        status, error = town.desk.refused("import", file, *words, "--source", "renamed")
+        assert (status, error["code"]) == (7, "cli.import_elsewhere")
+        assert error["details"] == {"source": "named", "count": 2}
+        assert "--source named" in error["hint"]
+    for journal in (town.network.folder / "imports").glob("*-named.*"):
+        journal.unlink()
+    status, error = town.desk.refused("import", path, *words, "--source", "renamed")
+    assert error["details"] == {"source": "named", "count": 2}
+    (said,) = town.desk.ask("import", path, *words, "--source", "renamed", "--again")
+    assert (said["firsts_new"], said["known_before"]) == (2, 0)
+
+
+def test_a_finished_import_says_that_nothing_was_to_do(town, tmp_path):
+    """Also where rows were refused, also with --resume, and nobody is asked for a yes."""
+    path = tmp_path / "finished.csv"
+    words = ("import", path, "--type", "birth", "--map", "births", "--source", "finished")
+    write_births(path, {"1/F": {}, "2/F": {"birth_date": "2099-01-01"}})
+    assert town.desk.run(*words, "--report", tmp_path / "r.csv", "--yes").exit_code == 6
+    write_births(path, {"1/F": {}})
+    for more, sentence in (((), "This import is finished"), (("--lang", "vi"), "đã xong"),
+                           (("--resume",), "nothing was to do")):  # fmt: skip
+        shown = town.desk.run(*words, *more)
+        assert (shown.exit_code, sentence in shown.stdout) == (0, True), shown.stderr
+    write_births(path, {"1/F": {}, "2/F": {"place_unit": "99999"}})
+    shown = town.desk.run(*words, "--report", tmp_path / "r.csv")
+    assert (shown.exit_code, "Nothing was to do: every good row" in shown.stdout) == (6, True)
+
+
 def test_rows_that_the_rules_refuse_are_reported_as_fully_as_malformed_ones(town, tmp_path):
     """At the door of a node, or before anything is sent; the others come in."""
     path, report = tmp_path / "refused.csv", tmp_path / "report.csv"
     write_births(path, {"1/R": {}, "2/R": {"birth_date": "2099-01-01"}, "3/R": {"given": "X1"}})
     words = ("import", path, "--type", "birth", "--map", "births", "--source", "refused",
              "--report", report, "--yes")  # fmt: skip
-    assert town.desk.run(*words).exit_code == 6
-    with report.open(encoding="utf-8", newline="") as file:
-        late, name = csv.DictReader(file)
-    assert [late[at] for at in ("line", "row", "column", "value")] == [
-        "3", "2", "birth_date", "2099-01-01",
-    ]  # fmt: skip
-    assert "[registry.date_order]" in late["problem"]
-    assert (name["row"], name["column"], name["value"]) == ("3", "given", "X1")
-    assert "name_letters]" in name["problem"]
-    assert all(one["fix"] and one["text"].startswith(one["row"]) for one in (late, name))
+    for _run in range(2):
+        assert town.desk.run(*words).exit_code == 6
+        with report.open(encoding="utf-8", newline="") as file:
+            late, name = csv.DictReader(file)
+        assert [late[at] for at in ("line", "row", "column", "value")] == [
+            "3", "2", "birth_date", "2099-01-01",
+        ]  # fmt: skip
+        assert "[registry.date_order]" in late["problem"]
+        assert (name["row"], name["column"], name["value"]) == ("3", "given", "X1")
+        assert "name_letters]" in name["problem"]
+        assert all(one["fix"] and one["text"].startswith(one["row"]) for one in (late, name))
 
 
 def test_newcastle_gives_the_numbers_of_a_plain_count(town, data_folder):
