@@ -141,6 +141,7 @@ _BY_CODE: Final = MappingProxyType(
         "ledger.trust_needs_anchor": ExitCode.CANNOT_CHECK,
         "ledger.trust_stale": ExitCode.CANNOT_CHECK,
         "ledger.trust_unknown_validators": ExitCode.CANNOT_CHECK,
+        "ledger.trust_wrong_network": ExitCode.INVALID_INPUT,
         "ledger.trust_wrong_validators": ExitCode.FORGED,
         "registry.bad_body": ExitCode.INVALID_INPUT,
         "registry.bad_signature": ExitCode.SIGNATURE_BAD,

@@ -140,7 +140,8 @@ def choose(
         fingerprint: From an official source, or None.
 
     Raises:
-        ForkedTrustError: Two of them, or one and the held one, tell different histories.
+        OtherTrustNetworkError: Two of them, or one and the held one, are of different networks.
+        ForkedTrustError: They tell different histories of one network.
         UntrustedError: All are older than the held one.
         InvalidInputError: None has the fingerprint, or too few agencies say the same.
     """

@@ -36,13 +36,20 @@ OLD_HEADER_MS: Final = 180 * 24 * 3_600_000
 """A header older than the newest one by more needs an anchor: its signers' keys may be gone."""
 
 _VERSION: Final = 1
+_SHOWN_CHARS: Final = 16
 _TRUST: Final = domain("trust")
 
 
 class ForkedTrustError(UntrustedError):
-    """Two trust bundles tell different histories: somebody lies, or one is of another network."""
+    """Two trust bundles of one network tell different histories: somebody lies."""
 
     code = "ledger.trust_forked"
+
+
+class OtherTrustNetworkError(UntrustedError):
+    """Two trust bundles are of different networks; details: held, told, how their ids begin."""
+
+    code = "ledger.trust_wrong_network"
 
 
 class StaleTrustError(UntrustedError):
@@ -199,11 +206,16 @@ class TrustBundle:
         """Return `newer` if it continues this bundle.
 
         Raises:
-            ForkedTrustError: Another network, or another history of validator sets.
+            OtherTrustNetworkError: It is of another network.
+            ForkedTrustError: It tells another history of validator sets.
             UntrustedError: It has seen less than this bundle.
         """
         if newer.network_id != self.network_id:
-            raise ForkedTrustError("the newer trust bundle is of another network")
+            raise OtherTrustNetworkError(
+                "the two trust bundles are of different networks",
+                held=self.network_id.hex()[:_SHOWN_CHARS],
+                told=newer.network_id.hex()[:_SHOWN_CHARS],
+            )
         held = [change.certified.header.digest for change in self.changes]
         told = [change.certified.header.digest for change in newer.changes]
         common = min(len(held), len(told))

@@ -60,13 +60,19 @@ def test_a_later_bundle_must_extend_the_one_that_is_held(trust, world):
     fingerprint = world.young_trust.fingerprint
     assert trust("fetch", "young", "--fingerprint", fingerprint)[0] == 0
     assert trust("fetch", "genesis")[0] == 19  # It is older.
-    assert trust("fetch", "other")[0] == 18  # It is of another network.
+    assert trust("fetch", "other")[0] == 6  # It is of another network.
     assert trust("fetch", "old")[1]["newest_height"] == 6
     assert trust("fetch", "young")[0] == 19
 
 
-def test_two_histories_are_never_mixed(trust):
-    assert trust("fetch", "young", "other", "--yes")[0] == 18
+def test_two_networks_are_never_mixed_and_told_apart_from_a_fork(trust, world):
+    for sources in (("young", "other"), ("other", "young")):
+        status, _, said = trust("fetch", *sources, "--yes")
+        error = json.loads(said.splitlines()[-1])["error"]
+        assert (status, error["code"]) == (6, "ledger.trust_wrong_network")
+        assert "are of different networks" in error["sentence"]
+        assert world.network.genesis.network_id.hex()[:16] in error["sentence"]
+        assert "evidence" not in error["hint"], "there is nobody to accuse"
 
 
 def test_a_dry_run_keeps_nothing(trust, tmp_path, world):

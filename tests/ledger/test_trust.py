@@ -13,6 +13,7 @@ from ledger.ids import parse_id
 from ledger.trust import (
     CertifiedHeader,
     ForkedTrustError,
+    OtherTrustNetworkError,
     ValidatorChange,
     grow_trust,
     make_trust,
@@ -132,7 +133,7 @@ def test_a_longer_bundle_extends_a_shorter_one():
             BUNDLE.extended_by(older)
 
 
-def test_a_bundle_of_another_history_or_network_is_a_fork():
+def test_a_bundle_of_another_history_is_a_fork_and_one_of_another_network_is_none():
     other_sets = {2: subset(0, 1, 3)}
     other_chain = made_chain(other_sets)
     change = ValidatorChange(other_chain[1], other_sets[2])
@@ -140,8 +141,9 @@ def test_a_bundle_of_another_history_or_network_is_a_fork():
     with pytest.raises(ForkedTrustError):
         BUNDLE.extended_by(other)
     foreign = trust_genesis(small_network(weights=(2, 1, 1, 1)).genesis, UNTIL_MS)
-    with pytest.raises(ForkedTrustError):
+    with pytest.raises(OtherTrustNetworkError) as refused:
         BUNDLE.extended_by(foreign)
+    assert foreign.network_id.hex().startswith(str(refused.value.details["told"]))
     twin_header = replace(CHAIN[7].header, time_ms=CHAIN[7].header.time_ms + 1)
     twin = make_trust(CHARTER, CHANGES, certified_by(twin_header, FIRST), UNTIL_MS)
     with pytest.raises(ForkedTrustError):
