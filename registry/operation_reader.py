@@ -143,9 +143,9 @@ def _check_reads(operation: Operation, table: Table, names: Names) -> None:
     """Refuse effects and terms that would read what no object of the operation has."""
     for call in operation.effects:
         _check_objects(OBJECTS.get(call.name), operation, table, names)
-    kinds = {use.kind for use in operation.objects}
-    terms = {term.name for alternative in operation.signers.alternatives for term in alternative}
-    for term in sorted(terms):
+    kinds = [use.kind for use in operation.objects]
+    terms = [term.name for alternative in operation.signers.alternatives for term in alternative]
+    for term in dict.fromkeys(terms):
         for needed in TERM_OBJECTS.get(term, ()):
             if needed.kind in kinds:
                 _check_objects(needed, operation, table, names)
