@@ -53,6 +53,7 @@ from registry.errors import (
 )
 from registry.readers import agency_of_office
 from registry.state_key_names import key_key
+from registry.vocabulary import KEY_OBJECTS
 
 DRAFTS_MAX: Final = 10_000
 BYTES_MAX: Final = 4 * STAGED_SIGNER_BYTES_MAX
@@ -315,8 +316,10 @@ class DraftRoutes:
         if row is not None:
             return row.public_key
         for item in entry.objects:
+            if item.kind not in KEY_OBJECTS:
+                continue
             algorithm, public = item.fields.get("algorithm"), item.fields.get("public")
-            if item.kind == "key" and isinstance(algorithm, int) and isinstance(public, bytes):
+            if isinstance(algorithm, int) and isinstance(public, bytes):
                 try:
                     key = parse_public_key(algorithm, public)
                 except InvalidKeyError:

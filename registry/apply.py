@@ -67,6 +67,7 @@ from registry.signers import check_signers
 from registry.standing import count_standing
 from registry.state import State
 from registry.state_key_names import agency_key, key_key, record_key
+from registry.vocabulary import KEY_OBJECTS
 
 __all__ = [
     "BlockContext", "Execution", "SignatureCheck", "VerifiedEntry", "apply", "execute",
@@ -155,7 +156,7 @@ def _key_of(state: State, entry: Entry, slot: SignatureSlot) -> PublicKey:
         return row.public_key
     for item in entry.objects:
         algorithm, public = item.fields.get("algorithm"), item.fields.get("public")
-        if item.kind == "key" and isinstance(algorithm, int) and isinstance(public, bytes):
+        if item.kind in KEY_OBJECTS and isinstance(algorithm, int) and isinstance(public, bytes):
             try:
                 key = parse_public_key(algorithm, public)
             except InvalidKeyError:

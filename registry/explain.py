@@ -11,7 +11,7 @@ from typing import Final
 
 from ledger.canonical import Value
 from ledger.entries import EntryContent
-from ledger.ids import RecordId, print_id
+from ledger.ids import ID_BYTES, RecordId, print_id
 from ledger.parts import CustodySigner, Evidence, Holder, RecordPart, Signer
 from registry.code_names import FindTable
 from registry.explain_words import key_words, object_words, rule_words, term_words
@@ -20,11 +20,14 @@ from registry.form_kinds import FindType, find_form
 from registry.form_values import print_value
 from registry.problems import Language, Text, in_language
 from registry.schema import RecordType
+from registry.vocabulary import KEY_OBJECTS
 
 NameOf = Callable[[bytes], str | None]
 """Returns what people call an office, officer, key or record by its id, or None."""
 
 KEY: Final = "key"
+_OF_A_KEY: Final = frozenset({"algorithm", "public"})
+"""Fields of an object which a key's purpose and fingerprint say."""
 UNSEEN: Final[Text] = ("KHÔNG XEM ĐƯỢC", "UNSEEN")
 _WARNING: Final[Text] = (
     "CHÚ Ý: chương trình này không mở được phần niêm phong; ký là ký khi chưa xem.",
@@ -110,13 +113,17 @@ def explain_entry(entry: EntryContent, reading: Reading) -> Explanation:
     for made in entry.objects:
         words = object_words(made.kind)
         title = (f"Lập {words[0]}", f"Makes {words[1]}")
-        key = key_words(made.fields) if made.kind == KEY else None
-        if key is not None:
-            lines.append(Line(title, key))
+        key = key_words(made.fields) if made.kind in KEY_OBJECTS else None
+        lines.append(Line(title, key or ("", "")))
+        if key is not None and made.kind == KEY:
             continue
-        lines.append(Line(title, ("", "")))
+        shown = {
+            name: value
+            for name, value in made.fields.items()
+            if key is None or name not in _OF_A_KEY
+        }
         specs = form_kind.objects.get(made.kind, {})
-        lines += _field_lines(specs, made.fields, reading, head.event_date)
+        lines += _field_lines(specs, shown, reading, head.event_date)
     lines += [_signer_line(signer, reading) for signer in head.signers]
     return Explanation((*lines, *_ground_lines(entry)), unseen)
 
@@ -175,6 +182,8 @@ def _field_lines(
     for name, spec, value in in_schema_order(specs, values):
         if spec is None:
             lines.append(Line((name, name), (repr(value), repr(value)), 1))
+        elif spec.kind == "bytes" and isinstance(value, bytes) and len(value) == ID_BYTES:
+            lines.append(Line(_title(spec, name), _named(value, reading), 1))
         else:
             lines.append(
                 Line(_title(spec, name), print_value(spec, value, reading.find_table, day), 1)

@@ -23,6 +23,7 @@ _TERMS: Final[Mapping[str, Text]] = {
     "owners": ("chủ sở hữu", "owner"),
     "new_owners": ("chủ sở hữu mới", "new owner"),
     "links": ("bên có tên trong hồ sơ", "party named in the record"),
+    "appointee": ("người được giao vai trò", "the person to be an officer"),
     "subject": ("chính người này", "the person concerned"),
     "consent": ("trẻ từ đủ 9 tuổi đồng ý", "the child, who agrees"),
     "representative": ("người đại diện", "representative"),
@@ -121,5 +122,6 @@ def key_words(fields: Mapping[str, Value]) -> Text | None:
         shown = fingerprint(parse_public_key(algorithm, public))
     except InvalidKeyError:
         return None
-    use = _KEY_PURPOSES.get(str(purpose), (str(purpose), str(purpose)))
+    purpose = "sign" if purpose is None else str(purpose)  # an officer's key is for nothing else
+    use = _KEY_PURPOSES.get(purpose, (purpose, purpose))
     return f"{use[0]}, dấu vân {shown}", f"{use[1]}, fingerprint {shown}"

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
-from keys.errors import InvalidKeyError
 from keys.hashing import Digest
-from keys.signing import KeyId, PublicKey, Purpose, parse_public_key
+from keys.signing import KeyId, PublicKey, Purpose
 from ledger.canonical import Value, encode
 from ledger.ids import AgencyId, OfficeId, RecordId
 from ledger.limits import COMPETENCES_MAX, OFFICER_ROLES_BYTES_MAX, OFFICER_ROLES_MAX
@@ -33,9 +32,9 @@ from registry.authority_rows import (
 from registry.civil_calendar import add_days, in_range
 from registry.code_tables import check_code
 from registry.content_errors import ImportNotOpenError
-from registry.effects import Effect, fits_purpose
-from registry.errors import FieldValueError
+from registry.effects import Effect
 from registry.object_rows import ImportRow
+from registry.officer_keys import officer_key_of
 from registry.officer_numbers import check_named
 from registry.ownership import living
 from registry.running import Run
@@ -197,7 +196,7 @@ def close_competence(run: Run, _arguments: tuple[str, ...]) -> None:
 
 
 def give_role(run: Run, _arguments: tuple[str, ...]) -> None:
-    """People get roles in an office, with a key that serves this office alone."""
+    """People get roles in an office, with a key that serves this office alone; they have agreed."""
     for given in _fields(run, "role"):
         identity, office_id = RecordId(cast("bytes", given["identity"])), given["office"]
         office = _office_id(office_id)
@@ -205,7 +204,7 @@ def give_role(run: Run, _arguments: tuple[str, ...]) -> None:
         from_date, to_date = _text(given["from_date"]), _optional_text(given.get("to_date"))
         _check_from(run, from_date, to_date)
         check_named(run, identity, living(run.state, identity), agency_of(run))
-        key = _officer_key(run, given)
+        key = officer_key_of(given)
         _enrol_officer_key(run, key, identity, office, from_date)
         role = OfficerRole(
             role=_text(given["role"]),
@@ -230,17 +229,6 @@ def _check_own_roles(run: Run, roles: Sequence[OfficerRole]) -> None:
             own.append(role.to_value())
     check_work("roles of a person at an agency", len(own), OFFICER_ROLES_MAX)
     check_work("bytes of a person's roles", len(encode(tuple(own))), OFFICER_ROLES_BYTES_MAX)
-
-
-def _officer_key(run: Run, given: Mapping[str, Value]) -> PublicKey:
-    assert run.agency is not None, "the policy agency(k) has set it"
-    try:
-        key = parse_public_key(cast("int", given["algorithm"]), cast("bytes", given["public"]))
-    except InvalidKeyError as error:
-        raise FieldValueError("the officer's key is none", field="public") from error
-    if not fits_purpose(key, Purpose.SIGN):
-        raise FieldValueError("keys of this algorithm cannot sign", field="algorithm")
-    return key
 
 
 def _enrol_officer_key(

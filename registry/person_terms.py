@@ -13,16 +13,20 @@ from ledger.frozen import quick_init
 from ledger.ids import RecordId
 from ledger.parts import Signer
 from registry.authority_errors import (
+    NotCapableError,
     SignerMissingError,
     SignerRefusedError,
     SignerWrongError,
 )
 from registry.errors import FieldValueError
+from registry.officer_keys import appointed, new_officer_keys
 from registry.ownership import (
     Voice,
     consents,
     is_about_somebody,
+    is_represented,
     living,
+    may_represent,
     represented,
     speaks_alone,
     supervisors,
@@ -45,6 +49,7 @@ class Need:
         acting_for: Whom the signer must act for.
         persons: Whose key or custody form will do; None: that of anybody who signs alone.
         key_id: The one key that will do, for keys about to be enrolled.
+        as_officer: Whether an officer's key of theirs will do as well.
         settled: Whether a provisional key is refused.
     """
 
@@ -52,6 +57,7 @@ class Need:
     acting_for: RecordId | None = None
     persons: tuple[RecordId, ...] | None = ()
     key_id: KeyId | None = None
+    as_officer: bool = False
     settled: bool = False
 
 
@@ -199,8 +205,21 @@ def _informant(_run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
     return [Need(term.label, None, None)]
 
 
+def _appointee(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
+    """Who is to be an officer agrees, with the own key or one of an office served already."""
+    persons = appointed([item.fields for item in run.objects("role")])
+    for person in persons:
+        may_represent(run.state, person)
+        if is_represented(living(run.state, person), run.day):
+            raise NotCapableError("an officer is of age")
+    return [Need(term.label, None, (person,), as_officer=True) for person in persons]
+
+
 def _new_key(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
-    found: list[Need] = []
+    roles = [item.fields for item in run.objects("role")]
+    found = [
+        Need(term.label, None, (), key_id=key_id) for key_id in new_officer_keys(run.state, roles)
+    ]
     for item in run.objects("key"):
         if item.fields.get("purpose") != Purpose.SEAL:
             try:
@@ -222,6 +241,7 @@ def _raw(value: object) -> bytes:
 
 
 NEEDS: Final[dict[str, Callable[[Run, Term, list[Signer]], list[Need]]]] = {
+    "appointee": _appointee,
     "consent": _consent,
     "informant": _informant,
     "lenders": _lenders,

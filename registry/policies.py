@@ -30,7 +30,7 @@ _ARGUMENTS: Final = {
     "lenders": ("all",),
     "links": ("[a-z_]+",) * 8,
     **dict.fromkeys(("subject", "representative", "supervisor"), ()),
-    **dict.fromkeys(("informant", "new_key", "custodian", "consensus_key"), ()),
+    **dict.fromkeys(("informant", "new_key", "custodian", "consensus_key", "appointee"), ()),
 }
 """Term -> what each argument may be; of `links` at least one, of the others exactly these."""
 ALTERNATIVES_MAX: Final = 32

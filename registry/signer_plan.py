@@ -19,6 +19,7 @@ from registry.added_signers import changes_weighty, weighty_changes
 from registry.authority_errors import SignerMissingError, SignerRefusedError
 from registry.authority_rows import KeyRow
 from registry.civil_calendar import days_between, in_range
+from registry.officer_keys import appointed, new_officer_keys, office_key_of
 from registry.ownership import (
     Voice,
     consents,
@@ -330,8 +331,25 @@ def _informant(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
     return [_hand(term.label, None, hands.informant)]
 
 
-def _new_key(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
-    return [KeySigner(term.label, None, key_id) for key_id in hands.new_keys]
+def _appointee(term: Term, scene: Scene, hands: Hands) -> list[Signer]:
+    """Who is to be an officer signs as `hands` says, with the own key, or as officer elsewhere."""
+    found: list[Signer] = []
+    for person in appointed(_roles(scene)):
+        hand = hands.persons.get(person) or sign_key_of(scene.state, person, scene.day)
+        hand = hand or office_key_of(scene.state, person, scene.day, hands.at_hand)
+        if hand is None:
+            raise SignerMissingError(f"nobody is there as {term.label}", term=term.label)
+        found.append(_hand(term.label, None, hand))
+    return found
+
+
+def _roles(scene: Scene) -> list[Mapping[str, Value]]:
+    return [item.fields for item in scene.act.objects if item.kind == "role"]
+
+
+def _new_key(term: Term, scene: Scene, hands: Hands) -> list[Signer]:
+    new = new_officer_keys(scene.state, _roles(scene))
+    return [KeySigner(term.label, None, key_id) for key_id in (*hands.new_keys, *new)]
 
 
 def _agency(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
@@ -354,6 +372,7 @@ def _custodian(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
 
 _TERMS: Final[Mapping[str, Callable[[Term, Scene, Hands], list[Signer]]]] = {
     "agency": _agency,
+    "appointee": _appointee,
     "consensus_key": _consensus_key,
     "consent": _consent,
     "custodian": _custodian,

@@ -12,7 +12,7 @@ from keys.signing import KeyId, Purpose
 from ledger.ids import AgencyId, RecordId
 from ledger.parts import CUSTODIAN_TERM, CustodySigner, KeySigner, Signer
 from registry import officer_terms
-from registry.authority import key_in_force
+from registry.authority import key_in_force, officer_of_key
 from registry.authority_errors import (
     CustodianMissingError,
     KeyProvisionalError,
@@ -198,7 +198,14 @@ def _check_person(run: Run, need: Need, signer: Signer) -> None:
         if signer.key_id != need.key_id:
             raise SignerWrongError("not the key that is to be enrolled", term=need.label)
         return
-    row = key_in_force(run.state, signer.key_id, run.day)
+    _check_key_of(run, need, signer.key_id)
+
+
+def _check_key_of(run: Run, need: Need, key_id: KeyId) -> None:
+    row = key_in_force(run.state, key_id, run.day)
+    if need.as_officer and row.holder_kind == "officer":
+        _check_own_office(run, need, key_id)
+        return
     if row.holder_kind != "identity" or row.purpose != Purpose.SIGN:
         raise SignerWrongError("the key is no person's signing key", term=need.label)
     holder = RecordId(row.holder)
@@ -212,6 +219,13 @@ def _check_person(run: Run, need: Need, signer: Signer) -> None:
         raise KeyProvisionalError(
             "a newly enrolled key may not do this yet", settled_from=row.settled_from
         )
+
+
+def _check_own_office(run: Run, need: Need, key_id: KeyId) -> None:
+    """A person may stand with the key of an office in which the person serves already."""
+    officer = officer_of_key(run.state, key_id, run.day, need.label)
+    if officer.identity not in (need.persons or ()):
+        raise SignerWrongError("the key is another person's", term=need.label)
 
 
 def _check_agency(run: Run, signers: list[Signer]) -> None:

@@ -658,13 +658,28 @@ from_date = {TODAY}
     assert status == ExitCode.NOT_AUTHORISED, "the office above is another agency's"
 
 
-def test_an_officer_gets_a_role_signs_and_loses_the_key(desk, citizen, mother, paper):
-    _own, identity = citizen("moi")
-    desk.ask("key", "new", "moi-office", "--unencrypted")
+def test_an_officer_agrees_gets_a_role_signs_and_loses_the_key(
+    desk, citizen, mother, paper, signs_here, tmp_path
+):
+    own, identity = citizen("moi")
+    (made,) = own.ask("key", "new", "moi-office", "--unencrypted")
     words = ("officer", "grant", "--agency", "justice", "--yes", "--set", f"identity={identity}",
              "--set", "role=register", "--set", "types=birth", "--set", "office=justice",
-             "--set", "public=moi-office", "--set", f"from_date={TODAY}")  # fmt: skip
-    desk.ask(*words)
+             "--set", f"public={made['public']}", "--set", f"from_date={TODAY}")  # fmt: skip
+    status, error = desk.refused(*words)
+    assert (status, error["code"]) == (ExitCode.NOT_AUTHORISED, "registry.signer_missing")
+    draft = tmp_path / "role.draft"
+    (written,) = desk.ask(*words, "--draft", draft)
+    assert len(written["missing_signatures"]) == 2
+    (shown,) = own.ask("draft", "show", draft)
+    said = "\n".join(shown["explanation"])
+    assert f"Makes role: to sign, fingerprint {made['fingerprint']}" in said, "it is the own key"
+    assert "Office: justice (" in said, "she reads for whom she is to work"
+    desk.ask("draft", "send", draft, "--node", "justice", "--auth", "justice-1", "--yes")
+    (signed,) = own.ask("draft", "sign", written["entry"], "--yes")
+    assert signed["missing_signatures"] == []
+    own.ask("draft", "submit", written["entry"], "--yes")
+    signs_here(own, "moi", "office")
     rows = [row for row in desk.ask("officer", "list") if identity in row["id"]]
     assert [role["role"] for role in rows[0]["roles"]] == ["register"]
     registers = ("birth", "register", "-", "--office", "justice", "--yes", "--as",

@@ -109,8 +109,14 @@ def grant_role(town, identity, role, name, agency="justice", **dates):
         "from_date": add_days(town.day, 1),
         **dates,
     }
+    return appointment(town, [ObjectPart("role", fields)], agency)
+
+
+def appointment(town, roles, agency="justice"):
+    """Governors name officers, and these agree."""
     hands = [by("agency", agency, "govern", number) for number in range(2)]
-    return town.entry("officer/grant", hands, objects=[ObjectPart("role", fields)], office=None)
+    hands += town.consents(roles, agency)
+    return town.entry("officer/grant", hands, objects=roles, office=None)
 
 
 def test_case_05_a_role_that_is_missing_or_begins_tomorrow_does_not_count_today(town):
@@ -234,7 +240,7 @@ def lower_office(town):
             "from_date": tomorrow,
         }
         roles.append(ObjectPart("role", fields))
-    town.accept(town.entry("officer/grant", govern, objects=roles, office=None))
+    town.accept(appointment(town, roles))
     town.wait(1)
     return made
 

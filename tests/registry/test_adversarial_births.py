@@ -11,7 +11,7 @@ from registry.civil_calendar import DAY_MS, add_days
 from registry.rows import IndexRow
 from registry.state_key_names import index_key
 from tests.registry.test_acceptance_births import declare, registration_of, twins
-from tests.registry.test_acceptance_entries import grant_role
+from tests.registry.test_acceptance_entries import appointment, grant_role
 from tests.registry.test_corrections import LOWER, SENIOR, edit, senior_officer
 from tests.registry.town import (
     Town,
@@ -99,6 +99,7 @@ def test_an_officers_key_is_one_that_signs(town):
     fields = {**entry.objects[0].fields, **key_of(Algorithm.MLKEM768_X25519, "k", "").fields}
     del fields["purpose"]
     hands = [by("agency", "justice", "govern", number) for number in range(2)]
+    hands.append(by("appointee", "clerk"))
     sealing = town.entry("officer/grant", hands, objects=[ObjectPart("role", fields)], office=None)
     assert town.refuse(sealing) == "registry.field_value"
 
@@ -112,9 +113,7 @@ def test_case_05_a_role_of_tomorrow_with_a_key_of_today_is_refused_today(town):
     granted = grant_role(town, declarer, "register", "x")
     public = by("", "justice", "declare").keys[0].public
     fields = {**granted.objects[0].fields, "public": public.public}
-    govern = [by("agency", "justice", "govern", number) for number in range(2)]
-    objects = [ObjectPart("role", fields)]
-    town.accept(town.entry("officer/grant", govern, objects=objects, office=None))
+    town.accept(appointment(town, [ObjectPart("role", fields)]))
     hands = [by("officer(register)", "justice", "declare"), *town.birth_hands()[1:]]
     assert town.refuse(town.birth(mother=anna, hands=hands)) == "registry.role_not_in_force"
     town.wait(1)

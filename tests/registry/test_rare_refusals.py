@@ -172,7 +172,9 @@ def test_a_custody_form_needs_two_officers_with_a_role(town):
 def test_an_officers_key_is_a_key(town):
     entry = grant_role(town, town.create_identity(), "register", "k")
     fields = {**entry.objects[0].fields, "public": b"\x05" + bytes(32)}
-    wrong = town.entry("officer/grant", govern(), objects=[ObjectPart("role", fields)], office=None)
+    agreed = form("appointee", ("justice", "declare"), ("police", "declare"))
+    hands = [*govern(), agreed]
+    wrong = town.entry("officer/grant", hands, objects=[ObjectPart("role", fields)], office=None)
     assert town.refuse(wrong) == "registry.field_value"
 
 

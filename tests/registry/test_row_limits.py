@@ -24,6 +24,7 @@ from registry.errors import CorruptStateError, TooMuchWorkError
 from registry.rows import ClaimRow, FlatRow
 from registry.state import State
 from registry.state_key_names import claim_key, office_key, officer_key
+from tests.registry.test_acceptance_entries import appointment
 from tests.registry.town import Town, by, key, office, officer_id
 
 SEED = Digest(bytes(32))
@@ -94,7 +95,7 @@ def town():
 
 
 def grant(town, number, count=1, types=("birth",), whom=("justice", "register")):
-    """The land agency gives a person roles, here another agency's officer, who is not asked."""
+    """The land agency gives a person roles, here another agency's officer, who agrees."""
     public = key("land", f"role {number}").public
     roles = [
         ObjectPart(
@@ -111,9 +112,7 @@ def grant(town, number, count=1, types=("birth",), whom=("justice", "register"))
         )
         for _ in range(count)
     ]
-    hands = [by("agency", "land", "govern", at) for at in (0, 1)]
-    given: dict[str, Any] = {"objects": roles, "agency": "land", "office": None}
-    return town.entry("officer/grant", hands, **given)
+    return appointment(town, roles, "land")
 
 
 def roles_of(town, whom=("justice", "register")):

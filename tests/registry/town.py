@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from keys.hashing import Digest
-from keys.signing import Algorithm, SoftwareKey
+from keys.signing import Algorithm, KeyId, SoftwareKey
 from ledger import genesis, merkle
 from ledger.canonical import Value, decode
 from ledger.entries import (
@@ -52,9 +52,11 @@ from registry.code_tables import record_type
 from registry.entry_checks import find_operation
 from registry.errors import RuleError
 from registry.genesis_state import initial_state
+from registry.officer_keys import appointed, new_officer_keys, office_key_of
 from registry.record_checks import companion_id
 from registry.rows import RecordRow
 from registry.rule_pack import PACK_DIGEST
+from registry.signer_plan import sign_key_of
 from registry.state import State
 from registry.state_key_names import record_key
 from registry.tags import TagStatement, inner_tag, outer_tag, prove_tag
@@ -87,7 +89,13 @@ def identifier(*names: object) -> Any:
 
 @cache
 def key(*names: object) -> SoftwareKey:
-    return SoftwareKey.from_private_bytes(Algorithm.P256, seed("key", *names))
+    made = SoftwareKey.from_private_bytes(Algorithm.P256, seed("key", *names))
+    KEYS[made.public.key_id] = made
+    return made
+
+
+KEYS: dict[KeyId, SoftwareKey] = {}
+"""Every key that a name was given to."""
 
 
 @dataclass(frozen=True)
@@ -383,6 +391,21 @@ class Town:
         )
         service = given.get("service", key("police", "tag"))
         return namespace, 1, tag, prove_tag(statement, service)
+
+    def consents(self, roles: Sequence[ObjectPart], agency: str) -> list[Hand]:
+        """Who agrees to be an officer: with the own key, that of an office, or by a form."""
+        named = [item.fields for item in roles]
+        hands = [Hand("new_key", (KEYS[one],)) for one in new_officer_keys(self.state, named)]
+        for person in appointed(named):
+            found = sign_key_of(self.state, person, self.day) or office_key_of(
+                self.state, person, self.day, frozenset(KEYS)
+            )
+            if found is None:
+                other = "tax" if agency == "police" else "police"
+                hands.append(form("appointee", (agency, "declare"), (other, "declare")))
+            else:
+                hands.append(Hand("appointee", (KEYS[found],)))
+        return hands
 
     # --- acts -----------------------------------------------------------------------------------
 

@@ -1,0 +1,71 @@
+"""Who is named an officer, with which keys: read in one way by who plans, asks and enrols.
+
+Source: records.md, section 3.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from keys.errors import InvalidKeyError
+from keys.signing import KeyId, PublicKey, Purpose, parse_public_key
+from ledger.canonical import Value
+from ledger.ids import RecordId
+from registry.authority_rows import KeyRow, OfficerRow
+from registry.civil_calendar import in_range
+from registry.effects import fits_purpose
+from registry.errors import FieldValueError
+from registry.state import State
+from registry.state_key_names import key_key, officer_key
+
+
+def appointed(roles: Sequence[Mapping[str, Value]]) -> list[RecordId]:
+    """Return whom `role` objects name, each once, ascending."""
+    return sorted({RecordId(cast("bytes", role["identity"])) for role in roles})
+
+
+def officer_key_of(role: Mapping[str, Value]) -> PublicKey:
+    """Return the key of a `role` object.
+
+    Args:
+        role: Its fields, checked against the record type.
+
+    Raises:
+        FieldValueError: It is no key, or of an algorithm that cannot sign.
+    """
+    try:
+        key = parse_public_key(cast("int", role["algorithm"]), cast("bytes", role["public"]))
+    except InvalidKeyError as error:
+        raise FieldValueError("the officer's key is none", field="public") from error
+    if not fits_purpose(key, Purpose.SIGN):
+        raise FieldValueError("keys of this algorithm cannot sign", field="algorithm")
+    return key
+
+
+def new_officer_keys(state: State, roles: Sequence[Mapping[str, Value]]) -> list[KeyId]:
+    """Return the keys of `role` objects that the state does not know yet, each once.
+
+    Raises:
+        FieldValueError: One is no key that signs.
+    """
+    named = dict.fromkeys([officer_key_of(role).key_id for role in roles])
+    return [key_id for key_id in named if state.read(key_key(key_id), KeyRow) is None]
+
+
+def office_key_of(
+    state: State, person: RecordId, day: str, preferred: frozenset[KeyId]
+) -> KeyId | None:
+    """Return a key in force of an office in which a person serves, or None.
+
+    Args:
+        state: Where officers and keys lie.
+        person: Who serves.
+        day: Civil date.
+        preferred: Keys that come first, such as those at hand.
+    """
+    row = state.read(officer_key(person), OfficerRow)
+    found: list[KeyId] = []
+    for role in () if row is None else row.roles:
+        key = state.read(key_key(role.key_id), KeyRow)
+        if key is not None and in_range(day, key.from_date, key.to_date):
+            found.append(role.key_id)
+    return next((key_id for key_id in found if key_id in preferred), next(iter(found), None))

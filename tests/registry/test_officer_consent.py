@@ -1,0 +1,121 @@
+"""Nobody becomes an officer who has not agreed, and no key an officer's that has not signed."""
+
+from dataclasses import replace
+
+import pytest
+
+from ledger.parts import ObjectPart
+from registry.civil_calendar import add_days
+from registry.state_key_names import record_key
+from tests.registry.test_governance import govern
+from tests.registry.town import Town, by, form, key, office, officer_id
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+def role(town, identity, name="desk", agency="justice", role="register"):
+    public = key(name).public
+    fields = {
+        "identity": identity,
+        "role": role,
+        "types": ("*",),
+        "office": office(agency),
+        "algorithm": int(public.algorithm),
+        "public": public.public,
+        "from_date": add_days(town.day, 1),
+    }
+    return ObjectPart("role", fields)
+
+
+def grant(town, roles, hands, agency="justice"):
+    hands = [*govern(agency), *hands]
+    return town.entry("officer/grant", hands, objects=roles, office=None, agency=agency)
+
+
+def missing(town, entry):
+    refusal = town.refusal(entry)
+    return refusal.code, refusal.details["term"]
+
+
+def test_governors_alone_make_no_citizen_their_officer(town):
+    anna, _other = town.adult("anna"), town.adult("other")
+    roles = [role(town, anna)]
+    proof, agreed = by("new_key", "desk"), by("appointee", "anna")
+    assert missing(town, grant(town, roles, [])) == ("registry.signer_missing", "appointee")
+    assert missing(town, grant(town, roles, [proof])) == ("registry.signer_missing", "appointee")
+    for stranger in (by("appointee", "other"), by("appointee", "justice", "register")):
+        refused = grant(town, roles, [proof, stranger])
+        assert missing(town, refused) == ("registry.signer_wrong", "appointee")
+    with_the_new_key = grant(town, roles, [proof, by("appointee", "desk")])
+    assert town.refuse(with_the_new_key) == "registry.key_unknown"
+    town.accept(grant(town, roles, [proof, agreed]))
+
+
+def test_an_agency_takes_no_key_that_another_one_is_about_to_enrol(town):
+    anna = town.adult("anna")
+    refused = grant(town, [role(town, anna, "their key")], [by("appointee", "anna")])
+    assert missing(town, refused) == ("registry.signer_missing", "new_key")
+    false_proof = [by("appointee", "anna"), by("new_key", "anna")]
+    refused = grant(town, [role(town, anna, "their key")], false_proof)
+    assert missing(town, refused) == ("registry.signer_wrong", "new_key")
+
+
+def test_a_person_without_a_key_agrees_before_officers_of_two_agencies(town):
+    anna, proof = town.create_identity(), by("new_key", "desk")
+    own = form("appointee", ("justice", "declare"), ("justice", "approve"))
+    refused = grant(town, [role(town, anna)], [proof, own])
+    assert town.refuse(refused) == "registry.custody_form"
+    both = form("appointee", ("justice", "declare"), ("police", "approve"))
+    town.accept(grant(town, [role(town, anna)], [proof, both]))
+    enrolled = town.adult("ben")
+    refused = grant(town, [role(town, enrolled, "b")], [by("new_key", "b"), both])
+    assert town.refuse(refused) == "registry.custody_form"
+
+
+def test_who_serves_already_agrees_with_the_key_of_that_office_and_with_no_one_elses(town):
+    founder, colleague = officer_id("justice", "declare"), by("appointee", "justice", "approve")
+    same_key = role(town, founder)
+    public = key("justice", "declare").public
+    same_key = ObjectPart("role", {**same_key.fields, "public": public.public})
+    assert missing(town, grant(town, [same_key], [colleague])) == (
+        "registry.signer_wrong",
+        "appointee",
+    )
+    own = by("appointee", "justice", "declare")
+    idle = grant(town, [same_key], [own, by("new_key", "justice", "declare")])
+    assert missing(town, idle) == ("registry.signer_idle", "new_key")
+    town.accept(grant(town, [same_key], [own]))
+    elsewhere = role(town, founder, "tax desk", "tax")
+    town.accept(grant(town, [elsewhere], [own, by("new_key", "tax desk")], "tax"))
+
+
+def test_each_of_several_people_agrees_once_and_each_key_proves_itself_once(town):
+    anna, ben = town.adult("anna"), town.adult("ben")
+    roles = [
+        role(town, anna, "a"),
+        role(town, anna, "a", role="declare"),
+        role(town, ben, "b"),
+    ]
+    hands = [by("appointee", "anna"), by("new_key", "a"), by("new_key", "b")]
+    assert missing(town, grant(town, roles, hands)) == ("registry.signer_missing", "appointee")
+    town.accept(grant(town, roles, [*hands, by("appointee", "ben")]))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"status": "incapable"}, "registry.not_capable"),
+        ({"status": "deceased"}, "registry.not_alive"),
+        ({"flags": ("locked",)}, "registry.not_alive"),
+        ({"member": {"birth_date": "2010-01-01"}}, "registry.not_capable"),
+    ],
+)
+def test_an_officer_is_of_age_alive_and_free_to_sign(town, change, code):
+    anna = town.adult("anna")
+    town.state.write(record_key(anna), replace(town.row(anna), **change))
+    town.state.seal_writes(bytes(32))
+    hands = [by("appointee", "anna"), by("new_key", "desk")]
+    assert town.refuse(grant(town, [role(town, anna)], hands)) == code
