@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.commands import Command
-from cli.errors import BadParameterError, ImportStoppedError, NoNetworkError
+from cli.errors import (
+    BadParameterError,
+    ImportStoppedError,
+    KeyNeededError,
+    NoNetworkError,
+    NotFoundError,
+    RemoteRefusalError,
+)
 from cli.exit_codes import ExitCode
 from cli.interrupts import ignore_interrupts
 from cli.output import Context, accepted, confirm, progress
 from cli.passphrases import asker, passphrase_options, source
+from keys.errors import KeyFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +31,12 @@ if TYPE_CHECKING:
     from cli.import_journal import ImportJournal
     from cli.import_problems import Problem
     from cli.import_session import Found, Imported
+    from cli.import_trial import Tried
     from cli.languages import Language
     from cli.output import Advance
+
+    Told = tuple[dict[str, object], list[str]]
+    """What is said to programs, and to people."""
 
 REPORT_SUFFIX: Final = ".errors.csv"
 REPORT_MODE: Final = 0o600
@@ -105,12 +117,10 @@ def run_import(context: Context, asked: Asked) -> int:
     file, report = asked.file, asked.report or Path(f"{asked.file.name}{REPORT_SUFFIX}")
     with Actor.open(context.home, ask=asker(context, source())) as actor:
         found = session.read_file(file, mapping, actor)
-        if not (context.dry_run or asked.again):
-            session.check_elsewhere(context.home, actor, found)
         if context.dry_run:
-            if asked.report is not None:
-                write_report(found.problems, report, context.lang)
-            return _tell(context, found, None, found.problems, asked.report)
+            return _dry_run(context, asked, actor, found)
+        if not asked.again:
+            session.check_elsewhere(context.home, actor, found)
         warn_of_unsettled(context)
         if not session.is_done(context.home, actor, found):
             confirm(context.say("import.confirm", count=len(found.plan.deeds), file=file), context)
@@ -121,7 +131,57 @@ def run_import(context: Context, asked: Asked) -> int:
                 imported = _bring_in(actor, found, journal, advance)
     problems = [*found.problems, *imported.progress.problems]
     write_report(problems, report, context.lang)
-    return _tell(context, found, imported, problems, report)
+    told = _done(context, imported, has_problems=bool(problems))
+    return _tell(context, found, problems, report, told)
+
+
+def _dry_run(context: Context, asked: Asked, actor: "Actor", found: "Found") -> int:
+    """Say what would come in and what the rules would refuse, as far as they can be tried."""
+    tried, reason = _try(context, asked, actor, found)
+    problems = [*found.problems, *(() if tried is None else tried.problems)]
+    if asked.report is not None:
+        write_report(problems, asked.report, context.lang)
+    if tried is None:
+        trial: dict[str, object] = {"result": "untried", "reason": reason}
+        lines = [context.say(f"import.untried_{reason}")]
+    else:
+        trial = {
+            "result": "tried",
+            "entries": tried.count,
+            "refused": len(tried.problems),
+            "known": tried.known,
+            "numbers_tried": not tried.tagged,
+        }
+        lines = [context.say("import.tried", **trial)]
+        lines.append(context.say("import.not_tried_tags" if tried.tagged else "import.not_tried"))
+    return _tell(context, found, problems, asked.report, ({"trial": trial}, lines))
+
+
+def _try(
+    context: Context, asked: Asked, actor: "Actor", found: "Found"
+) -> "tuple[Tried | None, str]":
+    """Return what came of trying the rows, or None and why they could not be tried.
+
+    Raises:
+        ImportedElsewhereError: The rows came in under another source name.
+        InvalidInputError: The window has no room for them.
+    """
+    from cli import import_session as session  # noqa: PLC0415
+
+    try:
+        if not asked.again:
+            session.check_elsewhere(context.home, actor, found)
+        count = session.entries_to_try(context.home, actor, found)
+        with progress(context.say("import.trying"), count, context) as advance:
+            return session.try_import(context.home, actor, found, advance), ""
+    except NoNetworkError:
+        return None, "no_node"
+    except (KeyNeededError, KeyFileError):
+        return None, "no_key"
+    except NotFoundError:
+        return None, "no_office"
+    except RemoteRefusalError:
+        return None, "hidden"
 
 
 def _bring_in(
@@ -167,12 +227,33 @@ def write_report(problems: "Sequence[Problem]", report: Path, language: "Languag
             csv.writer(file).writerows(problems_csv(problems, language))
 
 
+def _done(context: Context, imported: "Imported", *, has_problems: bool) -> "Told":
+    """Return what an import did, for programs and for people."""
+    done = imported.progress
+    result: dict[str, object] = {
+        "firsts_registered": imported.firsts,
+        "laters_registered": imported.laters,
+        "firsts_new": done.firsts,
+        "laters_new": done.laters,
+        "owners_new": done.owners,
+        "known_before": len(done.known),
+        "was_complete": imported.was_complete,
+        "seconds": round(imported.seconds, 1),
+    }
+    lines = [context.say("import.done", **result)]
+    if not imported.was_complete:
+        lines.append(context.say("import.new", **result))
+    else:
+        lines.append(context.say("import.mended" if has_problems else "import.complete"))
+    return result, lines
+
+
 def _tell(
     context: Context,
     found: "Found",
-    imported: "Imported | None",
     problems: "Sequence[Problem]",
     report: Path | None,
+    told: "Told",
 ) -> int:
     from cli.import_session import counts_of  # noqa: PLC0415
     from cli.sent import unsettled  # noqa: PLC0415
@@ -181,29 +262,13 @@ def _tell(
         **counts_of(found),
         "problems": len(problems),
         "report": str(report) if problems and report is not None else None,
-        "imported": imported is not None,
+        "imported": not context.dry_run,
         "unsettled": [str(kept) for kept in unsettled(context.home)],
+        **told[0],
     }
-    lines = [context.say("import.read", **result)]
-    if imported is None:
-        lines.append(context.say("import.dry_run", **result))
-    else:
-        done = imported.progress
-        result |= {
-            "firsts_registered": imported.firsts,
-            "laters_registered": imported.laters,
-            "firsts_new": done.firsts,
-            "laters_new": done.laters,
-            "owners_new": done.owners,
-            "known_before": len(done.known),
-            "seconds": round(imported.seconds, 1),
-        }
-        result["was_complete"] = imported.was_complete
-        lines.append(context.say("import.done", **result))
-        if not imported.was_complete:
-            lines.append(context.say("import.new", **result))
-        else:
-            lines.append(context.say("import.mended" if problems else "import.complete"))
+    lines = [context.say("import.read", **result), *told[1]]
+    if context.dry_run:
+        lines.append(context.say("import.dry_run"))
     lines += [problem.explain(context.lang) for problem in problems[:PROBLEMS_SHOWN]]
     if len(problems) > PROBLEMS_SHOWN:
         lines.append(context.say("import.more_problems", count=len(problems) - PROBLEMS_SHOWN))

@@ -98,6 +98,19 @@ class ImportJournal:
         database = sqlite3.connect(path, isolation_level=None)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
+        return cls._begun(database)
+
+    @classmethod
+    def open_copy(cls, path: Path) -> Self:
+        """Open a journal in memory with what one on the disk says, if there is one: for a trial."""
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        if path.exists():
+            with closing(sqlite3.connect(path)) as stored:
+                stored.backup(copy)
+        return cls._begun(copy)
+
+    @classmethod
+    def _begun(cls, database: sqlite3.Connection) -> Self:
         database.executescript(_SCHEMA)
         found = database.execute("SELECT secret FROM journal").fetchone()
         if found is None:

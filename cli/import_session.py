@@ -17,6 +17,7 @@ from cli.import_plan import IMPORT_LEGACY, Plan, make_plan
 from cli.import_problems import Problem
 from cli.import_rows import Reading, read_register
 from cli.import_run import ImportRun, Offices, Progress
+from cli.import_trial import TrialActor, TrialRun, Tried
 from cli.import_windows import WindowWish, open_window
 from cli.people import communes
 from cli.staff import staff_of
@@ -161,14 +162,7 @@ def bring_in(actor: Actor, found: Found, journal: ImportJournal, advance: Advanc
     run = ImportRun(actor, found.plan, offices, journal, owners, advance)
     left = run.begin()
     if mapping.first == IMPORT_LEGACY and left:
-        wish = WindowWish(
-            type_name=mapping.type_name,
-            source=mapping.source,
-            count=found.reading.records,
-            needed=left,
-            scans_root=found.digest,
-        )
-        open_window(actor, offices.register, wish)
+        open_window(actor, offices.register, _wish(found, left))
     progress = run.run()
     journal.finish(found.digest)  # Refused rows are tried again by each further run.
     registered = {row for row, one in journal.steps(DEED).items() if one.is_committed}
@@ -178,6 +172,39 @@ def bring_in(actor: Actor, found: Found, journal: ImportJournal, advance: Advanc
         firsts=sum(1 for deed in found.plan.firsts if deed.name in registered),
         laters=sum(1 for deed in found.plan.laters if deed.name in registered),
         seconds=time.monotonic() - began_s,
+    )
+
+
+def entries_to_try(home: Path, actor: Actor, found: Found) -> int:
+    """Return about how many entries a trial has to make."""
+    with ImportJournal.open_copy(_journal_path(home, actor, found.plan.mapping)) as journal:
+        return entries_left(found, journal)
+
+
+def try_import(home: Path, actor: Actor, found: Found, advance: Advance) -> Tried:
+    """Try on the rules what is left of a file; nothing is sent and nothing written.
+
+    Raises:
+        InvalidInputError: The office's window for this source has another type, or no room.
+        KeyNeededError, NoNetworkError, RemoteRefusalError: The rules cannot be tried here.
+    """
+    mapping = found.plan.mapping
+    offices = offices_of(actor, mapping)
+    wish = _wish(found, 0)
+    path = _journal_path(home, actor, mapping)
+    with ImportJournal.open_copy(path) as journal, TrialActor(actor) as trial:
+        owners = None if offices.owners is None else owners_of(trial, journal)
+        run = TrialRun(trial, found.plan, offices, journal, owners, advance)
+        return run.tried(wish)
+
+
+def _wish(found: Found, needed: int) -> WindowWish:
+    return WindowWish(
+        type_name=found.plan.mapping.type_name,
+        source=found.plan.mapping.source,
+        count=found.reading.records,
+        needed=needed,
+        scans_root=found.digest,
     )
 
 

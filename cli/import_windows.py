@@ -82,7 +82,19 @@ def open_window(actor: Actor, staff: Staff, wish: WindowWish) -> ImportRow:
     if row is not None and row.scans_root is None:
         _announce(actor, staff, wish)
         row = window_of(actor, staff.office_id, wish.source)
-    if row is None or row.type_name != wish.type_name:
+    if row is None:
+        raise InvalidInputError(f"the window of {wish.source!r} is not open", name=wish.source)
+    check_window(row, wish)
+    return row
+
+
+def check_window(row: ImportRow, wish: WindowWish) -> None:
+    """Refuse a window that is for something else, or has too little room.
+
+    Raises:
+        InvalidInputError: It is for another type or another count.
+    """
+    if row.type_name != wish.type_name:
         raise InvalidInputError(
             f"the window of {wish.source!r} is for another record type", name=wish.source
         )
@@ -93,18 +105,33 @@ def open_window(actor: Actor, staff: Staff, wish: WindowWish) -> ImportRow:
             "left; import a further file of that register under a source name of its own",
             name=wish.source,
         )
-    return row
+
+
+def planned_window(wish: WindowWish, today: str) -> ImportRow:
+    """Return the window as it would be once ballot and announcement are through."""
+    return ImportRow(
+        type_name=wish.type_name,
+        from_date=today,
+        to_date=_last_day(today),
+        from_height=0,
+        scans_root=wish.scans_root,
+        count=wish.count,
+        used=0,
+    )
+
+
+def _last_day(today: str) -> str:
+    return (dt.date.fromisoformat(today) + dt.timedelta(days=WINDOW_DAYS)).isoformat()
 
 
 def _hold_ballot(actor: Actor, office: OfficeId, wish: WindowWish) -> None:
     """Open the ballot and have all agencies vote whose keys are at hand, until it passes."""
-    today = dt.date.fromisoformat(actor.today)
     window: dict[str, Value] = {
         "office": office,
         "source": wish.source,
         "type": wish.type_name,
         "from_date": actor.today,
-        "to_date": (today + dt.timedelta(days=WINDOW_DAYS)).isoformat(),
+        "to_date": _last_day(actor.today),
     }
     ballot = ObjectPart("ballot", {"action": "import_window", "fields": window})
     first, *others = actor.network.governance

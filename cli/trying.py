@@ -11,14 +11,15 @@ from cli.errors import RemoteRefusalError
 from cli.network_view import FORBIDDEN, NetworkView
 from ledger.canonical import decode
 from ledger.outcomes import Outcome
-from ledger.parts import CustodySigner
+from ledger.parts import CustodySigner, Head
 from registry.apply import BlockContext, VerifiedEntry, apply
 from registry.claims import tag_checks
 from registry.drafts import Draft
 from registry.state import State
 from registry.state_key_names import ACT_HOURS
 
-_PLACEHOLDER = bytes(64)
+PLACEHOLDER: Final = bytes(64)
+"""Stands where a signature is taken as given."""
 _MADE_KINDS: Final = frozenset({"act", "grant"})
 """Rows under ids that are drawn by chance: a node tells a person of no other's, nor of new ones."""
 
@@ -32,13 +33,7 @@ def try_entry(view: NetworkView, draft: Draft) -> Outcome:
         KeyNeededError: No key is at hand that a node would answer.
         NoNetworkError: No node answers.
     """
-    slots: list[bytes | tuple[bytes, ...]] = []
-    for signer in draft.entry.head.signers:
-        if isinstance(signer, CustodySigner):
-            slots.append(tuple([_PLACEHOLDER for _ in signer.officers]))
-        else:
-            slots.append(_PLACEHOLDER)
-    entry = draft.entry.signed(slots)
+    entry = draft.entry.signed(placeholders(draft.entry.head))
     status = view.ask_any(Call(address="", path="/v1/status")).json
     block = BlockContext(
         height=int(status["height"]) + 1,
@@ -46,12 +41,22 @@ def try_entry(view: NetworkView, draft: Draft) -> Outcome:
         time_ms=max(view.now_ms, int(status["time_ms"]) + 1),
         network_id=view.genesis.network_id,
     )
-    state = State(_reader(view))
+    state = State(rule_reader(view))
     tag_keys = tuple([check[0] for check in tag_checks(state, entry)])
     return apply(state, VerifiedEntry(entry, tag_keys), block)
 
 
-def _reader(view: NetworkView) -> Callable[[bytes], bytes | None]:
+def placeholders(head: Head) -> list[bytes | tuple[bytes, ...]]:
+    """Return what stands in the place of an entry's signatures."""
+    return [
+        tuple([PLACEHOLDER for _ in signer.officers])
+        if isinstance(signer, CustodySigner)
+        else PLACEHOLDER
+        for signer in head.signers
+    ]
+
+
+def rule_reader(view: NetworkView) -> Callable[[bytes], bytes | None]:
     """Return a reader of the state as far as it decides whether an entry passes.
 
     Which acts of others are to be forgotten decides nothing, so it is not asked for.

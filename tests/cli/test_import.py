@@ -341,6 +341,55 @@ def test_a_finished_import_says_that_nothing_was_to_do(town, tmp_path):
     assert (shown.exit_code, "Nothing was to do: every good row" in shown.stdout) == (6, True)
 
 
+def test_a_trial_finds_what_the_import_will_find_and_changes_nothing(town, tmp_path):
+    """Invariant: the reports of trial and import are the same, row for row."""
+    births, land = tmp_path / "tried.csv", tmp_path / "tried-land.csv"
+    write_births(births, {"1/T": {}, "2/T": {"birth_date": "2099-01-01"}, "3/T": {"given": "X1"},
+                          "4/T": {"place_unit": "99999"}})  # fmt: skip
+    rows = register("tried", 6)
+    late = next(row for row in rows if row["deed_date"] == "2022-05-01")
+    late["deed_date"] = "2099-05-01"
+    write_register(land, rows)
+    for path, kind, passing in ((births, ("--type", "birth", "--map", "births"), 1),
+                                (land, LAND, 18)):  # fmt: skip
+        words = ("import", path, *kind, "--source", path.stem)
+        reports = [tmp_path / "trial.csv", tmp_path / "import.csv"]
+        shown = town.desk.run(*words, "--dry-run", "--json", "--report", reports[0])
+        assert shown.exit_code == 6, shown.stderr
+        trial = json.loads(shown.stdout)["trial"]
+        assert (trial["result"], trial["entries"], trial["numbers_tried"]) == (
+            "tried",
+            passing,
+            True,
+        )
+        assert not list((town.network.folder / "imports").glob(f"*-{path.stem}.*"))
+        shown = town.desk.run(*words, "--yes", "--json", "--report", reports[1])
+        said = json.loads(shown.stdout)
+        assert said["owners_new"] + said["firsts_new"] + said["laters_new"] == passing
+        before, after = [report.read_text(encoding="utf-8") for report in reports]
+        assert before == after
+        assert said["problems"] > 1
+        again = json.loads(town.desk.run(*words, "--dry-run", "--json").stdout)["trial"]
+        assert again["entries"] == 0
+
+
+def test_a_trial_says_what_it_could_not_try(town, tmp_path):
+    path = tmp_path / "untried.csv"
+    write_births(path, {"1/U": {}})
+    words = ("import", path, "--type", "birth", "--map", "births", "--dry-run")
+    shown = town.desk.run(*words)
+    assert "Not tried: the signatures" in shown.stdout
+    town.desk.ask("network", "home", tmp_path / "clerk", "--officer", "justice-1")
+    shown = Desk(tmp_path / "clerk").run(*words)
+    assert (shown.exit_code, "NOT tried, for the keys" in shown.stdout) == (0, True)
+    town.nodes.stop_all()
+    try:
+        shown = town.desk.run(*words, "--lang", "vi")
+    finally:
+        town.nodes.start_all()
+    assert (shown.exit_code, "CHƯA thử" in shown.stdout) == (0, True)
+
+
 def test_rows_that_the_rules_refuse_are_reported_as_fully_as_malformed_ones(town, tmp_path):
     """At the door of a node, or before anything is sent; the others come in."""
     path, report = tmp_path / "refused.csv", tmp_path / "report.csv"
