@@ -59,6 +59,7 @@ _RULES: Final[Mapping[str, Text]] = {
         "số định danh khớp với người",
         "the personal number fits the person",
     ),
+    "parents_named": ("họ tên cha, mẹ", "names of the parents"),
     "same_as_birth": ("giống hồ sơ khai sinh", "same as the birth record"),
 }
 _OBJECTS: Final[Mapping[str, Text]] = {

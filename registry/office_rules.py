@@ -236,6 +236,19 @@ def _mother_age(opened: OpenedAct) -> Iterable[Finding]:
     return [warn("mother_age", sentence, "mother_details.birth_year")]
 
 
+def _parents_named(opened: OpenedAct) -> Iterable[Finding]:
+    """A certificate prints what the birth says of parents: their identities are sealed apart."""
+    sentence = (
+        "giấy khai sinh in họ tên cha, mẹ theo hồ sơ này: hãy ghi như trong giấy tờ của người đó",
+        "certificates show the name that this record gives: write it as in the parent's papers",
+    )
+    return [
+        refuse("parents_named", f"{role}_details.name", None, sentence, "Trần Thị Lan")
+        for role in ("mother", "father")
+        if (parent := _parent(opened.subject, role)).identity is not None and not parent.name
+    ]
+
+
 def _duplicate_search(opened: OpenedAct) -> Iterable[Finding]:
     if opened.births is None:
         sentence = ("chưa tra cứu được chỉ mục khai sinh", "the index of births was not searched")
@@ -330,6 +343,7 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
         "mother_age": _mother_age,
         "name_letters": _name_letters,
         "number_matches_person": _number_matches_person,
+        "parents_named": _parents_named,
         SAME_AS_BIRTH: _same_as_birth,
     }
 )

@@ -61,6 +61,12 @@ checks = "the personal number has 12 digits and says the person's sex and year o
 basis = "59/2021/TT-BCA; 137/2015/ND-CP art. 13"
 outcome = "refuse at first registration, warn on corrected records"
 
+[rules.parents_named]
+checks = "a birth that names a parent's identity says that parent's name too; whether it is \
+the one of the identity is not compared"
+basis = "60/2014/QH13 art. 14.1; 123/2015/ND-CP art. 4.1"
+outcome = "refuse"
+
 [rules.same_as_birth]
 checks = "an identity that came of a birth record has the name, sex and nationality of its present \
 version, as far as that knows them"

@@ -39,6 +39,9 @@ def birth_form(mother, given="Hương", **changes):
     }
     lines = [f'{name} = "{value}"' for name, value in fields.items()]
     lines += ["[name]", 'family = "Nguyễn"', f'given = "{given}"']
+    lines += ["[mother_details]", 'name = "Trần Thị Lan"', "birth_year = 1995"]
+    if "father" in changes:
+        lines += ["[father_details]", 'name = "Nguyễn Văn Bình"', "birth_year = 1990"]
     lines += ["[informant]", 'name = "Trần Thị Lan"', 'relation = "mother"']
     lines += ["[created.child]", 'residence = "Xã Tân Lập"', "[act]", "sufficient = true"]
     return "\n".join(lines)
@@ -133,6 +136,14 @@ def test_a_clerk_registers_a_birth_and_the_child_has_an_identity(desk, paper, mo
     assert again["access"] is None, "an access counts for a day"
     assert again["sealed"] == opened["sealed"]
     assert len(desk.ask("record", "history", birth)) == 2
+
+
+def test_parents_known_by_their_identities_are_named_too_for_the_certificate(desk, paper, mother):
+    form = birth_form(mother, "Hòa").replace("[mother_details]", "[father_details]")
+    status, error = desk.refused("birth", "register", "-", "--office", "justice", "--yes",
+                                 *custody(paper), stdin=form)  # fmt: skip
+    assert (status, error["code"]) == (ExitCode.RULE_VIOLATED, "registry.office_rule")
+    assert "mother_details.name" in "".join(error["problems"])
 
 
 def test_a_person_gets_no_second_identity_unless_the_officers_say_who_is_another(desk):

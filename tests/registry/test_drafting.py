@@ -55,6 +55,7 @@ BIRTH_FORM = {
     "place_detail": "Bệnh viện",
     "personal_number": "001326000123",
     "mother_details": {"name": "Trần Thị Phượng", "birth_year": 1990},
+    "father_details": {"name": "Nguyễn Văn An", "birth_year": 1990},
     "informant": {"name": "Nguyễn Văn An", "relation": "father"},
     "evidence_kind": "birth_notice",
     "created": {"child": {"residence": "Hà Nội"}},

@@ -179,6 +179,15 @@ def test_a_mother_outside_12_to_60_only_warns(born, warned):
     assert ruled("mother_age", opened(mother_details__birth_date=born)) == warned
 
 
+def test_a_parent_whose_identity_is_linked_is_named_too():
+    """What a certificate shows of parents is what the birth says of them."""
+    assert not ruled("parents_named", opened())
+    nameless = opened(mother_details__name=None, mother_details__birth_year=None)
+    assert refused("parents_named", nameless) == ["mother_details.name"]
+    unknown = replace(nameless, act=replace(nameless.act, records=(RecordContent(),)))
+    assert not ruled("parents_named", unknown)
+
+
 def test_a_birth_that_is_registered_already_is_found():
     assert ruled("duplicate_search", opened())
     assert not ruled("duplicate_search", opened(births=()))
