@@ -62,6 +62,10 @@ _NOTES: Mapping[str, tuple[str, str]] = {
         "write true: there is a report or paper of a state body",
     ),
     "geometry_digest": ("bỏ trống thì tính từ ranh giới", "computed from the geometry if left out"),
+    "holder": (
+        "cá nhân có hồ sơ căn cước; ngân hàng và tổ chức khác chưa đăng ký được",
+        "a person with an identity; banks and other organizations cannot be registered yet",
+    ),
     "evidence": (
         "SHA-256 của từng bản quét, hoặc thêm --scan TỆP khi chạy lệnh",
         "the SHA-256 of each scan, or --scan FILE with the command",

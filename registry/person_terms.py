@@ -18,9 +18,11 @@ from registry.authority_errors import (
     SignerRefusedError,
     SignerWrongError,
 )
+from registry.content_errors import LinkWrongError
 from registry.errors import FieldValueError
 from registry.officer_keys import appointed, new_officer_keys
 from registry.ownership import (
+    IDENTITY,
     Voice,
     consents,
     is_about_somebody,
@@ -179,6 +181,8 @@ def _links(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
                 found.append(RecordId(value))
         if not found:
             raise SignerMissingError(f"nobody is named as {name!r}", term=term.label)
+        for person in found:
+            _check_person(run, person, name)
         persons += found
     losing = _encumbrance_holders(run) if run.operation.disposal else []
     return [
@@ -188,6 +192,13 @@ def _links(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
             term, voices(run.state, person, run.day, in_property=False), settled=person in losing
         )
     ]
+
+
+def _check_person(run: Run, person: RecordId, name: str) -> None:
+    """Refuse who has no identity: an agency, or a company, which no record of this engine is."""
+    row = run.record(person)
+    if row is None or row.type_name != IDENTITY:
+        raise LinkWrongError("only a person with an identity is a party", field=name)
 
 
 def _encumbrance_holders(run: Run) -> list[RecordId]:

@@ -6,7 +6,7 @@ from registry.apply import apply, execute
 from registry.civil_calendar import add_days
 from registry.errors import BlockRefusedError
 from tests.registry.test_acceptance_births import day_is_a_working_day
-from tests.registry.town import Town, by, form, shares, two_officers
+from tests.registry.town import Town, by, form, identifier, shares, two_officers
 
 
 @pytest.fixture
@@ -108,6 +108,15 @@ def test_case_59_a_transfer_with_a_live_mortgage_needs_its_lender(town):
     with_lender = town.sale(title, ["buyer"], {seller: "seller"}, more=[by("lenders", "bank")])
     assert town.refuse(with_lender) == "registry.signer_idle"
     town.accept(town.sale(title, ["buyer"], {seller: "seller"}))
+
+
+def test_only_a_person_with_an_identity_is_a_lender(town):
+    """Organizations are not there yet, and an agency of the network is no party."""
+    owner, _employee = town.adult("owner"), town.adult("bank")
+    title = town.title({owner: "owner"})
+    for lender in (identifier("agency", "tax"), identifier("office", "tax"), title):
+        refusal = town.refusal(town.mortgage(title, ["owner"], lender, "bank"))
+        assert (refusal.code, refusal.details) == ("registry.link_wrong", {"field": "holder"})
 
 
 def test_case_59_two_mortgages_of_one_block_rank_by_their_index(town):
