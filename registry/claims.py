@@ -241,16 +241,15 @@ def release_claims(run: Run, record: NewRecord) -> None:
 
 
 def check_matches(run: Run, record: NewRecord) -> None:
-    """Refuse match tags that no effect of the operation would take.
+    """Refuse match tags that no effect would take; a created record brings those of its type.
 
     Raises:
         ClaimWrongError: Names the namespace.
     """
-    taken = [
-        call.arguments[0]
-        for call in run.operation.effects
-        if call.name == "match" and record is run.subject
-    ]
+    if record is run.subject:
+        taken = [call.arguments[0] for call in run.operation.effects if call.name == "match"]
+    else:
+        taken = [match.namespace for match in record.record_type.match]
     for match in record.part.matches:
         if match.namespace not in taken:
             raise ClaimWrongError(

@@ -92,6 +92,8 @@ def create_identity(run: Run, arguments: tuple[str, ...]) -> None:
     child.status = "active"
     _in_office_custody(run, child)
     settle_claims(run, child)
+    for match_tag in child.record_type.match:
+        _settle_match(run, child, match_tag.namespace)
 
 
 def own_identity(run: Run, _arguments: tuple[str, ...]) -> None:
@@ -140,8 +142,12 @@ def index(run: Run, arguments: tuple[str, ...]) -> None:
 
 def match(run: Run, arguments: tuple[str, ...]) -> None:
     """The record is found under its match tag; for imports only if they bring one."""
-    if run.subject.part.matches or not run.operation.may_be_unknown:
-        settle_matches(run, run.subject, arguments[0])
+    _settle_match(run, run.subject, arguments[0])
+
+
+def _settle_match(run: Run, record: NewRecord, namespace: str) -> None:
+    if record.part.matches or not run.operation.may_be_unknown:
+        settle_matches(run, record, namespace)
 
 
 def enrol_keys(run: Run, _arguments: tuple[str, ...]) -> None:

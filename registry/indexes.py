@@ -20,8 +20,14 @@ INDEXED_MAX: Final = 256
 nobody makes the registrations of one mother slow by declaring births for her."""
 
 
-def add_to_index(run: Run, key: StateKey, record_id: RecordId) -> None:
+def add_to_index(run: Run, key: StateKey, record_id: RecordId, *, may_fill: bool = False) -> None:
     """Put a record under a key, once.
+
+    Args:
+        run: The entry.
+        key: Of the index.
+        record_id: The record.
+        may_fill: Whether one more than there may be is left out, instead of refused.
 
     Raises:
         TooMuchWorkError: There are as many that count.
@@ -32,6 +38,8 @@ def add_to_index(run: Run, key: StateKey, record_id: RecordId) -> None:
     others = row.record_ids
     if len(others) >= INDEXED_MAX:
         others = tuple([one for one in others if counts(run, one)])
+        if may_fill and len(others) >= INDEXED_MAX:
+            return
     check_work("indexed records", len(others) + 1, INDEXED_MAX)
     run.state.write(key, IndexRow(tuple(sorted((*others, record_id)))))
 
@@ -47,6 +55,9 @@ def take_from_index(run: Run, key: StateKey, record_id: RecordId) -> None:
 def settle_matches(run: Run, record: NewRecord, namespace: str) -> None:
     """Index a record under its match tag of a namespace.
 
+    What a mother's children are called is few people's; a name and a day of birth any number of
+    people may share, and the first of them stand for all.
+
     Raises:
         ClaimWrongError: Not exactly one tag of the namespace.
         TagUnsignedError: The tag's proof is not valid.
@@ -58,4 +69,6 @@ def settle_matches(run: Run, record: NewRecord, namespace: str) -> None:
     match = found[0]
     check_proof(run, namespace, match.epoch, match.proof)
     key = match_key(namespace, match.epoch, match.tag)
-    add_to_index(run, key, record.part.record_id)
+    beside = next(one.link for one in record.record_type.match if one.namespace == namespace)
+    may_fill = record.record_type.fields[beside].kind == "date"
+    add_to_index(run, key, record.part.record_id, may_fill=may_fill)

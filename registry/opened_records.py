@@ -107,7 +107,7 @@ def needed_tags(
 
     Returns:
         A claim for each unique field that is filled in; of the subject, the matches that the
-        operation takes.
+        operation takes, of a record that it creates all that its type has.
     """
     wishes = [
         TagWish(unique.namespace, unique=True)
@@ -121,6 +121,8 @@ def needed_tags(
             for call in form_kind.operation.effects
             if call.name == "match" and call.arguments[0] in known
         ]
+    elif any(write.kind == "create" for write in form_kind.operation.writes):
+        wishes += [TagWish(match.namespace, unique=False) for match in record_type.match]
     return tuple(wishes)
 
 

@@ -30,7 +30,7 @@ RESOLVED: Final = "not_duplicate"
 FOUND: Final = "possible_duplicates"
 """Engine field: records that may be the same, of which nobody has decided; only while there are."""
 NAMED_MAX: Final = 8
-"""Ids that a refusal names; there are hardly ever two."""
+"""Ids that a refusal names, and officers at most; there are hardly ever two."""
 
 
 def clashes(run: Run, record: NewRecord, parent_links: Sequence[str]) -> list[RecordId]:

@@ -43,6 +43,7 @@ from registry.kinship import are_relatives
 from registry.object_rows import NoticeRow
 from registry.ownership import IDENTITY
 from registry.possible_duplicates import (
+    NAMED_MAX,
     POTENTIAL_DUPLICATE,
     clashes,
     namesakes,
@@ -236,7 +237,7 @@ def duplicate_births(run: Run, arguments: tuple[str, ...]) -> None:
 def duplicate_identities(run: Run, _arguments: tuple[str, ...]) -> None:
     """The person has no identity yet, or the officers name who else has this name and birthday.
 
-    Whom they name must be there, and they give a reason.
+    Whom they name must be there, and they give a reason. Of many they name the first ones.
     """
     said = {RecordId(cast("bytes", item.fields["other"])) for item in run.objects("different")}
     for other in sorted(said):
@@ -245,9 +246,9 @@ def duplicate_identities(run: Run, _arguments: tuple[str, ...]) -> None:
             raise RecordUnknownError("the other record is not known")
     if said and run.entry.context.reason is None:
         raise ReasonMissingError("the operation needs a reason")
-    found = [one for one in namesakes(run, run.subject) if one not in said]
-    if found:
-        refuse_same_person(found)
+    found = namesakes(run, run.subject)
+    if not said.issuperset(found[:NAMED_MAX]):
+        refuse_same_person([one for one in found if one not in said])
 
 
 def shares_sum_one(run: Run, _arguments: tuple[str, ...]) -> None:

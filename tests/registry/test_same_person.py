@@ -2,8 +2,10 @@
 
 import pytest
 
-from ledger.ids import print_id
+from ledger.ids import RecordId, print_id
 from ledger.parts import Match, ObjectPart
+from registry import indexes
+from registry.possible_duplicates import NAMED_MAX
 from tests.registry.town import Town, by, identifier, officer_id, two_officers
 
 NAME = "nguyen van an|1990-05-05"
@@ -51,6 +53,31 @@ def test_numbers_tell_two_persons_of_one_name_and_birthday_apart(town):
     numbered = town.identity_entry(name="le thi ba|1991-01-01", number="001191000001")
     refusal = town.refusal(numbered)
     assert (refusal.code, refusal.details["records"]) == ("registry.same_person", print_id(bare))
+
+
+def test_a_child_whose_birth_is_registered_gets_no_second_identity(town):
+    entry = town.birth(mother=town.adult("anna"), child_name="le an|2026-01-01")
+    town.accept(entry)
+    _birth, child = (part.record_id for part in entry.records)
+    refusal = town.refusal(town.identity_entry(town.day, name="le an|2026-01-01"))
+    assert (refusal.code, refusal.details) == (
+        "registry.same_person",
+        {"records": print_id(child)},
+    )
+    untagged = town.birth(mother=town.adult("berta"), child_matches=())
+    assert town.refuse(untagged) == "registry.claim_wrong"
+
+
+def test_a_name_and_birthday_of_very_many_keeps_nobody_out(town, monkeypatch):
+    """On the first of January there are more than an index holds, or than an officer can name."""
+    monkeypatch.setattr(indexes, "INDEXED_MAX", 10)
+    known: list[RecordId] = []
+    for _number in range(13):
+        said = different(*sorted(known[:10])[:NAMED_MAX])
+        known.append(town.create_identity(name=NAME, objects=said, reason="namesake"))
+    refusal = town.refusal(town.identity_entry(name=NAME))
+    named = refusal.details["records"].split(", ")
+    assert named == [*map(print_id, sorted(known[:10])[:NAMED_MAX]), "…"]
 
 
 def test_a_corrected_person_is_found_under_the_name_of_now_and_the_one_before(town):

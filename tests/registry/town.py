@@ -492,7 +492,10 @@ class Town:
             number = given.get("number", birth.record_id.hex())
             claims = [Claim(*self.tag("person.number", number, child, asked_by))]
         member = {"birth_date": birth.member["event_date"]}
-        return self.part("identity", child, member=member, claims=claims)
+        name = given.get("child_name", child.hex())
+        match = Match(*self.tag("identity.name", name, child, asked_by))
+        matches = given.get("child_matches", (match,))
+        return self.part("identity", child, member=member, claims=claims, matches=matches)
 
     def title_entry(self, owners: Mapping[RecordId, str], **given) -> Entry:
         """The first registration of a land title, equal shares unless `holders` says otherwise."""
