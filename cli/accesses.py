@@ -19,6 +19,7 @@ from cli.output import Context, note
 from cli.packages import Package
 from keys.errors import CivregError
 from keys.hashing import Digest, domain, hash_with
+from keys.private_files import append_private
 from keys.signing import KeyId, Signer
 from ledger.canonical import encode
 from ledger.ids import OfficeId, RecordId, print_id
@@ -202,10 +203,8 @@ def _keep(actor: Actor, package: Package, record_id: RecordId, salt: bytes, why:
         "legal_basis": list(why.legal_basis),
         "salt": salt.hex(),
     }
-    path = actor.network.folder / JOURNAL_FILE
-    path.touch(mode=0o600)
-    with path.open("a", encoding="utf-8") as journal:
-        journal.write(json.dumps(line, ensure_ascii=False) + "\n")
+    written = json.dumps(line, ensure_ascii=False) + "\n"
+    append_private(actor.network.folder / JOURNAL_FILE, written.encode())
 
 
 def _role(actor: Actor, asker: Signer) -> tuple[str, KeyId, OfficeId]:

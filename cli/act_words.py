@@ -9,6 +9,7 @@ from cli.hands import name_of_signer, who_is
 from cli.network_view import NetworkView
 from cli.output import Context, accepted, confirm, note, suggested
 from cli.trying import try_entry
+from keys.private_files import write_private
 from ledger.canonical import Value
 from ledger.entries import EntryContent
 from ledger.ids import RecordId
@@ -91,8 +92,7 @@ def pass_on(
             f"keys are not at hand: {', '.join(missing)}; write a draft with --draft FILE",
             term=missing[0],
         )
-    path.write_bytes(print_draft(draft))
-    path.chmod(0o600)
+    write_private(path, print_draft(draft))
     result = {
         "draft": path,
         "entry": draft.entry.entry_digest,

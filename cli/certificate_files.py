@@ -18,6 +18,7 @@ from cli.client import MSGPACK, Call
 from cli.errors import FileTakenError, InvalidInputError
 from cli.network_view import NetworkView
 from keys.hashing import DIGEST_BYTES, Digest
+from keys.private_files import write_private
 from ledger import merkle
 from ledger.entries import EntryContent, parse_entry
 from ledger.receipt_form import hide_parts, parse_receipt
@@ -188,8 +189,7 @@ def write_sheet(view: NetworkView, sheet: Sheet, entry: EntryContent) -> None:
     receipt = hide_parts(replace(found, shown=entry.parts), shown)
     raw = print_certificate(receipt, sheet.openings, sheet.intended)
     parse_certificate(raw).shown_fields()
-    sheet.out.write_bytes(raw)
-    sheet.out.chmod(0o600)
+    write_private(sheet.out, raw)
 
 
 def _ask(view: NetworkView, path: str) -> bytes:

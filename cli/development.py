@@ -29,6 +29,7 @@ from cli.network_file import (
 )
 from consensus.parameters import LAN
 from keys.keyring import create_key_file
+from keys.private_files import write_private
 from keys.signing import Algorithm, Purpose, SoftwareKey
 from ledger.canonical import Value
 from ledger.genesis import (
@@ -60,7 +61,6 @@ GOVERNANCE_KEYS: Final = 3
 GOVERNANCE_NEEDED: Final = 2
 NODES_MIN: Final = 4
 FOLDER_MODE: Final = 0o700
-FILE_MODE: Final = 0o600
 LOOPBACK: Final = "127.0.0.1"
 TRUST_VALID_MS: Final = 10 * 365 * 86_400_000
 """A bundle of a network that lives on one machine need not be renewed."""
@@ -356,13 +356,6 @@ def write_node(
 def _write_key(path: Path, key: SoftwareKey, passphrase: bytes | None) -> None:
     path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     create_key_file(path, key, passphrase, unencrypted=passphrase is None)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read."""
-    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    path.touch(mode=FILE_MODE)
-    path.write_bytes(content)
 
 
 def _ports(wish: Wish) -> list[list[int]]:

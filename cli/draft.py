@@ -36,6 +36,7 @@ from cli.output import Context, accepted, confirm, note, suggested
 from cli.passphrases import passphrase_options
 from cli.sent import send_act, warn_of_unsettled
 from cli.trying import try_entry
+from keys.private_files import write_private
 from keys.signing import KeyId
 from ledger.canonical import Value
 from ledger.ids import RecordId
@@ -289,8 +290,7 @@ def fetch(context: Context, entry: str, out: Path | None, node: str, asker: str)
         read, place = find_draft(actor, entry, node)
         if place.path is not None:
             raise BadParameterError("the digest of an entry is 64 hexadecimal digits", name="ENTRY")
-        path.touch(mode=0o600)
-        path.write_bytes(print_draft(read))
+        write_private(path, print_draft(read))
         missing = _names(context, actor, read, missing_keys(read))
         result = {"draft": path, "entry": entry, "missing_signatures": missing}
         lines = [
@@ -353,7 +353,7 @@ def _key_id(shown: str) -> KeyId:
 def _keep(actor: Actor, read: Draft, place: Place, keys: list[KeyId]) -> None:
     """Put new signatures where the draft is: into its file, or to the node that holds it."""
     if place.path is not None:
-        _replace(place.path, print_draft(read))
+        write_private(place.path, print_draft(read))
     else:
         sign_there(actor, read, place.address, keys)
 
@@ -372,11 +372,3 @@ def _say(
     if trial is not None and trial.is_refused:
         command = None
     accepted(result, context, lines=lines, next_command=command, elsewhere=not done)
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Put new bytes in the place of a file, all or nothing."""
-    beside = file.with_name(f".{file.name}.new")
-    beside.touch(mode=0o600)
-    beside.write_bytes(content)
-    beside.replace(file)

@@ -15,6 +15,7 @@ from cli.network_file import (
     OfficerPlace,
     render_network,
 )
+from keys.private_files import write_private
 
 FOLDER_MODE: Final = 0o700
 USES: Final = ("sign", "auth", "seal")
@@ -63,4 +64,4 @@ def _moved(officer: OfficerPlace, folder: Path) -> OfficerPlace:
 def _copy_key(path: Path, folder: Path) -> None:
     if not path.exists():
         raise NotFoundError(f"the key file {path.name} is not here", name=str(path))
-    shutil.copy2(path, folder / "officers" / path.name)
+    write_private(folder / "officers" / path.name, path.read_bytes())

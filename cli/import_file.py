@@ -1,7 +1,7 @@
 """`civreg import`: registers from files come in, row by row, once and for all."""
 
 import csv
-import os
+import io
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from cli.interrupts import ignore_interrupts
 from cli.output import Context, accepted, confirm, progress
 from cli.passphrases import asker, passphrase_options, source
 from keys.errors import KeyFileError
+from keys.private_files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     """What is said to programs, and to people."""
 
 REPORT_SUFFIX: Final = ".errors.csv"
-REPORT_MODE: Final = 0o600
 PROBLEMS_SHOWN: Final = 5
 """So many are said at once; the report has all of them."""
 _SOURCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -221,10 +221,9 @@ def write_report(problems: "Sequence[Problem]", report: Path, language: "Languag
     from cli.import_problems import problems_csv  # noqa: PLC0415
 
     if problems:
-        handle = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, REPORT_MODE)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            report.chmod(REPORT_MODE)  # One from before may be readable by others.
-            csv.writer(file).writerows(problems_csv(problems, language))
+        rows = io.StringIO(newline="")
+        csv.writer(rows).writerows(problems_csv(problems, language))
+        write_private(report, rows.getvalue().encode())
 
 
 def _done(context: Context, imported: "Imported", *, has_problems: bool) -> "Told":

@@ -17,6 +17,7 @@ from typing import Final, Self
 
 from cli.packages import Package
 from keys.hashing import Digest
+from keys.private_files import append_private
 from ledger.canonical import decode, encode
 from ledger.entries import parse_entry
 from ledger.fields import read_array, read_bytes_up_to
@@ -94,7 +95,7 @@ class ImportJournal:
             OSError, sqlite3.Error: The disk refuses.
         """
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        append_private(path, b"")  # SQLite gives what it keeps beside a file the file's mode.
         database = sqlite3.connect(path, isolation_level=None)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")

@@ -22,7 +22,6 @@ from cli.development import (
     people_of,
     write_node,
     write_people,
-    write_private,
 )
 from cli.development_agencies import AgencyPlan
 from cli.errors import FileTakenError
@@ -35,6 +34,7 @@ from cli.network_file import (
     OfficePlace,
     render_network,
 )
+from keys.private_files import write_private
 from ledger.genesis import Genesis, print_part
 from ledger.membership import print_application, sign_application
 from registry.civil_calendar import civil_date

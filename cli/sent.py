@@ -8,7 +8,6 @@ is done, and tells what became of the act. Running the command again is not: it 
 act id, and the same form would be registered twice.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,13 @@ from cli.interrupts import ignore_interrupts
 from cli.output import Context, at_home, note, suggested
 from cli.packages import Package, Result, package_of, settled
 from keys.hashing import Digest
+from keys.private_files import write_private
 from keys.signing import KeyId
 from registry.drafts import Draft, print_draft
 
 FOLDER: Final = "sent"
 SUFFIX: Final = ".draft"
 FOLDER_MODE: Final = 0o700
-FILE_MODE: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,8 @@ def send_act(context: Context, actor: Actor, draft: Draft, asker: KeyId | None =
     digest = package.entry.entry_digest
     kept = kept_file(context.home, digest)
     try:
-        _keep(kept, print_draft(signed))
+        kept.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        write_private(kept, print_draft(signed))
         result = settled(actor.submit([package])[0])
         ignore_interrupts()
     except (KeyboardInterrupt, NoNetworkError) as error:
@@ -109,19 +109,3 @@ def warn_of_unsettled(context: Context, but: Sequence[Digest] = ()) -> None:
         if kept.stem not in {digest.hex() for digest in but}:
             command = settle_command(context, kept)
             note(context.say("act.unsettled", entry=kept.stem, command=command), context)
-
-
-def _keep(file: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all, and on the disk."""
-    file.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.new")
-    try:
-        with os.fdopen(
-            os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE), "wb"
-        ) as new:
-            new.write(content)
-            new.flush()
-            os.fsync(new.fileno())
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)

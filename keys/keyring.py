@@ -29,10 +29,10 @@ from keys.errors import (
     WrongPassphraseError,
 )
 from keys.pkcs8 import IV_BYTES, SALT_BYTES, decrypt_pkcs8, encrypt_pkcs8
+from keys.private_files import create_private, write_private
 from keys.signing import PublicKey, SoftwareKey, parse_public_key
 
 KEY_FILE_BYTES_MAX: Final = 65_536
-KEY_FILE_MODE: Final = 0o600
 
 _PEM_LINE: Final = 64
 _ENCRYPTED: Final = "ENCRYPTED PRIVATE KEY"
@@ -70,12 +70,7 @@ def create_key_file(
     """
     content = _print(key, passphrase, unencrypted=unencrypted)
     with _translated(path):
-        temporary = _write_beside(path, content)
-        try:
-            os.link(temporary, path)  # Unlike a rename, this fails if there is a file.
-        finally:
-            temporary.unlink()
-        _sync_directory(path.parent)
+        create_private(path, content)
 
 
 def load_key_file(path: Path, passphrase: bytes | None) -> SoftwareKey:
@@ -129,13 +124,7 @@ def change_passphrase(
     """
     content = _print(load_key_file(path, old), new, unencrypted=unencrypted)
     with _translated(path):
-        temporary = _write_beside(path, content)
-        try:
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink()
-            raise
-        _sync_directory(path.parent)
+        write_private(path, content)
 
 
 def _decrypt(der: bytes, passphrase: bytes | None) -> SoftwareKey:
@@ -204,30 +193,6 @@ def _parse(content: bytes) -> _KeyFile:
     except (ValueError, InvalidKeyError) as error:
         raise KeyFileError("the key file is damaged") from error
     return _KeyFile(named, label == _ENCRYPTED, der)
-
-
-def _write_beside(path: Path, content: bytes) -> Path:
-    """Write and fsync a new file in the same directory, of mode 0600 from its first moment."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, KEY_FILE_MODE)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-    except OSError:
-        temporary.unlink()
-        raise
-    return temporary
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

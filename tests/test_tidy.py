@@ -29,6 +29,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(?:ro" + r"ot|ho" + r"me/\w+|Us" + r"ers/
 # What the contracts of pyproject.toml name once the file exists: contract, its key, module.
 CONTRACT_MEMBERS = [
     ("The deterministic core", "forbidden_modules", "keys.keyring"),
+    ("The deterministic core", "forbidden_modules", "keys.private_files"),
     ("The deterministic core", "forbidden_modules", "ledger.store"),
     ("The deterministic core", "forbidden_modules", "ledger.vault"),
     ("The deterministic core", "forbidden_modules", "ledger.wal"),
