@@ -19,6 +19,7 @@ from cli.homes import make_home
 from cli.local_nodes import LocalNodes
 from cli.network_file import NETWORK_FILE, TRUST_FILE, load_network
 from cli.output import Context, accepted, note, suggested
+from cli.parameters import parameters
 from cli.passphrases import given, passphrase_options, source
 from ledger.ids import print_id
 from ledger.trust import parse_trust
@@ -235,3 +236,4 @@ def home(context: Context, folder: Path, officers: tuple[str, ...]) -> None:
 for step in (template, part, merge, node):
     network.add_command(step)
 network.add_command(apply_for_membership)
+network.add_command(parameters)

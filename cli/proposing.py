@@ -133,7 +133,7 @@ def remove(context: Context, /, member: str, **given: str) -> None:
 def parameter(
     context: Context, /, name: str, value: str, *, height: int | None, **given: str
 ) -> None:
-    """Propose another value of a network parameter; docs/records.md lists them.
+    """Propose another value of a network parameter; `network parameters` lists them.
 
     The parameter `consensus` also takes the name of a preset: default, lan.
 
