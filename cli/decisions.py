@@ -21,6 +21,7 @@ from cli.decision_acts import (
 )
 from cli.decision_options import asking, say_done, signing
 from cli.key import find_key
+from cli.listed_rows import RowWords
 from cli.output import Context, accepted, suggested
 from cli.proposing import propose
 from ledger.ids import print_id
@@ -54,8 +55,9 @@ def vote(context: Context, /, ballot: str, choice: str, **given: str) -> None:
     with open_governance(context, given["asker"]) as actor:
         ballot_id, row = ballot_named(actor, ballot)
         place = governing(actor, given["agency"])
+        action = RowWords(context, actor, "ballot").action(row.action)
         question = context.say(
-            f"governance.vote_{choice}", ballot=ballot, action=row.action, agency=place.agency
+            f"governance.vote_{choice}", ballot=ballot, action=action, agency=place.agency
         )
         item = ObjectPart("vote", {"ballot": ballot_id, "yes": choice == "for"})
         done = carry_out(context, actor, "ballot/vote", item, Signers(place), question)
@@ -71,7 +73,8 @@ def vote(context: Context, /, ballot: str, choice: str, **given: str) -> None:
         }
         said = "governance.voted" if passed is None else "governance.passed"
         command = suggested("governance", "show", ballot)
-        say_done(context, result, done, said=said, next_command=command)
+        told = {"action": action, "vote": context.say(f"governance.word_{choice}")}
+        say_done(context, result, done, said=said, next_command=command, words=told)
 
 
 @governance.command("list", cls=Command)
@@ -85,8 +88,9 @@ def list_(context: Context, asker: str) -> None:
         civreg governance list
     """
     with open_governance(context, asker) as actor:
+        words = RowWords(context, actor, "ballot")
         for row in ballots(actor):
-            accepted(row, context, lines=_ballot_lines(context, row))
+            accepted(row, context, lines=_ballot_lines(context, row, words))
 
 
 @governance.command(cls=Command)
@@ -103,14 +107,15 @@ def show(context: Context, ballot: str, asker: str) -> None:
     with open_governance(context, asker) as actor:
         ballot_id, _row = ballot_named(actor, ballot)
         row = next(one for one in ballots(actor) if one["id"] == print_id(ballot_id))
-        accepted(row, context, lines=_ballot_lines(context, row))
+        words = RowWords(context, actor, "ballot")
+        accepted(row, context, lines=_ballot_lines(context, row, words))
 
 
-def _ballot_lines(context: Context, row: dict[str, object]) -> list[str]:
-    fields = cast("dict[str, object]", row["fields"])
-    words = ", ".join(f"{name} {value}" for name, value in fields.items())
+def _ballot_lines(context: Context, row: dict[str, object], words: RowWords) -> list[str]:
+    fields = words.words(cast("dict[str, object]", row["fields"]))
+    action = words.action(str(row["action"]))
     return [
-        context.say("governance.ballot", id=row["id"], action=row["action"], words=words),
+        context.say("governance.ballot", id=row["id"], action=action, words=fields),
         context.say(
             f"governance.status_{row['status']}",
             opened=row["opened_height"],

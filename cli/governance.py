@@ -12,12 +12,11 @@ import click
 from cli.act_flow import open_actor
 from cli.client import Call
 from cli.commands import Command, context_of
-from cli.hands import who_is
+from cli.listed_rows import RowWords, with_name
 from cli.network_view import NetworkView
 from cli.output import accepted
 from cli.passphrases import passphrase_options
 from cli.record_nouns import noun as record_noun
-from ledger.ids import ID_BYTES, print_id
 from registry.authority_rows import CompetenceRow, OfficeRow
 from registry.object_rows import BallotRow, ImportRow
 
@@ -51,10 +50,10 @@ def _list_command(name: str) -> click.Command:
                 address="", path=f"/v1/state/{TYPE_NAMES.get(name, name)}", signer=actor.auth_key()
             )
             document = actor.ask_any(call).json
+            words = RowWords(context, actor, name)
             for row in document["rows"]:
                 shown = _row(name, row, actor)
-                lines = [f"{shown['id']}", *(f"  {k}: {v}" for k, v in shown.items() if k != "id")]
-                accepted(shown, context, lines=lines)
+                accepted(shown, context, lines=words.lines(shown))
 
     command = Command(
         name="list",
@@ -73,28 +72,14 @@ def _list_command(name: str) -> click.Command:
 
 def _row(name: str, row: Mapping[str, Any], view: NetworkView) -> dict[str, object]:
     key, value = row["key"], row["value"]
-    shown: dict[str, object] = {"id": _shown(key[1], view)}
+    shown: dict[str, object] = {"id": with_name(key[1], view)}
     if len(key) > 2:  # noqa: PLR2004 - kind, id, number
         shown["number"] = key[2]
     fields = dict(zip(LISTED[name], value, strict=True))
     if name == "officer":
         fields["roles"] = [
-            {what: _shown(each, view) for what, each in zip(_ROLE, role, strict=True)}
+            {what: with_name(each, view) for what, each in zip(_ROLE, role, strict=True)}
             for role in fields["roles"]
         ]
         return {**shown, **fields}
-    return {**shown, **{what: _shown(each, view) for what, each in fields.items()}}
-
-
-def _shown(value: object, view: NetworkView) -> object:
-    """Return a value for people: ids as they are shown, with names where they have one."""
-    if isinstance(value, list):
-        return [_shown(item, view) for item in value]
-    if not isinstance(value, str) or len(value) != 2 * ID_BYTES:
-        return value
-    try:
-        raw = bytes.fromhex(value)
-    except ValueError:
-        return value
-    name = who_is(view, raw)
-    return print_id(raw) if name is None else f"{name} ({print_id(raw)})"
+    return {**shown, **{what: with_name(each, view) for what, each in fields.items()}}

@@ -69,7 +69,8 @@ def accepted(
         result: The data, with snake_case keys and the unit last; printed as it is with `--json`.
             Bytes are shown in hex, paths and enums by their value.
         context: Chooses between JSON and lines.
-        lines: What a person reads instead; by default `key: value` for each item of the result.
+        lines: What a person reads instead; by default `label: value` for each item of the result,
+            labels from `frame.result.KEY` of the catalogue.
         next_command: What to try next, shown on stderr to a person only.
         elsewhere: Whether somebody else does that, in a home of their own.
     """
@@ -77,12 +78,17 @@ def accepted(
         click.echo(json.dumps(result, ensure_ascii=False, default=_plain))
         return
     if lines is None:
-        lines = [f"{key}: {_shown(value)}" for key, value in result.items()]
+        lines = [f"{_label(key, context)}: {_shown(value)}" for key, value in result.items()]
     for line in [lines] if isinstance(lines, str) else lines:
         click.echo(line)
     if next_command is not None:
         command = next_command if elsewhere else at_home(next_command, context)
         note(f"{context.say('frame.next')} {command}", context)
+
+
+def _label(key: str, context: Context) -> str:
+    """Return what people call an item of a result."""
+    return catalogue(context.lang).texts.get(f"frame.result.{key}", key)
 
 
 def suggested(*words: object) -> str:

@@ -11,6 +11,7 @@ from cli.commands import Command, Group
 from cli.decision_acts import Signers, agency_named, carry_out, governing, name_of, open_governance
 from cli.decision_options import say_done, signing
 from cli.errors import InvalidInputError
+from cli.listed_rows import RowWords
 from cli.output import Context, suggested
 from consensus.parameters import PRESETS
 from ledger.canonical import Value
@@ -177,8 +178,9 @@ def _open_ballot(
 ) -> None:
     action, fields = proposal
     place = governing(actor, agency)
-    words = ", ".join(f"{name} {value}" for name, value in shown.items())
-    question = context.say("governance.open", action=action, words=words, agency=place.agency)
+    words = RowWords(context, actor, "ballot")
+    said = {"action": words.action(action), "words": words.words(shown), "agency": place.agency}
+    question = context.say("governance.open", **said)
     item = ObjectPart("ballot", {"action": action, "fields": fields})
     done = carry_out(context, actor, "ballot/open", item, Signers(place), question)
     ballot = print_id(done.made)
@@ -188,4 +190,5 @@ def _open_ballot(
         done,
         said="governance.opened",
         next_command=suggested("governance", "vote", ballot, "for", "--by", "AGENCY"),
+        words={"action": words.action(action)},
     )

@@ -47,6 +47,9 @@ _ROLES: Final[Mapping[str, Text]] = {
     "court": ("tòa án", "court"),
     "lock": ("khóa", "locks"),
     "lender": ("bên cho vay", "lender"),
+    "statistics": ("thống kê", "statistics"),
+    "audit": ("kiểm toán", "audits"),
+    "admin": ("quản trị", "administers"),
 }
 _RULES: Final[Mapping[str, Text]] = {
     "appeared_in_person": ("đã đến trực tiếp", "appeared in person"),
@@ -100,8 +103,13 @@ def term_words(term: str) -> Text:
     words = _TERMS.get(name, (name, name))
     if not role:
         return words
-    of = _ROLES.get(role, (role, role))
+    of = role_words(role)
     return f"{words[0]} ({of[0]})", f"{words[1]} ({of[1]})"
+
+
+def role_words(role: str) -> Text:
+    """Return what an officer with a role does."""
+    return _ROLES.get(role, (role, role))
 
 
 def rule_words(rule: str) -> Text:
