@@ -11,6 +11,7 @@ on the state as the node tells it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from cli.accesses import AccessWish, Why, why_of
 from cli.act_results import say_result
@@ -50,6 +51,9 @@ from registry.problems import FormError
 from registry.record_checks import companion_id
 from registry.schema import Operation
 from registry.state_key_names import office_key
+
+GOVERNORS_TERMS: Final = frozenset({"agency", "consensus_key", "new_key"})
+"""Who signs what an agency decides by its governors, or its node by itself; no officer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +151,7 @@ def carry_out(context: Context, wanted: Wanted) -> ExitCode:
     warn_of_unsettled(context)
     with open_actor(context, wanted.asker) as actor:
         form_kind = actor.find_form(wanted.kind)
-        office = named_office(actor, wanted.office)
+        office = _acting_office(actor, form_kind.operation, wanted.office)
         sheet = _sheet(context, actor, form_kind, wanted)
         order, before = _order(context, actor, form_kind, office, wanted, sheet)
         made = actor.prepare(order)
@@ -267,6 +271,14 @@ def _date_it(raw: dict[str, object], previous: RecordContent | None, today: str)
     dated = raw.get("event_date") or (previous is not None and "event_date" in previous.member)
     if isinstance(act, dict) and not dated and not act.get("event_date"):
         act["event_date"] = today
+
+
+def _acting_office(actor: Actor, operation: Operation, named: str) -> OfficeId | None:
+    """Return the office that acts; what governors alone decide is no act of the office at hand."""
+    wanted = {term.name for terms in operation.signers.alternatives for term in terms}
+    if not named and wanted and wanted <= GOVERNORS_TERMS:
+        return None
+    return named_office(actor, named)
 
 
 def _office_of(actor: Actor, operation: Operation, target: Target | None) -> OfficeId | None:

@@ -1,25 +1,34 @@
 """What `civreg governance` does: acts signed by governance keys, and who is in the committee.
 
-An act needs `needed` governance keys of one agency, all in the home folder. Where they lie in
-several homes, the same act goes by a draft: `civreg ballot open --draft`.
+An act needs as many governance keys of one agency as it has agreed on. Where they lie on several
+machines, it goes by a draft from one governor to the next: `--draft`, then `civreg draft sign`.
 """
 
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from cli.act_flow import open_actor
 from cli.act_results import say_result
+from cli.act_words import pass_on
 from cli.acting import Actor, Order
 from cli.carrying import wait_for_height
 from cli.client import Call
-from cli.errors import InvalidInputError, NoNetworkError, NotFoundError
-from cli.import_windows import governance_keys
+from cli.draft_trials import try_draft
+from cli.errors import (
+    BadParameterError,
+    FileTakenError,
+    InvalidInputError,
+    NoNetworkError,
+    NotFoundError,
+)
+from cli.exit_codes import ExitCode
+from cli.hands import key_of
 from cli.interrupts import heard
-from cli.network_file import GovernancePlace
 from cli.output import Context, confirm
 from cli.sent import send_act, warn_of_unsettled
 from cli.trying import try_entry
@@ -28,10 +37,12 @@ from ledger.errors import InvalidDataError
 from ledger.ids import AgencyId, ObjectId, parse_id, print_id
 from ledger.parts import ObjectPart
 from registry.acts import Act
+from registry.authority_rows import AgencyRow
 from registry.civil_calendar import DAY_MS
+from registry.drafts import missing_keys
 from registry.object_rows import BallotRow
 from registry.signer_plan import Hands
-from registry.state_key_names import ballot_key
+from registry.state_key_names import agency_key, ballot_key
 
 BALLOT_DAYS: Final = 30
 """While no ballot has set another time after which ballots lapse."""
@@ -52,27 +63,57 @@ class Done:
     height: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Signers:
-    """Who signs an act of governance; their keys are on the actor's ring.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """What the person said of who signs.
 
     Attributes:
-        place: The agency whose governance keys sign; None where its consensus key does.
-        consensus: Its consensus key, or None.
-        new_key: A key that is enrolled, and proves it, or None.
+        agency: Whose governance keys, or empty.
+        asker: Name of the auth key that asks nodes, or empty.
+        draft: Where to write the draft if signatures are missing, or None.
+        governors: Words for governors who sign beside those at hand.
     """
 
-    place: GovernancePlace | None
+    agency: str = ""
+    asker: str = ""
+    draft: Path | None = None
+    governors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Governors:
+    """The governors of an agency who sign, as many as decide.
+
+    Attributes:
+        agency: What it is called.
+        keys: Their keys; not all need be at hand.
+    """
+
+    agency: str
+    keys: tuple[KeyId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """Who signs an act of governance.
+
+    Attributes:
+        place: The governors who sign; None where the consensus key does.
+        consensus: The agency's consensus key, or None.
+        new_key: A key that is enrolled, and proves it, or None.
+        draft: Where to write the draft if signatures are missing, or None.
+    """
+
+    place: Governors | None
     consensus: PublicKey | None = None
     new_key: PublicKey | None = None
+    draft: Path | None = None
 
-    def hands(self, actor: Actor) -> Hands:
-        """Return the signers; governance keys come onto the ring."""
-        governance: tuple[KeyId, ...] = ()
-        if self.place is not None:
-            governance = governance_keys(actor.ring, self.place)
+    @property
+    def hands(self) -> Hands:
+        """The signers, for the planner."""
         return Hands(
-            governance=governance,
+            governance=() if self.place is None else self.place.keys,
             new_keys=() if self.new_key is None else (self.new_key.key_id,),
             consensus=None if self.consensus is None else self.consensus.key_id,
         )
@@ -82,6 +123,8 @@ def carry_out(
     context: Context, actor: Actor, kind: str, item: ObjectPart, signers: Signers, question: str
 ) -> Done:
     """Make, sign and submit an act of governance; with --dry-run try it on the node's state.
+
+    Where keys of governors are elsewhere, the draft is written for them and the command ends.
 
     Args:
         context: Whether to ask, and whether it is a dry run.
@@ -93,18 +136,26 @@ def carry_out(
 
     Raises:
         CancelledError: The person said no.
-        CivregError: A key is not at hand, the ledger refuses, or no node answers.
-        click.exceptions.Exit: Nobody knows yet whether it is registered, as was said.
+        CivregError: A key is not at hand and no draft wanted, the ledger refuses, no node answers.
+        click.exceptions.Exit: The draft was written; or nobody knows yet whether it is registered,
+            as was said.
     """
+    if signers.draft is not None and signers.draft.exists():
+        raise FileTakenError("there is a file of that name already", name=str(signers.draft))
     warn_of_unsettled(context)
     act = Act(kind=kind, event_date=actor.today, records=(), objects=(item,))
-    draft = actor.draft(Order(act=act, hands=signers.hands(actor)))
+    draft = actor.draft(Order(act=act, hands=signers.hands))
     made = draft.entry.created_record_id
     if context.dry_run:
         try_entry(actor, draft)
         return Done(draft.entry.entry_digest, made, None)
+    trial = None if signers.draft is None else try_draft(actor, draft)
     confirm(question, context)
-    sent = send_act(context, actor, actor.sign(draft))
+    signed = actor.sign(draft)
+    if missing_keys(signed):
+        pass_on(context, actor, signed, signers.draft, trial)
+        raise click.exceptions.Exit(ExitCode.OK)
+    sent = send_act(context, actor, signed)
     sent.result.check()
     if sent.kept is not None:
         raise click.exceptions.Exit(say_result(context, actor, sent))
@@ -114,18 +165,41 @@ def carry_out(
     return Done(sent.package.entry.entry_digest, made, sent.result.height)
 
 
-def governing(actor: Actor, name: str) -> GovernancePlace:
-    """Return the agency whose governance keys are at hand; the first one if none is named.
+def governing(actor: Actor, given: Signing) -> Governors:
+    """Return who of an agency signs: governors who were named, those at hand, then the others.
+
+    Where no agency is named it is the first of which a governance key is at hand. Key files that
+    `network.toml` names come onto the ring, as far as they are there.
 
     Raises:
-        NotFoundError: The home folder has none, or not of this agency.
+        NotFoundError: The home folder has no governance key, or none of this agency.
+        BadParameterError: Somebody was named who does not govern it.
     """
     places = actor.network.governance
-    for place in places:
-        if name in {"", place.agency}:
-            return place
-    known = ", ".join(place.agency for place in places) or "-"
-    raise NotFoundError(f"governance keys at hand: {known}", name=name or "governance")
+    for path in (one for place in places for one in place.keys if one.exists()):
+        actor.ring.add_file(path)
+    named = [place.agency for place in places] + [node.agency for node in actor.network.nodes]
+    found = []
+    for agency in dict.fromkeys(named):
+        row = actor.state.read(agency_key(actor.network.node_of(agency).agency_id), AgencyRow)
+        if row is None or not any(key in actor.ring for key in row.governance_keys):
+            continue
+        if given.agency in {"", agency}:
+            return Governors(agency, _chosen(actor, row, given.governors))
+        found.append(agency)
+    known = ", ".join(found) or "-"
+    raise NotFoundError(f"governance keys at hand: {known}", name=given.agency or "governance")
+
+
+def _chosen(actor: Actor, row: AgencyRow, words: Sequence[str]) -> tuple[KeyId, ...]:
+    """Return as many governors as decide: those at hand and those named before the others."""
+    named = [key_of(actor, word) for word in words]
+    for word, key in zip(words, named, strict=True):
+        if key not in row.governance_keys:
+            raise BadParameterError(f"{word!r} does not govern this agency", name="--governor")
+    at_hand = [key for key in row.governance_keys if key in actor.ring]
+    wanted = dict.fromkeys([*named, *at_hand, *row.governance_keys])
+    return tuple(wanted)[: row.governance_k]
 
 
 def agency_named(actor: Actor, word: str) -> AgencyId:

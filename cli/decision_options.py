@@ -1,11 +1,13 @@
 """Options of the commands of governance, and how they say what came of an act."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from functools import wraps
+from pathlib import Path
+from typing import TypeVar, cast
 
 import click
 
-from cli.decision_acts import Done
+from cli.decision_acts import Done, Signing
 from cli.output import Context, accepted
 from cli.passphrases import passphrase_options
 from cli.sent import unsettled
@@ -14,11 +16,32 @@ _F = TypeVar("_F", bound=Callable[..., object])
 
 
 def signing(command: _F) -> _F:
-    """Give a command the options of everything that governance keys sign."""
+    """Give a command the options of everything that governance keys sign, as `given`."""
+
+    @wraps(command)
+    def signed(
+        *args: object,
+        agency: str,
+        asker: str,
+        draft: Path | None,
+        governors: tuple[str, ...],
+        **more: object,
+    ) -> object:
+        given = Signing(agency=agency, asker=asker, draft=draft, governors=governors)
+        return command(*args, given=given, **more)
+
     by = click.option(
         "--by", "agency", metavar="AGENCY", default="", help="Whose governance keys sign."
     )
-    return by(asking(command))
+    draft_option = click.option(
+        "--draft", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+        help="Write a draft here for the governors whose keys are elsewhere.",
+    )  # fmt: skip
+    governor = click.option(
+        "--governor", "governors", metavar="WHO", multiple=True,
+        help="Who else signs: a did:key, a key id or a key file; else those at hand first.",
+    )  # fmt: skip
+    return cast("_F", by(draft_option(governor(asking(signed)))))
 
 
 def asking(command: _F) -> _F:

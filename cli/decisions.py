@@ -11,6 +11,7 @@ import click
 from cli.commands import Command, Group
 from cli.decision_acts import (
     Signers,
+    Signing,
     ballot_named,
     ballots,
     carry_out,
@@ -45,22 +46,24 @@ def governance() -> None:
 @click.argument("choice", type=click.Choice(["for", "against"]))
 @signing
 @click.pass_obj
-def vote(context: Context, /, ballot: str, choice: str, **given: str) -> None:
+def vote(context: Context, /, ballot: str, choice: str, given: Signing) -> None:
     """Vote on a ballot, once; the vote that makes more than two thirds does what it says.
 
     \b
     Example:
         civreg governance vote 00000-00000-00000-00000-000000-0 for --by police
     """
-    with open_governance(context, given["asker"]) as actor:
+    with open_governance(context, given.asker) as actor:
         ballot_id, row = ballot_named(actor, ballot)
-        place = governing(actor, given["agency"])
+        place = governing(actor, given)
         action = RowWords(context, actor, "ballot").action(row.action)
         question = context.say(
             f"governance.vote_{choice}", ballot=ballot, action=action, agency=place.agency
         )
         item = ObjectPart("vote", {"ballot": ballot_id, "yes": choice == "for"})
-        done = carry_out(context, actor, "ballot/vote", item, Signers(place), question)
+        done = carry_out(
+            context, actor, "ballot/vote", item, Signers(place, draft=given.draft), question
+        )
         passed = None
         if done.height is not None:
             passed = ballot_named(actor, ballot)[1].in_force_height
@@ -166,7 +169,7 @@ def show_committee(context: Context, asker: str) -> None:
 @signing
 @click.pass_obj
 def change_key(
-    context: Context, /, purpose: str, new: str, *, old: str | None, **given: str
+    context: Context, /, purpose: str, new: str, *, old: str | None, given: Signing
 ) -> None:
     """Replace a key of your agency's node by NEW, a key file or a key of the home folder.
 
@@ -177,13 +180,13 @@ def change_key(
     Example:
         civreg governance change-key consensus consensus-2027 --by bank
     """
-    with open_governance(context, given["asker"]) as actor:
+    with open_governance(context, given.asker) as actor:
         fresh = actor.ring.add_file(find_key(context.home, new).path)
         present = None if old is None else actor.ring.add_file(find_key(context.home, old).path)
-        place = governing(actor, given["agency"]) if present is None else None
+        place = governing(actor, given) if present is None else None
         who = old if place is None else place.agency
         question = context.say("governance.change_key", purpose=purpose, name=new, agency=who)
-        signers = Signers(place, present, fresh)
+        signers = Signers(place, present, fresh, given.draft)
         item = key_object(purpose, fresh)
         done = carry_out(context, actor, "agency/change_key", item, signers, question)
         result: dict[str, object] = {"purpose": purpose, "key_id": fresh.key_id, "by": who}
@@ -200,18 +203,20 @@ def change_key(
 @click.argument("address", metavar="HOST:PORT")
 @signing
 @click.pass_obj
-def move(context: Context, /, address: str, **given: str) -> None:
+def move(context: Context, /, address: str, given: Signing) -> None:
     """Tell all nodes where the node of your agency answers from now on.
 
     \b
     Example:
         civreg governance move node.bank.example:7400 --by bank
     """
-    with open_governance(context, given["asker"]) as actor:
-        place = governing(actor, given["agency"])
+    with open_governance(context, given.asker) as actor:
+        place = governing(actor, given)
         question = context.say("governance.move", address=address, agency=place.agency)
         item = ObjectPart("place", {"peer_address": address})
-        done = carry_out(context, actor, "agency/move", item, Signers(place), question)
+        done = carry_out(
+            context, actor, "agency/move", item, Signers(place, draft=given.draft), question
+        )
         result: dict[str, object] = {"agency": place.agency, "peer_address": address}
         say_done(
             context,

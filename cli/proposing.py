@@ -8,7 +8,15 @@ import click
 
 from cli.acting import Actor
 from cli.commands import Command, Group
-from cli.decision_acts import Signers, agency_named, carry_out, governing, name_of, open_governance
+from cli.decision_acts import (
+    Signers,
+    Signing,
+    agency_named,
+    carry_out,
+    governing,
+    name_of,
+    open_governance,
+)
 from cli.decision_options import say_done, signing
 from cli.errors import InvalidInputError
 from cli.listed_rows import RowWords
@@ -48,7 +56,7 @@ def propose() -> None:
 @signing
 @click.pass_obj
 def admit(
-    context: Context, /, application: Path, name: str, kind: str, *, weight: int, **given: str
+    context: Context, /, application: Path, name: str, kind: str, *, weight: int, given: Signing
 ) -> None:
     """Propose to admit an agency by the application that it has signed.
 
@@ -59,7 +67,7 @@ def admit(
         civreg governance propose admit health.application --name "Y tế" --kind health
     """
     raw = application.read_bytes()
-    with open_governance(context, given["asker"]) as actor:
+    with open_governance(context, given.asker) as actor:
         try:
             part = parse_application(
                 raw[: APPLICATION_BYTES_MAX + 1], actor.genesis.network_id
@@ -76,7 +84,7 @@ def admit(
             "weight": weight,
             "application": raw,
         }
-        _open_ballot(context, actor, given["agency"], ("admit", fields), shown)
+        _open_ballot(context, actor, given, ("admit", fields), shown)
 
 
 @propose.command(cls=Command, changes=True)
@@ -91,7 +99,7 @@ def admit(
 @signing
 @click.pass_obj
 def validator(
-    context: Context, /, member: str, *, weight: int, height: int | None, **given: str
+    context: Context, /, member: str, *, weight: int, height: int | None, given: Signing
 ) -> None:
     """Propose another weight for the validator of a member.
 
@@ -99,30 +107,30 @@ def validator(
     Example:
         civreg governance propose validator bank --weight 0
     """
-    with open_governance(context, given["asker"]) as actor:
+    with open_governance(context, given.asker) as actor:
         agency = agency_named(actor, member)
         fields: dict[str, Value] = {"agency": agency, "weight": weight}
         if height is not None:
             fields["height"] = height
         shown: dict[str, object] = {"agency": name_of(actor, agency.hex()), "weight": weight}
-        _open_ballot(context, actor, given["agency"], ("validator", fields), shown)
+        _open_ballot(context, actor, given, ("validator", fields), shown)
 
 
 @propose.command(cls=Command, changes=True)
 @click.argument("member", metavar="AGENCY")
 @signing
 @click.pass_obj
-def remove(context: Context, /, member: str, **given: str) -> None:
+def remove(context: Context, /, member: str, given: Signing) -> None:
     """Propose to remove an agency: its validator, offices, officers and keys end with it.
 
     \b
     Example:
         civreg governance propose remove bank
     """
-    with open_governance(context, given["asker"]) as actor:
+    with open_governance(context, given.asker) as actor:
         agency = agency_named(actor, member)
         shown: dict[str, object] = {"agency": name_of(actor, agency.hex())}
-        _open_ballot(context, actor, given["agency"], ("remove", {"agency": agency}), shown)
+        _open_ballot(context, actor, given, ("remove", {"agency": agency}), shown)
 
 
 @propose.command(cls=Command, changes=True)
@@ -132,7 +140,7 @@ def remove(context: Context, /, member: str, **given: str) -> None:
 @signing
 @click.pass_obj
 def parameter(
-    context: Context, /, name: str, value: str, *, height: int | None, **given: str
+    context: Context, /, name: str, value: str, *, height: int | None, given: Signing
 ) -> None:
     """Propose another value of a network parameter; `network parameters` lists them.
 
@@ -147,9 +155,9 @@ def parameter(
     fields: dict[str, Value] = {"name": name, "value": wanted}
     if height is not None:
         fields["height"] = height
-    with open_governance(context, given["asker"]) as actor:
+    with open_governance(context, given.asker) as actor:
         shown: dict[str, object] = {"name": name, "value": wanted}
-        _open_ballot(context, actor, given["agency"], ("parameter", fields), shown)
+        _open_ballot(context, actor, given, ("parameter", fields), shown)
 
 
 def _parameter(name: str, text: str) -> Value:
@@ -172,17 +180,19 @@ def _frozen(value: Any) -> Value:  # noqa: ANN401 - whatever JSON holds
 def _open_ballot(
     context: Context,
     actor: Actor,
-    agency: str,
+    given: Signing,
     proposal: tuple[str, dict[str, Value]],
     shown: dict[str, object],
 ) -> None:
     action, fields = proposal
-    place = governing(actor, agency)
+    place = governing(actor, given)
     words = RowWords(context, actor, "ballot")
     said = {"action": words.action(action), "words": words.words(shown), "agency": place.agency}
     question = context.say("governance.open", **said)
     item = ObjectPart("ballot", {"action": action, "fields": fields})
-    done = carry_out(context, actor, "ballot/open", item, Signers(place), question)
+    done = carry_out(
+        context, actor, "ballot/open", item, Signers(place, draft=given.draft), question
+    )
     ballot = print_id(done.made)
     say_done(
         context,
