@@ -126,15 +126,20 @@ def make_part(context: Context, template: Path, own: Path, signers: Sequence[str
         raw = print_part(part)
     except (KeyError, TypeError, ValueError, InvalidDataError, InvalidKeyError) as error:
         raise _wrong(own, error) from error
-    keys = _governors(context, part, signers)
+    keys = governors(context, part, signers)
     opener = key_opener(context)
-    signatures = [sign_part(template_raw, raw, opener.open(path)) for path in keys]
+    signatures = [sign_part(template_raw, raw, opener.open(path)) for path in keys.values()]
     content = print_part_file(raw, signatures)
     return OwnPart(content, agency.name, len(signatures), part.governance_k)
 
 
-def _governors(context: Context, part: FoundingPart, signers: Sequence[str]) -> list[Path]:
-    """Return the files of the keys that sign, each once; strangers sign nothing."""
+def governors(context: Context, part: FoundingPart, signers: Sequence[str]) -> Mapping[KeyId, Path]:
+    """Return the files of the keys that sign, each once; strangers sign nothing.
+
+    Raises:
+        InvalidInputError: A key is none of the part's governance keys.
+        NotFoundError: There is no such key.
+    """
     governs = {key.key_id for key in part.governance_keys}
     files: dict[KeyId, Path] = {}
     for name in signers:
@@ -143,7 +148,7 @@ def _governors(context: Context, part: FoundingPart, signers: Sequence[str]) -> 
             reason = f"{name!r} is none of the governance keys of the part and cannot sign it"
             raise InvalidInputError(reason, name="--sign")
         files.setdefault(found.public.key_id, found.path)
-    return list(files.values())
+    return files
 
 
 def _agency_of(named: str, agreed: Template) -> Agency:

@@ -133,7 +133,8 @@ def merge_parts(
     agencies = {agency.agency_id: agency for agency in agreed.agencies}
     _check_files(agencies, files)
     for one in files:
-        _check_signatures(template_raw, one, agencies[one.part.agency_id].name)
+        agency = agencies[one.part.agency_id].name
+        check_signatures(template_raw, one, agency, needed=one.part.governance_k)
     attached = attachments(unit_table_of(agreed))
     genesis = merge_genesis(template_raw, [(one.raw, one.signatures) for one in files], attached)
     initial_state(genesis)  # Raises whatever no node would start with.
@@ -220,10 +221,22 @@ def _named(part: FoundingPart) -> Iterator[bytes]:
     yield from {officer.identity_id for officer in part.officers}
 
 
-def _check_signatures(template_raw: bytes, one: PartFile, agency: str) -> None:
+def check_signatures(template_raw: bytes, one: PartFile, agency: str, *, needed: int) -> None:
+    """Check the signatures of a part.
+
+    Args:
+        template_raw: The template that was signed with it.
+        one: The part.
+        agency: What its agency is called.
+        needed: How many governors must have signed by now.
+
+    Raises:
+        PartUnsignedError: Too few have signed, or somebody who does not govern the agency.
+        PartSignatureError: A signature does not verify.
+    """
     governors = {key.key_id: key for key in one.part.governance_keys}
-    needed = one.part.governance_k
-    details: dict[str, int | str] = {"name": one.name, "agency": agency, "needed": needed}
+    must = one.part.governance_k
+    details: dict[str, int | str] = {"name": one.name, "agency": agency, "needed": must}
     signed = {signature.key_id for signature in one.signatures}
     for key_id in sorted(signed - governors.keys()):
         reason = f"{one.name}: the key {key_id.hex()} signed, which does not govern {agency}"

@@ -1,4 +1,4 @@
-"""`civreg network template|part|merge|node`: the genesis ceremony of a real network.
+"""`civreg network template|part|sign-part|merge|node`: the genesis ceremony of a real network.
 
 Four steps, so that no agency ever sees another's private keys: all agree on a template, each makes
 and signs its part, anyone merges the parts, each makes the home of its own node. The result of the
@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from cli.ceremony import make_part, make_template
+from cli.ceremony import OwnPart, make_part, make_template
 from cli.ceremony_parts import merge_parts
 from cli.commands import Command
 from cli.development import FOLDER_MODE, Listen
@@ -23,7 +23,8 @@ from cli.founding_node import (
     write_founding_node,
 )
 from cli.network_file import GENESIS_FILE, NETWORK_FILE, TRUST_FILE
-from cli.output import Context, accepted, note, suggested
+from cli.output import Context, accepted, confirm, note, suggested
+from cli.part_signing import add_signatures, part_lines, read_signed_part
 from cli.passphrases import key_opener, new_passphrase, passphrase_options, source
 from ledger.ids import print_id
 from node.config import PORT_MAX, Address, parse_address
@@ -76,7 +77,8 @@ def part(
 ) -> None:
     """Second step: one agency's public keys, office and founding officers, signed by its governors.
 
-    At least two founding officers, and as many governors as the part itself says are needed.
+    At least two founding officers, and as many governors as the part itself says are needed: here,
+    or on machines of their own by `network sign-part`.
 
     \b
     Example:
@@ -84,14 +86,55 @@ def part(
     """
     made = make_part(context, template_file, own, signers)
     _write_new(context, {out: made.content})
+    _say_part(context, template_file, out, made)
+
+
+@click.command("sign-part", cls=Command, changes=True)
+@click.argument("template_file", metavar="TEMPLATE", type=_OLD_FILE)
+@click.argument("file", metavar="PART", type=_OLD_FILE)
+@click.option(
+    "--sign",
+    "signers",
+    multiple=True,
+    required=True,
+    help="Governance key that signs; may be given several times.",
+)
+@passphrase_options
+@click.pass_obj
+def sign_part(context: Context, template_file: Path, file: Path, signers: tuple[str, ...]) -> None:
+    """Second step, on another machine: a further governor signs the part that the first has made.
+
+    It is shown in words before, and the file gets the signature. Compare the digest of the template
+    with the other agencies, and the fingerprints of the keys inside your own.
+
+    \b
+    Example:
+        civreg network sign-part template.civreg justice.part --sign governor-2
+    """
+    part = read_signed_part(template_file, file)
+    if context.dry_run or not context.yes:
+        for line in part_lines(context, part):
+            note(line, context)
+    confirm(context.say("act.sign_this"), context)
+    signed = add_signatures(context, part, signers)
+    if not context.dry_run:
+        beside = file.with_name(f"{file.name}.new")
+        beside.write_bytes(signed.content)
+        beside.replace(file)
+    needed = signed.file.part.governance_k
+    made = OwnPart(signed.content, signed.agency.name, len(signed.signed), needed)
+    _say_part(context, template_file, file, made)
+
+
+def _say_part(context: Context, template_file: Path, out: Path, made: OwnPart) -> None:
     result = {"part": out, "agency": made.agency, "signed": made.signed, "needed": made.needed}
-    next_command = None
+    next_command = suggested("network", "merge", template_file) + " *.part"
     if made.signed < made.needed:
         words = {"signed": made.signed, "needed": made.needed, "out": out}
         note(context.say("network.part_unsigned", **words), context)
-    else:
-        next_command = suggested("network", "merge", template_file) + " *.part"
-    accepted(result, context, lines=f"part: {out}", next_command=next_command)
+        next_command = suggested("network", "sign-part", template_file, out, "--sign", "KEY")
+    elsewhere = made.signed < made.needed
+    accepted(result, context, lines=f"part: {out}", next_command=next_command, elsewhere=elsewhere)
 
 
 @click.command(cls=Command, changes=True)

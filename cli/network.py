@@ -14,7 +14,7 @@ from cli.client import Client
 from cli.commands import Command, Group
 from cli.development import DEFAULT_UNITS, DEMONSTRATION_UNITS, Wish, make_development
 from cli.errors import FileTakenError, NodesRunningError, NoNetworkError
-from cli.founding import merge, node, part, template
+from cli.founding import merge, node, part, sign_part, template
 from cli.homes import make_home
 from cli.local_nodes import LocalNodes
 from cli.network_file import NETWORK_FILE, TRUST_FILE, load_network
@@ -233,7 +233,7 @@ def home(context: Context, folder: Path, officers: tuple[str, ...]) -> None:
     )
 
 
-for step in (template, part, merge, node):
+for step in (template, part, sign_part, merge, node):
     network.add_command(step)
 network.add_command(apply_for_membership)
 network.add_command(parameters)

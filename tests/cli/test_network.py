@@ -306,6 +306,54 @@ def test_too_few_signatures_warn_at_once_and_are_named_at_the_merge(ceremony, tm
     home.ask(*words)
 
 
+def test_a_second_governor_signs_the_part_on_another_machine(ceremony, tmp_path):
+    folder, template, parts = ceremony
+    first, second = Desk(folder / "home-d"), Desk(tmp_path / "second")
+    (fresh,) = second.ask("key", "new", "governor", "--unencrypted")
+    text = (folder / "d.toml").read_text().replace("governance_needed = 1", "governance_needed = 2")
+    own, out = tmp_path / "d.toml", tmp_path / "d.part"
+    own.write_text(text.replace('["d-govern"]', f'["d-govern", "{fresh["public"]}"]'))
+    words = ("network", "part", template, own, "--sign", "d-govern", "--out", out)
+    shown = first.run(*words)
+    assert f"network sign-part {template} {out} --sign KEY" in shown.stderr
+    before = out.read_bytes()
+    sign = ("network", "sign-part", template, out, "--sign", "governor")
+    tried = second.run(*sign, "--dry-run")
+    for said in ("part of d, node at d.example:7400", "2 of 2 governors", fresh["fingerprint"]):
+        assert said in tried.stderr
+    assert out.read_bytes() == before
+    status, error = second.refused(*sign)
+    assert (status, error["code"]) == (ExitCode.CANCELLED, "cli.cancelled"), "nobody agreed"
+    (made,) = second.ask(*sign, "--yes")
+    assert (made["signed"], made["needed"]) == (2, 2)
+    assert read_part_file(out).raw == read_part_file_of(before, tmp_path).raw, "the same part"
+    status, error = second.refused(*sign, "--yes")
+    assert (status, error["code"]) == (ExitCode.CONFLICT, "cli.already_signed")
+    second.ask(*merge_words(template, [parts["a"], parts["b"], parts["c"], out], tmp_path))
+
+
+def read_part_file_of(raw, folder):
+    (folder / "before").write_bytes(raw)
+    return read_part_file(folder / "before")
+
+
+def test_a_part_of_another_template_or_with_a_bad_signature_is_signed_by_nobody(ceremony, tmp_path):
+    folder, template, parts = ceremony
+    agencies = "".join(AGENCY.format(name=name) for name in "abce")
+    other = agreed_template(tmp_path, AGREED + agencies + NAMESPACE, "other")
+    desk = Desk(folder / "home-d")
+    words = ("--sign", "d-govern", "--yes")
+    _status, error = desk.refused("network", "sign-part", other, parts["d"], *words)
+    assert error["code"] == "cli.part_foreign"
+    kept = read_part_file(parts["d"])
+    (good,) = kept.signatures
+    forged = tmp_path / "d.part"
+    bad = good._replace(signature=bytes(len(good.signature)))
+    forged.write_bytes(print_part_file(kept.raw, [bad]))
+    status, error = desk.refused("network", "sign-part", template, forged, *words)
+    assert (status, error["code"]) == (ExitCode.SIGNATURE_BAD, "cli.part_signature")
+
+
 def test_a_signature_of_a_stranger_is_named(ceremony, tmp_path):
     _folder, template, parts = ceremony
     part = read_part_file(parts["a"]).raw
