@@ -12,9 +12,10 @@ from ledger.canonical import Value
 from ledger.founding import KEY_NAMES, OFFICERS_MIN
 from ledger.genesis import Agency, FoundingPart, Template
 from node.config import parse_address
-from registry.catalogue import TYPES
+from registry.catalogue import TYPES, type_text
 from registry.content_errors import ParameterRefusedError
 from registry.parameters import CONSENSUS, DEVELOPMENT, HOLIDAYS, NUMBERS, check_parameter
+from registry.schema_reader import read_record_type
 
 ALL: Final = "*"
 PARAMETERS: Final = tuple(sorted([*NUMBERS, CONSENSUS, DEVELOPMENT, HOLIDAYS]))
@@ -35,7 +36,7 @@ def check_names(agencies: Sequence[tuple[str, bytes]]) -> None:
 
 
 def check_agreed(agreed: Template) -> None:
-    """Refuse parameters and mandates that no network has.
+    """Refuse parameters and mandates that no network has, and records that nobody could tag.
 
     Raises:
         ValueError: Names the field and what it could be.
@@ -46,6 +47,31 @@ def check_agreed(agreed: Template) -> None:
     for agency in agreed.agencies:
         for mandate in agency.mandate:
             _check_types(f"the mandate of {agency.name}", mandate.types)
+    _check_namespaces(agreed)
+
+
+def _check_namespaces(agreed: Template) -> None:
+    """Refuse a mandate for records whose tags no agencies would make: none could be registered."""
+    mandated = [name for one in agreed.agencies for row in one.mandate for name in row.types]
+    types = TYPES if ALL in mandated else sorted(dict.fromkeys(mandated))
+    named = {namespace.name for namespace in agreed.namespaces}
+    for type_name in types:
+        for namespace in _tagged(type_name):
+            if namespace not in named:
+                raise ValueError(
+                    f"namespaces: {namespace} is missing: name the two agencies that make the"
+                    f" tags of {type_name} records"
+                )
+
+
+def _tagged(type_name: str) -> Iterator[str]:
+    """Yield the namespaces of the tags that acts on records of a type bring."""
+    record_type = read_record_type(type_text(type_name))
+    writes = [write for each in record_type.operations.values() for write in each.writes]
+    for name in dict.fromkeys([type_name, *(write.type_name for write in writes)]):
+        written = read_record_type(type_text(name))
+        yield from (one.namespace for one in written.unique if one.mode == "tag")
+        yield from (one.namespace for one in written.match)
 
 
 def check_officers(officers: int) -> None:

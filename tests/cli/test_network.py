@@ -162,7 +162,10 @@ units = ["*"]
 from = 2026-01-01
 basis = "60/2014/QH13 art. 7"
 """
-NAMESPACE = '[[namespaces]]\nname = "person.number"\nfirst = "a"\nsecond = "b"\n'
+NAMESPACE = "".join(
+    f'[[namespaces]]\nname = "{name}"\nfirst = "a"\nsecond = "b"\n'
+    for name in ("person.number", "birth.name", "identity.name")
+)
 PART = """
 agency = "{name}"
 governance_needed = 1
@@ -452,6 +455,7 @@ def test_one_founding_officer_is_too_few_and_the_error_says_why(ceremony, tmp_pa
         ("received_days = 3", "holidays = [2026-02-01, 2026-01-01]", "parameters.holidays: "),
         ('name = "b"', 'name = "a"', "agencies: two are called 'a'"),
         ("weight = 1", "weight = 1.5", "weight is missing or no whole number"),
+        ('name = "identity.name"', 'name = "x"', "namespaces: identity.name is missing: "),
         ('types = ["birth"]', 'types = ["brith"]', "mandate of a: there is no record type 'brith'"),
         ("[parameters]", 'unit_table = "x"\n[parameters]', "unit_table is 'x'; there are"),
     ],
@@ -485,7 +489,7 @@ def test_two_agencies_of_one_id_and_two_namespaces_of_one_name_are_refused(tmp_p
 def test_parameters_may_be_lists_and_days(tmp_path):
     text = AGREED.replace("received_days = 3", "holidays = [2026-01-01, 2026-04-30]")
     agencies = "".join(AGENCY.format(name=name) for name in "abcd")
-    template = parse_template(agreed_template(tmp_path, text + agencies).read_bytes())
+    template = parse_template(agreed_template(tmp_path, text + agencies + NAMESPACE).read_bytes())
     assert template.parameters == {"holidays": ("2026-01-01", "2026-04-30")}
 
 
@@ -582,7 +586,7 @@ def test_an_agency_without_a_validator_has_a_node_without_consensus_key_and_guar
     folder, _template, _parts = ceremony
     agencies = [AGENCY.format(name=name) for name in "abcde"]
     agencies[0] = agencies[0].replace("weight = 1", "weight = 0")
-    template = agreed_template(tmp_path, AGREED + "".join(agencies))
+    template = agreed_template(tmp_path, AGREED + "".join(agencies) + NAMESPACE)
     shutil.copytree(folder, tmp_path / "homes", ignore=shutil.ignore_patterns("*.part"))
     own = tmp_path / "homes" / "a.toml"
     own.write_text(own.read_text().replace('consensus = "a-consensus"\n', ""))
