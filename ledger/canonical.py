@@ -77,6 +77,14 @@ def encode_opaque(value: Value) -> bytes:
     return _pack(value if in_order else _sorted(value))
 
 
+def length_of(value: Value) -> int:
+    """Return how many bytes `encode` gives for a value that it takes, without looking at its texts.
+
+    The order of a map's keys does not matter for it.
+    """
+    return len(_pack(value))
+
+
 def decode(raw: bytes, bytes_max: int, *, limit: str = "encoded bytes") -> Value:
     """Return the value of canonical bytes whose texts are all in the frozen table.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, Self, TypeVar
 
 from keys.hashing import Digest
-from ledger.canonical import Value
+from ledger.canonical import Value, length_of
 from ledger.errors import InvalidDataError
 from ledger.frozen import quick_init
 from ledger.limits import ENTRY_TOUCHES_MAX
@@ -183,16 +183,12 @@ class State:
         touched = []
         for key, row in self._writes.items():
             encoded, position = self._source.position(key)
-            # What could be written and never read again would part old nodes from restarted ones.
-            if len(encoded) > STATE_KEY_BYTES_MAX:
-                check_work("bytes of a state key", len(encoded), STATE_KEY_BYTES_MAX)
+            _check_key(len(encoded))
             if row is None:
                 cell = Cell(encoded, position, None, None)
             else:
                 stored = stored_value(blind_for(seed, position), row.to_value())
-                length = len(stored) - STORED_BEFORE_BYTES
-                if length > STATE_VALUE_BYTES_MAX:
-                    check_work("bytes of a state row", length, STATE_VALUE_BYTES_MAX)
+                _check_row(len(stored) - STORED_BEFORE_BYTES)
                 cell = Cell(encoded, position, stored, stored_value_hash(stored))
             self._cells[key] = cell
             touched.append((position, cell.value_hash))
@@ -201,7 +197,15 @@ class State:
         return tuple(touched)
 
     def leave_unsealed(self) -> None:
-        """Let others read what was written, and never store it: for a guess of what comes."""
+        """Let others read what was written, and never store it: for a guess of what comes.
+
+        Raises:
+            TooMuchWorkError: As `seal_writes`, for the same key or row.
+        """
+        for key, row in self._writes.items():
+            _check_key(length_of(key))
+            if row is not None:
+                _check_row(length_of(row.to_value()))
         self._writes.clear()
 
     def absorb(self, child: "State") -> None:
@@ -252,6 +256,15 @@ class State:
         self._writes[key] = row
         if len(self._layers) > 1:
             check_work("state touches", len(self._writes), ENTRY_TOUCHES_MAX)
+
+
+def _check_key(length: int) -> None:
+    """Refuse what could be written and never read again: it would part old nodes from restarted."""
+    check_work("bytes of a state key", length, STATE_KEY_BYTES_MAX)
+
+
+def _check_row(length: int) -> None:
+    check_work("bytes of a state row", length, STATE_VALUE_BYTES_MAX)
 
 
 def _first(touched: tuple[Digest, Digest | None]) -> Digest:

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keys.errors import CivregError
-from ledger.canonical import decode, decode_opaque, encode, encode_opaque
+from ledger.canonical import decode, decode_opaque, encode, encode_opaque, length_of
 from ledger.errors import LimitExceededError, NotCanonicalError
 from ledger.limits import NESTING_MAX
 from tests.ledger.values import any_texts, integers, values
@@ -124,6 +124,7 @@ def test_decoding_an_encoding_gives_the_value_and_encoding_it_again_the_same_byt
     decoded = decode(raw, len(raw))
     assert decoded == value
     assert encode(decoded) == raw
+    assert length_of(value) == len(raw)
 
 
 @given(values(any_texts))

@@ -18,12 +18,13 @@ from ledger.state_keys import (
     key_bytes,
     read_stored_value,
 )
+from registry.apply import rehearse
 from registry.authority_rows import OfficeRow, OfficerRow
 from registry.civil_calendar import add_days
 from registry.errors import CorruptStateError, TooMuchWorkError
-from registry.rows import ClaimRow, FlatRow
+from registry.rows import ClaimRow, FamilyRow, FlatRow
 from registry.state import State
-from registry.state_key_names import claim_key, office_key, officer_key
+from registry.state_key_names import claim_key, family_key, office_key, officer_key
 from tests.registry.test_acceptance_entries import appointment
 from tests.registry.town import Town, by, key, office, officer_id
 
@@ -81,6 +82,67 @@ def test_rubbish_on_our_own_disk_is_called_so_and_never_an_invalid_block(raw):
     for name in stored:
         with suppress(CorruptStateError):
             assert state.read(name, BlobRow) is not None
+
+
+LENGTHS = st.integers(-3, 3) | st.integers(-300, 300)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("key"), LENGTHS),
+            st.tuples(st.just("row"), LENGTHS),
+            st.just(("gone", 0)),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_guess_refuses_the_rows_and_keys_that_a_block_refuses(writes):
+    """Invariant: what is measured without being sealed is refused as what is sealed."""
+    real, guess = State(lambda _key: None).fork(), State(lambda _key: None).fork()
+    spare = len(encode(("x", 0, bytes(300)))) - 300
+    for state in (real, guess):
+        for at, (kind, more) in enumerate(writes):
+            length = STATE_KEY_BYTES_MAX + more - spare if kind == "key" else 8
+            name = ("x", at, bytes(length))
+            room = STATE_VALUE_BYTES_MAX - overhead() if kind == "row" else 8
+            if kind == "gone":
+                state.delete(name)
+            else:
+                state.write(name, BlobRow(bytes(room + (more if kind == "row" else 0))))
+
+    def said(run):
+        try:
+            run()
+        except TooMuchWorkError as error:
+            return dict(error.details)
+        return None
+
+    refused = said(lambda: real.seal_writes(SEED))
+    assert said(guess.leave_unsealed) == refused
+    assert (refused is not None) == any(more > 0 for _kind, more in writes)
+
+
+def test_a_door_refuses_the_entry_that_no_block_takes(town):
+    """A mother of tens of thousands: her row is full, and the next child has no place in it."""
+    anna, child, birth = town.adult("anna"), bytes(16), bytes(16)
+    kin = (child, "birth", birth)
+    each = len(encode((kin, kin))) - len(encode((kin,)))
+    other = len(encode(FamilyRow((), (kin,) * 9_999, ()).to_value())) - 9_999 * each  # type: ignore[arg-type]
+    full = (STATE_VALUE_BYTES_MAX - other) // each
+    for children, code in ((full, "registry.too_much_work"), (full - 1, None)):
+        town.state.write(family_key(anna), FamilyRow((), (kin,) * children, ()))  # type: ignore[arg-type]
+        town.state.seal_writes(SEED)
+        entry = town.birth(mother=anna)
+        if code is None:
+            rehearse(town.state.fork(), town.verified(entry), town.block())
+            town.accept(entry)
+        else:
+            assert town.refuse(entry) == code
+            with pytest.raises(TooMuchWorkError) as refused:
+                rehearse(town.state.fork(), town.verified(entry), town.block())
+            assert refused.value.details["limit"] == "bytes of a state row"
 
 
 def test_a_row_that_is_too_long_to_read_is_our_disks_fault():
