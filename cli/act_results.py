@@ -1,6 +1,7 @@
 """What came of an act, said to people: where its entry stands, and what it made."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Final
 
 from cli.acting import Actor
@@ -51,8 +52,10 @@ def say_result(
         problem = _write(actor, sent.package, sheet)
     shown, lines = _told(context, sent)
     if sent.result.committed:
-        _tell_duplicates(context, actor, sent.package, shown, lines)
-        lines += _subject_to_follow(context, actor, sent.package, changed, shown)
+        # The act stands, whatever comes of looking at its record once more.
+        with suppress(CivregError):
+            _tell_duplicates(context, actor, sent.package, shown, lines)
+            lines += _subject_to_follow(context, actor, sent.package, changed, shown)
     next_command = _next(sent.package)
     if sheet is not None and sent.result.committed and problem is None:
         shown["file"] = str(sheet.out)

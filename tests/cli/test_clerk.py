@@ -11,6 +11,7 @@ import pytest
 from cli.accesses import JOURNAL_FILE, digest_of
 from cli.acting import Actor
 from cli.certificate_files import registered_entry
+from cli.errors import NoNetworkError
 from cli.exit_codes import ExitCode
 from keys.hashing import Digest
 from registry.drafts import parse_draft
@@ -176,6 +177,18 @@ def test_who_corrects_a_name_in_a_birth_is_told_that_the_identity_keeps_the_old_
     assert shlex.split(named["follow_command"])[-3:] == ["identity", "correct", child]
     said = desk.run(*correct, "--set", "name.given=Hà").stdout
     assert f"The identity {child} made with this birth says still what it said" in said
+
+
+def test_an_act_that_stands_is_told_though_its_record_cannot_be_looked_at_again(
+    desk, paper, mother, monkeypatch
+):
+    def cut_off(_actor, _record_id, *, companion=False):  # noqa: ARG001
+        raise NoNetworkError("no node answers", address="http://127.0.0.1:1")
+
+    monkeypatch.setattr(Actor, "target", cut_off)
+    (made,) = desk.ask("birth", "register", "-", "--office", "justice", "--yes", *custody(paper),
+                       stdin=birth_form(mother, "Hiền"))  # fmt: skip
+    assert made["status"] == "committed"
 
 
 def test_a_birth_that_may_be_there_already_is_told_with_the_record_to_look_at(desk, paper, mother):
