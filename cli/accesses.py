@@ -27,6 +27,8 @@ from ledger.parts import ObjectPart
 from registry.acts import Act
 from registry.authority_rows import KeyRow, OfficerRow
 from registry.civil_calendar import in_range
+from registry.legal_words import bases_words
+from registry.problems import in_language
 from registry.rows import RecordRow
 from registry.signer_plan import Hands
 from registry.state_key_names import key_key, officer_key
@@ -126,7 +128,7 @@ def said_of(filed: Filed | None, context: Context) -> str:
         entry=filed.entry.hex(),
         height=filed.height,
         purpose=purpose_words(context, filed.purpose),
-        basis="; ".join(filed.legal_basis),
+        basis=in_language(bases_words(filed.legal_basis), context.lang),
     )
 
 

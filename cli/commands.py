@@ -59,7 +59,10 @@ NOUNS: Final[dict[str, str]] = {
 }
 
 
-_EXAMPLES: Final = "\b\nExample"  # where the examples of a docstring begin; they are not translated
+_EXAMPLES: Final = "\b\nExample:"
+"""Where the examples of a docstring begin: commands are the same in every language."""
+_KINDS_OF_VALUE: Final = frozenset({"FILE", "DIRECTORY", "PATH", "INTEGER", "TEXT"})
+_RANGE: Final = " RANGE"
 
 
 class _Bilingual(click.Command):
@@ -67,17 +70,14 @@ class _Bilingual(click.Command):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the line of usage."""
-        pieces = " ".join(self.collect_usage_pieces(ctx))
+        pieces = " ".join(_said_piece(ctx, piece) for piece in self.collect_usage_pieces(ctx))
         formatter.write_usage(ctx.command_path, pieces, prefix=f"{_say(ctx, 'frame.usage')} ")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the description, or its translation followed by the examples of the docstring."""
         translated = _helps(ctx).get(_path(ctx))
         if translated is not None and self.help and context_of(ctx).lang != "en":
-            _, mark, examples = cleandoc(self.help).partition(_EXAMPLES)
-            formatter.write_paragraph()
-            with formatter.indentation():
-                formatter.write_text(f"{translated}\n\n{mark}{examples}".rstrip())
+            write_help(ctx, formatter, translated, cleandoc(self.help))
         else:
             super().format_help_text(ctx, formatter)
 
@@ -88,7 +88,8 @@ class _Bilingual(click.Command):
             record = parameter.get_help_record(ctx)
             if record is not None:
                 names, described = record
-                rows.append((names, _translated_option(ctx, parameter, described)))
+                described = _translated_option(ctx, parameter, described)
+                rows.append((_said_names(ctx, parameter, names), _said_extra(ctx, described)))
         if rows:
             with formatter.section(_say(ctx, "frame.options")):
                 formatter.write_dl(rows)
@@ -159,6 +160,44 @@ class LazyGroup(Group):
         nouns = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         items = [CompletionItem(name, help=self.short_help_of(ctx, name)) for name in nouns]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def write_help(
+    ctx: click.Context, formatter: click.HelpFormatter, translated: str, english: str
+) -> None:
+    """Write a description in the language of the person, with the examples of the English one."""
+    _, mark, examples = english.partition(_EXAMPLES)
+    heading = f"\b\n{_say(ctx, 'frame.example')}" if mark else ""
+    formatter.write_paragraph()
+    with formatter.indentation():
+        formatter.write_text(f"{translated}\n\n{heading}{examples}".rstrip())
+
+
+def _said_piece(ctx: click.Context, piece: str) -> str:
+    """Return a piece of the line of usage; names of arguments are the same in every language."""
+    known = {
+        "[OPTIONS]": "frame.usage_options",
+        "COMMAND [ARGS]...": "frame.usage_command",
+    }
+    return _say(ctx, known[piece]) if piece in known else piece
+
+
+def _said_names(ctx: click.Context, parameter: click.Parameter, names: str) -> str:
+    """Return an option's names with the kind of its value in the person's language."""
+    if context_of(ctx).lang == "en":
+        return names
+    before, blank, kind = names.removesuffix(_RANGE).rpartition(" ")
+    if parameter.metavar is not None or kind not in _KINDS_OF_VALUE:
+        return names
+    return f"{before}{blank}{_say(ctx, f'frame.kind_{kind.lower()}')}"
+
+
+def _said_extra(ctx: click.Context, described: str) -> str:
+    """Return an option's help with what click adds to it in the person's language."""
+    for english, key in (("[default: ", "frame.default"), ("[required]", "frame.required")):
+        before, mark, after = described.rpartition(english)
+        described = f"{before}{_say(ctx, key)}{after}" if mark else described
+    return described
 
 
 def context_of(ctx: click.Context) -> Context:

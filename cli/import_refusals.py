@@ -13,6 +13,7 @@ from cli.import_plan import Deed
 from cli.import_problems import Advised, Problem, Refused, Said, said
 from cli.import_rows import split_line
 from keys.errors import CivregError
+from registry.legal_words import basis_words
 from registry.problems import Problem as Found
 from registry.schema import Unique
 
@@ -48,7 +49,7 @@ def refusals(
 
 def _of_office_rule(deed: Deed, mapping: ImportMapping, code: str, found: Found) -> Problem:
     values = {"sentence": found.sentence, "code": code, "rule": found.rule}
-    rule = said("by_basis", **values, basis=found.article) if found.article else None
+    rule = said("by_basis", **values, basis=basis_words(found.article)) if found.article else None
     fix = said("fix_like", example=found.example) if found.example else said("fix_value")
     path = found.field.removeprefix(_CREATED)
     return row_problem(

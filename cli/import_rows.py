@@ -16,6 +16,7 @@ from typing import Final
 from cli.errors import InvalidInputError
 from cli.import_mapping import Column, ImportMapping
 from cli.import_problems import Problem, RegisterFileError, Said, said
+from cli.languages import catalogue
 from keys.hashing import Digest, sha256
 from ledger.canonical import encode
 from registry.civil_calendar import is_date
@@ -274,6 +275,12 @@ def _wrong_shape(
     return Problem(line=line, row=row, column=column, value=value, rule=rule, fix=fix, raw=text)
 
 
+def _table_name(table: str) -> Said | str:
+    """Return what people call a code table; a later one has its name only."""
+    key = f"table_name.{table}"
+    return said(key) if f"import.{key}" in catalogue("en").texts else table
+
+
 def _remedy(column: Column, rule: Said) -> Said:
     """Return what form the value must have; an example is named as one: it is not the answer."""
     fix = said(f"fix_{rule.key}", **rule.values)
@@ -293,7 +300,7 @@ def check_value(column: Column, value: str, is_code: IsCode) -> tuple[str | int,
         known = ", ".join(column.lookup)
         return ("", said("lookup", known=known)) if found is None else (found, None)
     if column.table is not None and not is_code(column.table, value):
-        return "", said("table", table=column.table)
+        return "", said("table", table=column.table, title=_table_name(column.table))
     if column.transform == "whole_number":
         is_number = value.isascii() and value.isdigit() and len(value) <= WHOLE_NUMBER_DIGITS_MAX
         return (int(value), None) if is_number else ("", said("whole_number"))

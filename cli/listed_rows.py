@@ -15,6 +15,7 @@ from ledger.ids import ID_BYTES, print_id
 from registry.civil_calendar import civil_date
 from registry.errors import UnknownKindError
 from registry.explain_words import role_words
+from registry.legal_words import basis_words
 from registry.problems import in_language
 
 ALL: Final = "*"
@@ -105,6 +106,8 @@ class RowWords:
             words = in_language(role_words(code), self._context.lang)
         elif name in _TYPES:
             words = self._type(code)
+        elif name == "legal_basis":
+            return in_language(basis_words(code), self._context.lang)
         elif name == "operations":
             words = self._operation(str(row.get("type_name", "")), code)
         return code if words is None or words == code else f"{words} ({code})"

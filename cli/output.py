@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -188,8 +189,25 @@ def confirm(question: str, context: Context) -> None:
         return
     if context.as_json or not sys.stdin.isatty():
         raise CancelledError("nobody to ask: there is no terminal and --yes was not given")
-    if not click.confirm(question, err=True):
+    if not _agrees(question, context):
         raise CancelledError("the person said no")
+
+
+def _agrees(question: str, context: Context) -> bool:
+    """Ask until the answer is a yes or a no; Vietnamese knows c and k beside y and n."""
+    words = {
+        word: answer
+        for key, answer in (("frame.yes_words", True), ("frame.no_words", False))
+        for word in context.say(key).split()
+    }
+    while True:
+        said: str = click.prompt(
+            f"{question} {context.say('frame.yes_or_no')}", default="", show_default=False, err=True
+        )
+        answer = words.get(unicodedata.normalize("NFC", said).strip().lower())
+        if answer is not None or not said.strip():
+            return bool(answer)
+        _to_stderr(context.say("frame.not_understood"))
 
 
 @contextmanager

@@ -15,15 +15,17 @@ import click
 from cli.access_options import access_options, access_wish
 from cli.act_flow import Wanted, carry_out, record_id_of, write_again
 from cli.certificate_files import SheetWish, read_digest_word
-from cli.commands import Command, Group, context_of
+from cli.commands import Command, Group, context_of, write_help
 from cli.errors import FileAccessError, InvalidInputError
 from cli.hands import Wishes
 from cli.passphrases import passphrase_options
 from ledger.limits import check_limit
 from registry.catalogue import type_text
 from registry.certification import CERTIFICATE
+from registry.explain_words import policy_words
 from registry.form_values import EXAMPLE_ID
 from registry.forms import FORM_BYTES_MAX
+from registry.legal_words import bases_words
 from registry.problems import Text, in_language
 from registry.schema import NOTHING, Operation, RecordType
 from registry.schema_reader import read_record_type
@@ -46,10 +48,7 @@ class _VerbCommand(Command):
         if context_of(ctx).lang == "en":
             super().format_help_text(ctx, formatter)
             return
-        _, mark, examples = (self.help or "").partition("\b\nExample")
-        formatter.write_paragraph()
-        with formatter.indentation():
-            formatter.write_text(f"{self.text_vi}\n\n{mark}{examples}".rstrip())
+        write_help(ctx, formatter, self.text_vi, self.help or "")
 
 
 class _NounGroup(Group):
@@ -64,11 +63,8 @@ class _NounGroup(Group):
         if context_of(ctx).lang == "en":
             super().format_help_text(ctx, formatter)
             return
-        _, mark, examples = (self.help or "").partition("\b\nExample")
-        formatter.write_paragraph()
-        with formatter.indentation():
-            said = f"{self.words[0]}: mỗi nghiệp vụ của loại hồ sơ là một lệnh."
-            formatter.write_text(f"{said}\n\n{mark}{examples}".rstrip())
+        said = f"{self.words[0]}: mỗi nghiệp vụ của loại hồ sơ là một lệnh."
+        write_help(ctx, formatter, said, self.help or "")
 
     def short_help_of(self, ctx: click.Context, name: str) -> str:
         """Return what the record type calls an operation."""
@@ -319,9 +315,12 @@ def _help(type_name: str, verb: str, operation: Operation, shape: _Shape) -> str
 
 
 def _help_vi(type_name: str, verb: str, operation: Operation) -> str:
+    names = sorted({label.partition("(")[0] for label in operation.signers.labels})
+    terms = ", ".join(f"`{name}`" for name in names)
     return (
         f"{operation.title[0] or operation.name}.\n\n"
-        f"Người ký: {operation.signers.text}. Căn cứ: {'; '.join(operation.basis)}.\n\n"
+        f"Người ký: {policy_words(operation.signers.text)[0]}. Tên các vai ở --as: {terms}. "
+        f"Căn cứ: {bases_words(operation.basis)[0]}.\n\n"
         f"`civreg form {type_name} {verb}` in một biểu mẫu trống."
     )
 

@@ -28,6 +28,7 @@ from cli.output import Context, accepted
 from cli.passphrases import passphrase_options
 from ledger.errors import InvalidDataError
 from ledger.ids import print_id
+from registry.legal_words import bases_words
 from registry.problems import in_language
 
 STATEMENTS_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -164,7 +165,7 @@ def _shown(
             version=access.get("version"),
             height=access.get("height"),
         ),
-        context.say("who_read.basis", basis="; ".join(basis) if isinstance(basis, list) else "-"),
+        context.say("who_read.basis", basis=_bases(basis, context)),
     ]
     word = "sealed" if reason is None else "proved" if reason.matches(access) else "false"
     result = {
@@ -179,7 +180,9 @@ def _shown(
         purpose = purpose_words(context, reason.purpose)
         result |= {"purpose": reason.purpose, "purpose_basis": list(reason.legal_basis)}
         lines.append(
-            context.say("who_read.why", purpose=purpose, basis="; ".join(reason.legal_basis))
+            context.say(
+                "who_read.why", purpose=purpose, basis=_bases([*reason.legal_basis], context)
+            )
         )
     else:
         lines.append(context.say(f"who_read.why_{word}", office=office, entry=access["entry"]))
@@ -230,6 +233,13 @@ def list_records(context: Context, person: str, asker: str) -> None:
             accepted(
                 {"represents": shown}, context, lines=context.say("who_read.ward", person=shown)
             )
+
+
+def _bases(listed: object, context: Context) -> str:
+    """Return legal bases that a node told, in the person's language."""
+    if not isinstance(listed, list):
+        return "-"
+    return in_language(bases_words(str(one) for one in listed), context.lang)
 
 
 def _record_line(context: Context, actor: Actor, one: Mapping[str, object]) -> Sequence[str]:

@@ -18,6 +18,7 @@ from registry.explain_words import key_words, object_words, rule_words, term_wor
 from registry.field_specs import FieldSpec, in_schema_order
 from registry.form_kinds import FindType, find_form
 from registry.form_values import print_value
+from registry.legal_words import bases_words
 from registry.problems import Language, Text, in_language
 from registry.schema import RecordType
 from registry.vocabulary import KEY_OBJECTS
@@ -262,7 +263,7 @@ def _signer_line(signer: Signer, reading: Reading) -> Line:
 def _ground_lines(entry: EntryContent) -> list[Line]:
     context, head = entry.context, entry.head
     lines = [
-        Line(("Căn cứ pháp lý", "Legal basis"), ("; ".join(head.legal_basis),) * 2),
+        Line(("Căn cứ pháp lý", "Legal basis"), bases_words(head.legal_basis)),
         Line(("Giấy tờ", "Evidence"), _evidence_words(context.evidence)),
     ]
     for rule in context.rules:

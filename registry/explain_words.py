@@ -3,6 +3,7 @@
 What is not in these tables stands as it is. Record types name their own fields and operations.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -51,6 +52,14 @@ _ROLES: Final[Mapping[str, Text]] = {
     "audit": ("kiểm toán", "audits"),
     "admin": ("quản trị", "administers"),
 }
+_ARGUMENTS: Final[Mapping[str, Text]] = {
+    "all": ("tất cả", "all"),
+    "any": ("một trong số đó", "any of them"),
+    "k": ("đủ số khóa quản trị", "enough governance keys"),
+    "holder": ("bên được hưởng quyền", "who gets the right"),
+}
+_BETWEEN: Final[Mapping[str, Text]] = {"and": ("và", "and"), "or": ("hoặc", "or")}
+_TERM: Final = re.compile(r"(?P<name>[a-z_]+)(?:\((?P<argument>[a-z_0-9]+)\))?")
 _RULES: Final[Mapping[str, Text]] = {
     "appeared_in_person": ("đã đến trực tiếp", "appeared in person"),
     "duplicate_search": ("tìm khai sinh trùng", "search for the same birth"),
@@ -104,6 +113,25 @@ def term_words(term: str) -> Text:
     if not role:
         return words
     of = role_words(role)
+    return f"{words[0]} ({of[0]})", f"{words[1]} ({of[1]})"
+
+
+def policy_words(policy: str) -> Text:
+    """Return who must sign, as a record type says it: terms, `and`, `or` and parentheses."""
+    return (
+        _TERM.sub(lambda found: _policy_term(found)[0], policy),
+        _TERM.sub(lambda found: _policy_term(found)[1], policy),
+    )
+
+
+def _policy_term(found: re.Match[str]) -> Text:
+    name, argument = found["name"], found["argument"]
+    if name in _BETWEEN:
+        return _BETWEEN[name]
+    words = _TERMS.get(name, (name, name))
+    if argument is None or argument.isdecimal():  # An age is in the words of its term.
+        return words
+    of = _ARGUMENTS.get(argument) or role_words(argument)
     return f"{words[0]} ({of[0]})", f"{words[1]} ({of[1]})"
 
 

@@ -20,6 +20,7 @@ from registry.form_kinds import FormKind, derived_names
 from registry.form_records import writable_fields
 from registry.form_values import EXAMPLE_ID, FormReader
 from registry.forms import ACT_FIELDS, act_fields
+from registry.legal_words import bases_words
 from registry.problems import Language, in_language
 from registry.schema import RecordType, Write
 
@@ -89,7 +90,7 @@ def empty_form(form_kind: FormKind, find_table: FindTable, today: str, language:
     edits = bool(operation.writes) and not form_kind.creates
     lines = [
         f"# {in_language(record_type.title, language)}: {title} ({form_kind.kind})",
-        f"# {printer.word('basis')}: {'; '.join(operation.basis)}",
+        f"# {printer.word('basis')}: {in_language(bases_words(operation.basis), language)}",
         f"# {printer.word('edit' if edits else 'head')}",
     ]
     created: list[str] = []

@@ -16,6 +16,7 @@ from dataclasses import field as dataclass_field
 from typing import Final, Literal, TypeAlias
 
 from keys.errors import CivregError
+from registry.legal_words import basis_words
 
 Language: TypeAlias = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
@@ -52,7 +53,8 @@ class Problem:
         """Return one line for the person at the desk; it quotes the value."""
         said = f" ({self.value})" if self.value else ""
         words = {"vi": ("căn cứ", "ví dụ"), "en": ("basis", "example")}[language]
-        basis = f"; {words[0]}: {self.article}" if self.article else ""
+        article = in_language(basis_words(self.article), language)
+        basis = f"; {words[0]}: {article}" if article else ""
         example = f"; {words[1]}: {self.example}" if self.example else ""
         return f"{self.field}{said}: {in_language(self.sentence, language)}{basis}{example}"
 
