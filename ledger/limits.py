@@ -62,6 +62,10 @@ CERTIFICATES_LIVE_MAX: Final = 64
 """Live certificates of a record."""
 COMPETENCES_MAX: Final = 256
 """Competences of one office, past ones too: each act of the office may look at all."""
+PERSON_KEYS_MAX: Final = 1_024
+"""Keys that a person ever enrolled: each signature and custody form may look at all."""
+PERSON_CHILDREN_MAX: Final = 1_024
+"""Births of which one person is a parent, ended ones too: undoing a birth looks at all."""
 OFFICER_ROLES_MAX: Final = 64
 """Roles of one person at one agency, past ones too."""
 OFFICER_ROLES_BYTES_MAX: Final = 32 * 1024

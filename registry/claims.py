@@ -258,11 +258,19 @@ def check_matches(run: Run, record: NewRecord) -> None:
 
 
 def found_by_match(run: Run, record_type: RecordType, matches: tuple[Match, ...]) -> IndexRow:
-    """Return the records of a type that are indexed under one of these match tags."""
+    """Return the records of a type that are indexed under one of these match tags.
+
+    Raises:
+        ClaimWrongError: Two tags of one namespace: each would lead to as many records again.
+    """
     names = [match.namespace for match in record_type.match]
+    given = [match for match in matches if match.namespace in names]
     found: list[bytes] = []
-    for match in matches:
-        if match.namespace in names:
-            row = run.state.read(match_key(match.namespace, match.epoch, match.tag), IndexRow)
-            found += () if row is None else row.record_ids
+    for at, match in enumerate(given):
+        if match.namespace in [other.namespace for other in given[:at]]:
+            raise ClaimWrongError(
+                "one match tag of this namespace is needed", namespace=match.namespace
+            )
+        row = run.state.read(match_key(match.namespace, match.epoch, match.tag), IndexRow)
+        found += () if row is None else row.record_ids
     return IndexRow(tuple(sorted(dict.fromkeys(found))))  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, cast
 from keys.errors import InvalidKeyError
 from keys.signing import Algorithm, KeyId, PublicKey, Purpose, parse_public_key
 from ledger.ids import RecordId, derived_id
+from ledger.limits import PERSON_CHILDREN_MAX, PERSON_KEYS_MAX
 from ledger.parts import KeySigner
 from registry import parameters
 from registry.authority_errors import (
@@ -125,6 +126,7 @@ def link_family(run: Run, arguments: tuple[str, ...]) -> None:
     for parent in parents:
         row = run.state.read(family_key(parent), FamilyRow) or FamilyRow((), (), ())
         children = (*row.children, (child_id, "birth", birth))
+        check_work("children of a person", len(children), PERSON_CHILDREN_MAX)
         run.state.write(family_key(parent), FamilyRow(row.parents, children, row.spouses))
     child.set_engine(
         "representatives", tuple((parent, PARENT, run.day, None) for parent in parents)
@@ -192,6 +194,7 @@ def enrol_keys(run: Run, _arguments: tuple[str, ...]) -> None:
         )
         run.state.write(key_key(key.key_id), row)
         keys = (*keys, (row.purpose, key.key_id))
+    check_work("keys of a person", len(keys), PERSON_KEYS_MAX)
     subject.set_engine("keys", keys)
 
 

@@ -197,6 +197,7 @@ def close_competence(run: Run, _arguments: tuple[str, ...]) -> None:
 
 def give_role(run: Run, _arguments: tuple[str, ...]) -> None:
     """People get roles in an office, with a key that serves this office alone; they have agreed."""
+    agencies: dict[OfficeId, AgencyId | None] = {}
     for given in _fields(run, "role"):
         identity, office_id = RecordId(cast("bytes", given["identity"])), given["office"]
         office = _office_id(office_id)
@@ -216,16 +217,23 @@ def give_role(run: Run, _arguments: tuple[str, ...]) -> None:
         )
         row = run.state.read(officer_key(identity), OfficerRow) or OfficerRow((), None)
         roles = (*row.roles, role)
-        _check_own_roles(run, roles)
+        _check_own_roles(run, roles, agencies)
         run.state.write(officer_key(identity), OfficerRow(roles, row.founding_until))
 
 
-def _check_own_roles(run: Run, roles: Sequence[OfficerRole]) -> None:
-    """Refuse more roles than one agency may give a person: all agencies' stand in one row."""
+def _check_own_roles(
+    run: Run, roles: Sequence[OfficerRole], agencies: dict[OfficeId, AgencyId | None]
+) -> None:
+    """Refuse more roles than one agency may give a person: all agencies' stand in one row.
+
+    Whose an office is, is read once in an entry: there may be thousands of roles.
+    """
     own, agency = [], agency_of(run)
     for role in roles:
-        office = run.state.read(office_key(role.office), OfficeRow)
-        if office is not None and office.agency == agency:
+        if role.office not in agencies:
+            office = run.state.read(office_key(role.office), OfficeRow)
+            agencies[role.office] = None if office is None else office.agency
+        if agencies[role.office] == agency:
             own.append(role.to_value())
     check_work("roles of a person at an agency", len(own), OFFICER_ROLES_MAX)
     check_work("bytes of a person's roles", len(encode(tuple(own))), OFFICER_ROLES_BYTES_MAX)

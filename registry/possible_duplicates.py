@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
 from ledger.canonical import Value
-from ledger.ids import RecordId, print_id
+from ledger.ids import OfficeId, RecordId, print_id
+from ledger.limits import ENTRY_STEPS_MAX
 from registry import parameters
 from registry.authority import Task, find_competence
 from registry.authority_rows import OfficeRow
@@ -19,6 +20,7 @@ from registry.content_errors import PotentialDuplicateError, SamePersonError
 from registry.rows import IndexRow, RecordRow
 from registry.running import NewRecord, Run
 from registry.state_key_names import index_key, office_key
+from registry.work_limits import check_work
 
 TOO_CLOSE_DAYS: Final = 270
 TWINS_DAYS: Final = 5
@@ -46,14 +48,15 @@ def clashes(run: Run, record: NewRecord, parent_links: Sequence[str]) -> list[Re
     """
     record_type, mother_link = record.record_type, parent_links[0]
     found: list[RecordId] = []
+    offices = _Offices(run)
     for parent in [one for link in parent_links for one in record.linked(link)]:
         row = run.state.read(index_key(record_type.name, mother_link, parent), IndexRow)
         for other_id in () if row is None else row.record_ids:
-            other = _counted(run, record, other_id)
+            other = _counted(run, record, other_id, offices)
             if other is not None and _too_close(record.part.member, other.member):
                 found.append(other_id)
     for other_id in found_by_match(run, record_type, record.part.matches).record_ids:
-        other = _counted(run, record, other_id)
+        other = _counted(run, record, other_id, offices)
         if other is not None and _within(record.part.member, other.member, SAME_NAME_DAYS):
             found.append(other_id)
     return sorted(dict.fromkeys(found))
@@ -69,8 +72,9 @@ def namesakes(run: Run, record: NewRecord) -> list[RecordId]:
     numbered = {one.namespace for one in record_type.unique if one.mode == "tag"}
     own = {claim.namespace for claim in record.part.claims}
     found: list[RecordId] = []
+    offices = _Offices(run)
     for other_id in found_by_match(run, record_type, record.part.matches).record_ids:
-        other = _counted(run, record, other_id)
+        other = _counted(run, record, other_id, offices)
         if other is None:
             continue
         if own & numbered and any(claim[0] in numbered for claim in other.claims):
@@ -79,7 +83,39 @@ def namesakes(run: Run, record: NewRecord) -> list[RecordId]:
     return found
 
 
-def _counted(run: Run, record: NewRecord, other_id: RecordId) -> RecordRow | None:
+class _Offices:
+    """Which offices may register births: asked once for each, for an entry meets many of theirs."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._known: dict[tuple[str, OfficeId], bool] = {}
+        self._competences = 0
+
+    def may_register(self, type_name: str, office_id: OfficeId) -> bool:
+        """Tell whether an office is competent to register records of a type.
+
+        Raises:
+            TooMuchWorkError: The offices asked for have too many competences together.
+        """
+        known = self._known.get((type_name, office_id))
+        if known is not None:
+            return known
+        run = self._run
+        office = run.state.read(office_key(office_id), OfficeRow)
+        task = Task(type_name, "register", run.day, run.block.height)
+        if office is not None:
+            self._competences += office.competences
+            check_work("competences to look through", self._competences, ENTRY_STEPS_MAX)
+        found = office is not None and (
+            find_competence(run.state, office_id, office, task) is not None
+        )
+        self._known[type_name, office_id] = found
+        return found
+
+
+def _counted(
+    run: Run, record: NewRecord, other_id: RecordId, offices: _Offices
+) -> RecordRow | None:
     """Return the other record if it counts: live, or proposed by a competent office."""
     own_id = record.part.record_id
     other = None if other_id == own_id else run.record(other_id)
@@ -88,8 +124,10 @@ def _counted(run: Run, record: NewRecord, other_id: RecordId) -> RecordRow | Non
     status = record.record_type.statuses.get(other.status, "ended")
     if status == "ended":
         return None
-    if status == "proposed" and (has_lapsed(run, other) or not _competent(run, other)):
-        return None
+    if status == "proposed":
+        if other.office is None or has_lapsed(run, other):
+            return None
+        return other if offices.may_register(other.type_name, other.office) else None
     return other
 
 
@@ -106,16 +144,6 @@ def has_lapsed(run: Run, row: RecordRow) -> bool:
     """Tell whether a proposed record has been archived by block time."""
     days = parameters.number(run.state, "proposed_days", run.block.height)
     return run.day > add_days(row.created[2], days)
-
-
-def _competent(run: Run, other: RecordRow) -> bool:
-    office = None if other.office is None else run.state.read(office_key(other.office), OfficeRow)
-    task = Task(other.type_name, "register", run.day, run.block.height)
-    return (
-        office is not None
-        and other.office is not None
-        and find_competence(run.state, other.office, office, task) is not None
-    )
 
 
 def resolved(engine: Mapping[str, Value]) -> tuple[bytes, ...]:

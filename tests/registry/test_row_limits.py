@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from keys.hashing import Digest
 from ledger.canonical import Value, encode
+from ledger.ids import RecordId
 from ledger.limits import COMPETENCES_MAX, OFFICER_ROLES_BYTES_MAX, OFFICER_ROLES_MAX
 from ledger.parts import ObjectPart
 from ledger.state_keys import (
@@ -125,14 +126,14 @@ def test_a_guess_refuses_the_rows_and_keys_that_a_block_refuses(writes):
 
 
 def test_a_door_refuses_the_entry_that_no_block_takes(town):
-    """A mother of tens of thousands: her row is full, and the next child has no place in it."""
-    anna, child, birth = town.adult("anna"), bytes(16), bytes(16)
-    kin = (child, "birth", birth)
-    each = len(encode((kin, kin))) - len(encode((kin,)))
-    other = len(encode(FamilyRow((), (kin,) * 9_999, ()).to_value())) - 9_999 * each  # type: ignore[arg-type]
-    full = (STATE_VALUE_BYTES_MAX - other) // each
-    for children, code in ((full, "registry.too_much_work"), (full - 1, None)):
-        town.state.write(family_key(anna), FamilyRow((), (kin,) * children, ()))  # type: ignore[arg-type]
+    """A mother of ten thousand marriages: her row is full, and the next child has no place."""
+    anna, other = town.adult("anna"), RecordId(bytes(16))
+    wed = (other, other, "2026-01-01", None)
+    each = len(encode(wed))
+    spare = len(encode(FamilyRow((), (), (wed,) * 9_999).to_value())) - 9_999 * each
+    full = (STATE_VALUE_BYTES_MAX - spare) // each
+    for marriages, code in ((full, "registry.too_much_work"), (full - 2, None)):
+        town.state.write(family_key(anna), FamilyRow((), (), (wed,) * marriages))
         town.state.seal_writes(SEED)
         entry = town.birth(mother=anna)
         if code is None:
