@@ -224,7 +224,7 @@ def _check_number(
 
 def _mother_age(opened: OpenedAct) -> Iterable[Finding]:
     sealed = opened.subject.sealed
-    day = opened.act.event_date
+    day = str(opened.subject.member.get("event_date", opened.act.event_date))
     born = sealed.get("mother_details.birth_date") or sealed.get("mother_details.birth_year")
     if born is None:
         return []

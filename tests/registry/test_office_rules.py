@@ -179,6 +179,14 @@ def test_a_mother_outside_12_to_60_only_warns(born, warned):
     assert ruled("mother_age", opened(mother_details__birth_date=born)) == warned
 
 
+def test_the_age_of_a_mother_is_that_on_the_day_of_the_birth_however_late_it_is_corrected():
+    act = opened("correction", mother_details__birth_date="2014-03-02")
+    later = replace(act, act=replace(act.act, kind="birth/correct", event_date="2027-01-01"))
+    assert ruled("mother_age", later)
+    correct = read_record_type(catalogue.type_text("birth")).operations["correct"]
+    assert "mother_age" in correct.attested
+
+
 def test_a_parent_whose_identity_is_linked_is_named_too():
     """What a certificate shows of parents is what the birth says of them."""
     assert not ruled("parents_named", opened())
