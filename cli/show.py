@@ -15,6 +15,7 @@ from cli.client import Call
 from cli.commands import Command, Group
 from cli.document_words import act_words, state_words
 from cli.errors import KeyNeededError, NoNetworkError
+from cli.find_record import find_record
 from cli.hands import who_is
 from cli.output import Context, accepted, at_home, suggested
 from cli.passphrases import passphrase_options
@@ -69,6 +70,7 @@ def record() -> None:
 
 record.add_command(who_read, "accesses")
 record.add_command(list_records)
+record.add_command(find_record)
 
 
 @record.command("show", cls=Command)

@@ -222,12 +222,8 @@ def list_records(context: Context, person: str, asker: str) -> None:
         )
         found = actor.ask_any(call).json
         for one in found["records"]:
-            result = {
-                **one,
-                **{name: _pasted(one[name]) for name in ("record", "office", "sealed_by")},
-                "office_name": None if one["office"] is None else _name(actor, one["office"]),
-            }
-            accepted(result, context, lines=_record_line(context, actor, result))
+            result = pasted_record(actor, one)
+            accepted(result, context, lines=record_line(context, actor, result))
         for ward in found["represents"]:
             shown = print_id(bytes.fromhex(ward))
             accepted(
@@ -242,7 +238,17 @@ def _bases(listed: object, context: Context) -> str:
     return in_language(bases_words(str(one) for one in listed), context.lang)
 
 
-def _record_line(context: Context, actor: Actor, one: Mapping[str, object]) -> Sequence[str]:
+def pasted_record(actor: Actor, one: Mapping[str, object]) -> dict[str, object]:
+    """Return a record of a node's list with its ids as every command prints and takes them."""
+    return {
+        **one,
+        **{name: _pasted(one[name]) for name in ("record", "office", "sealed_by")},
+        "office_name": None if one["office"] is None else _name(actor, one["office"]),
+    }
+
+
+def record_line(context: Context, actor: Actor, one: Mapping[str, object]) -> Sequence[str]:
+    """Return what is said of a record in a list, after `pasted_record`."""
     title = in_language(actor.find_type(str(one["type"])).title, context.lang)
     return [
         context.say(

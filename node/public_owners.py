@@ -51,7 +51,7 @@ class OwnerRoutes:
         if not 1 <= limit <= RECORDS_MAX:
             raise MalformedRequestError(f"limit is not within 1 ... {RECORDS_MAX}")
         found = self.owners.records_of(person)
-        shown: list[Json] = [self._shown(one) for one in found[first : first + limit]]
+        shown: list[Json] = [shown_record(self.access, one) for one in found[first : first + limit]]
         return json_reply(
             {
                 "owner": person.hex(),
@@ -65,20 +65,6 @@ class OwnerRoutes:
         is_person = asker.key.holder_kind != "agency" and asker.key.holder == person
         if not is_person and not self.access.represents(RecordId(asker.key.holder), person):
             raise ForbiddenError("only a person and who represents the person may see this list")
-
-    def _shown(self, record_id: RecordId) -> Json:
-        row = self.access.record(record_id)
-        assert row is not None, "the index gives records that are in the state"
-        return {
-            "record": record_id.hex(),
-            "type": row.type_name,
-            "version": row.version,
-            "status": row.status,
-            "flags": list(row.flags),
-            "office": None if row.office is None else row.office.hex(),
-            "registration_no": row.registration_number,
-            "sealed_by": None if row.sealed_by is None else row.sealed_by.hex(),
-        }
 
     async def accesses(self, call: Call) -> Reply:
         """Return who had a record shown."""
@@ -102,3 +88,19 @@ class OwnerRoutes:
             "legal_basis": list(head.legal_basis),
             "digest": next((one.hex() for one in logged if isinstance(one, bytes)), None),
         }
+
+
+def shown_record(access: Access, record_id: RecordId) -> dict[str, Json]:
+    """Return a record of the state as lists show it."""
+    row = access.record(record_id)
+    assert row is not None, "the indexes give records that are in the state"
+    return {
+        "record": record_id.hex(),
+        "type": row.type_name,
+        "version": row.version,
+        "status": row.status,
+        "flags": list(row.flags),
+        "office": None if row.office is None else row.office.hex(),
+        "registration_no": row.registration_number,
+        "sealed_by": None if row.sealed_by is None else row.sealed_by.hex(),
+    }

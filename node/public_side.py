@@ -28,6 +28,7 @@ from node.events import Events
 from node.gossip import Gossip
 from node.http_public import HttpListener, ListenerPorts
 from node.metrics import Metrics
+from node.number_index import NumberIndex
 from node.overview import Overview
 from node.owner_index import OwnerIndex
 from node.peer_entries import PeerEntries
@@ -37,6 +38,7 @@ from node.pending_bodies import PendingBodies
 from node.public_chain import ChainRoutes
 from node.public_entries import EntryRoutes
 from node.public_errors import NotFoundError
+from node.public_numbers import NumberRoutes
 from node.public_owners import OwnerRoutes
 from node.public_records import RecordRoutes
 from node.public_state import StateRoutes
@@ -91,6 +93,7 @@ class PublicSide:
         self.overview = Overview(node, self.queue, self.admission, self.metrics, self.clocks)
         self._tags = self._open_tags()
         self.owners = OwnerIndex(self.access)
+        self.numbers = NumberIndex(self.access)
         self.births = self._open_births()
         self._custodian = self._open_custodian()
         self.keeper = self._open_keeper()
@@ -234,6 +237,7 @@ class PublicSide:
             **entries.handlers(),
             **records.handlers(),
             **OwnerRoutes(self.owners, self.access, reading).handlers(),
+            **NumberRoutes(self.numbers, self.access).handlers(),
             **StateRoutes(node.application, self.access).handlers(),
             **drafts.handlers(),
             **custodian,
@@ -302,6 +306,7 @@ class PublicSide:
         self.shelf.drop(entry.entry_digest for entry in committed.block.entries)
         self.shelf.drop_expired(committed.block.header.time_ms)
         self.owners.committed(committed)
+        self.numbers.committed(committed)
         if self._custodian is not None:
             self._custodian.committed(committed)
         if self.births is not None:
@@ -319,16 +324,18 @@ class PublicSide:
         }
 
     async def _read(self) -> None:
-        """Read all records: whose they are, which births; then add wraps that are missing."""
+        """Read all records: whose, with which numbers, which births; then add missing wraps."""
         keeper, births = self.keeper, self.births
 
         def tell(record_id: RecordId, row: RecordRow) -> None:
+            self.numbers.consider(record_id, row)
             if keeper is not None:
                 keeper.consider(record_id, row)
             if births is not None:
                 births.consider(record_id, row)
 
         await self.owners.fill(self._node.storage.store, tell)
+        self.numbers.scanned()
         if births is not None:
             births.scanned()
         if keeper is not None:

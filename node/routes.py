@@ -191,6 +191,13 @@ ROUTES: Final[tuple[Route, ...]] = (
         rights=Rights.SIGNED,
     ),
     _read(
+        "/v1/numbers/{office}/{series}/{number}/{year}",
+        "numbered_record",
+        "Which record has a registration number in the books of an office; for members and the "
+        "record's owner.",
+        rights=Rights.SIGNED,
+    ),
+    _read(
         "/v1/certificates/{id}",
         "certificate",
         "Whether a certificate is valid, replaced or revoked, since which height, "

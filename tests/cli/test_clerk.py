@@ -212,6 +212,24 @@ def test_a_birth_that_may_be_there_already_is_told_with_the_record_to_look_at(de
     assert f"may be the same as {known}" in desk.run("show", birth).stdout
 
 
+def test_a_record_is_found_by_the_number_on_its_paper(desk, citizen, paper, mother):
+    (made,) = desk.ask("birth", "register", "-", "--office", "justice", "--yes", *custody(paper),
+                       stdin=birth_form(mother, "Số"))  # fmt: skip
+    birth, number = made["records"][0]["id"], made["registration_no"]
+    (found,) = desk.ask("record", "find", number, "--office", "justice")
+    assert (found["record"], found["registration_no"]) == (birth, number)
+    said = desk.run("record", "find", number, "--office", "justice", "--lang", "vi")
+    assert said.stdout.startswith(f"Khai sinh {birth}, phiên bản 1, ")
+    assert f"show {shlex.quote(birth)}" in said.stderr
+    stranger, _identity = citizen("la")
+    for word in (number, "birth/999999/2026"):
+        status, error = stranger.refused("record", "find", word, "--office", "justice")
+        assert (status, error["code"]) == (ExitCode.NOT_FOUND, "node.not_found")
+    for words in (("41/2026", "--office", "justice"), (number,)):
+        status, error = desk.refused("record", "find", *words)
+        assert (status, error["code"]) == (ExitCode.USAGE, "cli.bad_parameter")
+
+
 def test_a_dry_run_opens_no_record_without_a_trace(desk, mother):
     identity = mother
     history = desk.ask("record", "history", identity)

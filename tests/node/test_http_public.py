@@ -28,7 +28,10 @@ from tests.registry.town import by, key, office, two_officers
 pytestmark = pytest.mark.asyncio
 OFFICER = key("justice", "register", "auth")
 PUBLIC = [route for route in ROUTES if not route.private]
-SAMPLE = {"digest": "ab" * 32, "id": "cd" * 16, "height": "1", "kind": "office"}
+SAMPLE = {
+    "digest": "ab" * 32, "id": "cd" * 16, "height": "1", "kind": "office", "office": "cd" * 16,
+    "series": "birth", "number": "1", "year": "2026",
+}  # fmt: skip
 
 
 def path_of(route):

@@ -164,3 +164,48 @@ async def test_the_index_of_owners_is_the_same_after_a_start_as_before(tmp_path)
             assert anew.records_of(person) == grown.records_of(person) != ()
         assert anew.wards_of(citizen.identity) == grown.wards_of(citizen.identity) == (child,)
         await until(lambda: not len(api.side.keeper))
+
+
+async def test_a_record_is_found_by_the_number_on_its_paper(tmp_path):
+    """Officers find each, a person the own and those of wards, and nobody else any."""
+    async with served(tmp_path) as api:
+        _citizen, birth, _child = await mother(api)
+        row = api.side.access.record(birth)
+        path = f"/v1/numbers/{row.office.hex()}/{row.registration_number}"
+        for asker in (REGISTRAR, key("auth")):
+            found = (await api.get(path, signer=asker)).json
+            (one,) = found["records"]
+            assert (one["record"], one["type"]) == (birth.hex(), "birth")
+            assert found["number"] == one["registration_no"] == row.registration_number
+        assert (await api.get(path)).code == "node.unauthenticated"
+        number = row.registration_number.split("/")
+        for other in (f"{number[0]}/99/{number[2]}", f"identity/{number[1]}/{number[2]}"):
+            answer = await api.get(f"/v1/numbers/{row.office.hex()}/{other}", signer=REGISTRAR)
+            assert answer.code == "node.not_found"
+        elsewhere = await api.get(path.replace(row.office.hex(), "ab" * 16), signer=REGISTRAR)
+        assert elsewhere.code == "node.not_found"
+
+
+async def test_counting_through_a_book_tells_a_person_nothing_of_others(tmp_path):
+    async with served(tmp_path) as api:
+        citizen, birth, _child = await mother(api)
+        row = api.side.access.record(birth)
+        taken = f"/v1/numbers/{row.office.hex()}/{row.registration_number}"
+        number = row.registration_number.split("/")
+        free = f"/v1/numbers/{row.office.hex()}/{number[0]}/99/{number[2]}"
+        api.side.access.owners = lambda _record: (RecordId(citizen.identity[::-1]),)
+        answers = [await api.get(path, signer=key("auth")) for path in (taken, free)]
+        assert [(one.status, one.code) for one in answers] == [(404, "node.not_found")] * 2
+        assert answers[0].body.replace(taken.encode(), b"") == answers[1].body.replace(
+            free.encode(), b""
+        )
+
+
+async def test_no_number_is_looked_up_before_all_records_are_read(tmp_path):
+    async with served(tmp_path) as api:
+        _citizen, birth, _child = await mother(api)
+        row = api.side.access.record(birth)
+        api.side.numbers._is_filled = False
+        path = f"/v1/numbers/{row.office.hex()}/{row.registration_number}"
+        answer = await api.get(path, signer=REGISTRAR)
+        assert (answer.status, answer.code) == (503, "node.unavailable")

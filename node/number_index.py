@@ -1,0 +1,59 @@
+"""Which record has a registration number: an index in memory, made from the state at the start.
+
+The chain answers which number a record has. A clerk with a certificate in the hand asks the other
+way, and the number on it is all that is printed. The state needs no row for that: every node has
+the records, and the index is filled while they are read for the index of owners.
+"""
+
+from ledger.ids import OfficeId, RecordId
+from node.access import Access
+from node.application import Committed
+from node.public_errors import UnavailableError
+from registry.rows import RecordRow
+
+
+class NumberIndex:
+    """Records by office and registration number.
+
+    Args:
+        access: Has the records as they are now.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._records: dict[tuple[OfficeId, str], tuple[RecordId, ...]] = {}
+        self._is_filled = False
+
+    def consider(self, record_id: RecordId, row: RecordRow) -> None:
+        """Take in a record as it is now; one without a number is no loss."""
+        if row.office is not None and row.registration_number is not None:
+            place = row.office, row.registration_number
+            known = self._records.get(place, ())
+            if record_id not in known:
+                self._records[place] = (*known, record_id)
+
+    def scanned(self) -> None:
+        """Note that all records of the state were considered."""
+        self._is_filled = True
+
+    def committed(self, committed: Committed) -> None:
+        """Take in the records that a block wrote."""
+        for entry in committed.block.entries:
+            for part in entry.records:
+                row = self._access.record(part.record_id)
+                if row is not None:
+                    self.consider(part.record_id, row)
+
+    def find(self, office: OfficeId, number: str) -> tuple[RecordId, ...]:
+        """Return the records of a number in the books of an office; none if there is none.
+
+        Args:
+            office: Whose books.
+            number: As it is printed: `series/number/year`.
+
+        Raises:
+            UnavailableError: Records are still being read.
+        """
+        if not self._is_filled:
+            raise UnavailableError("the node still reads the numbers of records: ask again soon")
+        return self._records.get((office, number), ())
