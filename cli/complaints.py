@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from cli.details import details_in
 from cli.languages import Language, error_text, text
 from keys.errors import CivregError
 from node.config_problems import ConfigProblem
@@ -39,6 +40,7 @@ class Complaint:
         if isinstance(self.error, ConfigProblem):
             values["error"] = self.error.explain(language)
         elif self.error is not None:
-            values["error"] = error_text(language, self.error.code, self.error.details).sentence
+            details = details_in(language, self.error.details)
+            values["error"] = error_text(language, self.error.code, details).sentence
         what = text(language, f"node.what.{self.code}", **values)
         return what, text(language, f"node.cure.{self.cure}", **values)

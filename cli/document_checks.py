@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
+from cli.details import details_in
 from cli.exit_codes import exit_code_of
 from cli.languages import error_text
 from cli.output import Context
@@ -28,7 +29,7 @@ def _check_value(context: Context, name: str, error: CivregError | None) -> dict
 
 def error_values(context: Context, error: CivregError) -> dict[str, object]:
     """Return why something failed, for machines, with its words in the person's language."""
-    words = error_text(context.lang, error.code, error.details)
+    words = error_text(context.lang, error.code, details_in(context.lang, error.details))
     return {
         "code": error.code,
         "exit": int(exit_code_of(error.code)),
@@ -59,7 +60,7 @@ def check_lines(context: Context, titles: str, checks: Checks) -> list[str]:
         if error is None:
             lines.append(context.say("verify.passed", title=title))
             continue
-        words = error_text(context.lang, error.code, error.details)
+        words = error_text(context.lang, error.code, details_in(context.lang, error.details))
         said = context.say("verify.failed", title=title, sentence=words.sentence, code=error.code)
         lines += [said, f"  {_hint(context, name, error)}"]
     return lines

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from cli.details import details_in
 from cli.errors import KeyNeededError, NoNetworkError, RemoteRefusalError
 from cli.languages import error_text
 from cli.network_view import NetworkView
@@ -48,7 +49,8 @@ class Trial:
         """Return what is said to people."""
         if self.error is None:
             return [context.say(f"draft.trial.{self.reason or self.word}")]
-        words = error_text(context.lang, self.error.code, self.error.details)
+        details = details_in(context.lang, self.error.details)
+        words = error_text(context.lang, self.error.code, details)
         sentence = f"{words.sentence} [{self.error.code}]"
         return [context.say("draft.trial.refused", sentence=sentence), f"  {words.hint}"]
 

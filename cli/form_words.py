@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from cli.details import details_in
 from cli.errors import BadParameterError, NotFoundError
 from cli.hands import key_of, public_key_of
-from cli.languages import error_text
+from cli.languages import LANGUAGES, error_text
 from cli.network_view import NetworkView
 from keys.errors import CivregError
 from keys.hashing import sha256
@@ -191,7 +192,10 @@ def without_opening(error: FormError, record_type: RecordType, why: CivregError)
 
     What the form leaves out would have stayed, so that sealed fields are missing is no mistake.
     """
-    vi, en = (error_text(language, why.code, why.details).sentence for language in ("vi", "en"))
+    vi, en = (
+        error_text(language, why.code, details_in(language, why.details)).sentence
+        for language in LANGUAGES
+    )
     closed = Problem(
         field="ID",
         value="",

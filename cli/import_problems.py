@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cli.details import detail_in
+from cli.details import detail_in, details_in
 from cli.errors import InvalidInputError
 from cli.languages import Language, error_text, text
 from registry.problems import in_language
@@ -51,7 +51,8 @@ class Refused:
 
     def text(self, language: Language) -> str:
         """Return the sentence of the code, with what the message adds to it."""
-        sentence = error_text(language, self.code, self.details).sentence.removesuffix(".")
+        details = details_in(language, self.details)
+        sentence = error_text(language, self.code, details).sentence.removesuffix(".")
         detail = self.message if language == "en" else detail_in(language, self.message)
         added = f" ({detail})" if detail and detail not in sentence else ""
         return f"{sentence}{added} [{self.code}]"
@@ -66,7 +67,8 @@ class Advised:
 
     def text(self, language: Language) -> str:
         """Return the remedy."""
-        hint = error_text(language, self.code, self.details).hint.removesuffix(".")
+        details = details_in(language, self.details)
+        hint = error_text(language, self.code, details).hint.removesuffix(".")
         return text(language, "import.fix_again", fix=hint)
 
 

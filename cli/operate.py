@@ -13,6 +13,7 @@ import click
 
 from cli.client import Call, Client
 from cli.commands import Command, Group
+from cli.details import details_in
 from cli.errors import FileTakenError, NoNetworkError, NoSuchFileError
 from cli.exit_codes import ExitCode, exit_code_of
 from cli.health_checks import complaints_of, examine
@@ -210,7 +211,9 @@ def repair(context: Context, folder: Path | None) -> int:
     damages = find_damage(config)
     for one in damages:
         part = context.say(f"node.part.{one.part.value}")
-        why = error_text(context.lang, one.error.code, one.error.details).sentence
+        why = error_text(
+            context.lang, one.error.code, details_in(context.lang, one.error.details)
+        ).sentence
         note(context.say("node.damaged", part=part, why=why), context)
     if context.dry_run or not damages:
         found = [{"part": one.part.value, "code": one.error.code} for one in damages]

@@ -116,7 +116,7 @@ def refused(error: CivregError, context: Context) -> ExitCode:
     """
     code = code_of(error)
     status = exit_code_of(code)
-    words = error_text(context.lang, code, error.details)
+    words = error_text(context.lang, code, _details(error, context.lang))
     message = str(error)
     problems = _problems(error, context.lang)
     if context.as_json:
@@ -151,17 +151,26 @@ def _detail(error: CivregError, sentence: str, language: Language) -> str:
     if language == "en":
         return "" if str(error) == sentence else str(error)
     # Only who is refused something needs it.
-    from cli.details import detail_in  # noqa: PLC0415
+    from cli.details import told_in  # noqa: PLC0415
 
-    told = detail_in(language, str(error))
+    told = told_in(language, error)
     if told is not None:
         return told
     names = catalogue(language).texts
     return "; ".join(
         f"{names.get(f'frame.fact.{name}', name)}: {value}"
-        for name, value in error.details.items()
+        for name, value in _details(error, language).items()
         if str(value) not in sentence
     )
+
+
+def _details(error: CivregError, language: Language) -> Mapping[str, object]:
+    """Return the details of an error in the words of the person's language."""
+    if language == "en":
+        return error.details
+    from cli.details import details_in  # noqa: PLC0415 - as above
+
+    return details_in(language, error.details)
 
 
 def _problems(error: CivregError, language: Language) -> list[str]:

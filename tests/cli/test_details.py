@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cli
-from cli.details import MESSAGE_CHARS_MAX, detail_in
+from cli.details import MESSAGE_CHARS_MAX, detail_in, details_in
 from cli.errors import InvalidInputError, NotFoundError
 from cli.languages import catalogue
 from cli.main import program
 from cli.output import Context, refused
+from keys.errors import BadSignatureError
 
 FOLDER = Path(next(iter(cli.__path__)))
 PLACE = re.compile(r"\{\w*\}")
@@ -91,6 +92,43 @@ def test_values_stand_in_their_places_and_sentences_in_sentences():
         "không có bảng 'a: b'; có c, d"
     )
     assert detail_in("vi", "nobody has written this") is None
+
+
+def raised(outer, cause):
+    """Return an error that was raised because of another."""
+    error = outer(f"genesis: {cause}", name="genesis")
+    error.__cause__ = cause
+    return error
+
+
+def test_a_reason_that_has_no_translation_is_told_by_the_sentence_of_its_code(capsys):
+    """Invariant: an English clause never stands in a Vietnamese sentence."""
+    for cause, words in (
+        (BadSignatureError("nobody has translated this"), "khởi nguyên: Chữ ký không"),
+        (ValueError("Invalid value (at line 3, column 7)"), "cú pháp TOML ở dòng 3, cột 7"),
+        (ValueError("Unclosed array (at end of document)"), "cú pháp TOML ở cuối tệp"),
+    ):
+        refused(raised(InvalidInputError, cause), Context(lang="vi"))
+        said = capsys.readouterr().err
+        assert words in said
+        assert str(cause) not in said
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        ({"term": "second_officer(approve)"}, "cán bộ thứ hai (phê duyệt)"),
+        ({"role": "declare"}, "tiếp nhận (declare)"),
+        ({"status": "registered"}, "đã đăng ký (registered)"),
+        ({"flag": "locked"}, "đã khóa (locked)"),
+        ({"reason": "the passphrase is empty"}, "mật khẩu rỗng"),
+        ({"name": "x"}, "x"),
+    ],
+)
+def test_codes_in_a_sentence_are_told_in_words(details, words):
+    (name,) = details
+    assert words in str(details_in("vi", details)[name])
+    assert details_in("en", details) == details
 
 
 @given(st.text(max_size=200))
