@@ -44,6 +44,7 @@ BEHIND_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.1
 _VERSION = 1
 _PURPOSE_CHARS_MAX = 16
+_AGENCY_PURPOSES: Final = frozenset({"agency", "index"})
 
 
 def open_draft(
@@ -232,9 +233,9 @@ def _unwrap(
         WrongPassphraseError: The passphrase of such a key is wrong, and no other opens it. It is
             not told to be unseen then, for its owner only mistyped.
     """
-    order = {key_id: at for at, key_id in enumerate(ring)}
     listed = sorted(
-        (wrap for wrap in wraps if wrap.recipient in order), key=lambda one: order[one.recipient]
+        (wrap for wrap in wraps if wrap.recipient in ring),
+        key=lambda one: one.purpose in _AGENCY_PURPOSES,
     )
     mistyped: WrongPassphraseError | None = None
     for get in (ring.get_quietly, ring.get):
