@@ -149,6 +149,9 @@ def _first_line(content: bytes) -> bytes:
 
 def _prompt(question: str) -> bytes:
     if not sys.stdin.isatty():
-        raise KeyNeededError("there is no terminal to ask for the passphrase", purpose="passphrase")
+        raise KeyNeededError(
+            "there is no terminal to ask for the passphrase; name a file with --passphrase-file",
+            purpose="passphrase",
+        )
     answer: str = click.prompt(question, hide_input=True, err=True)
     return answer.encode()

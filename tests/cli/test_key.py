@@ -70,6 +70,7 @@ def test_a_passphrase_comes_from_a_descriptor_too_but_never_from_a_flag(desk):
 def test_without_a_terminal_and_a_source_no_passphrase_is_guessed(desk):
     status, error = desk.refused("key", "new", "lan")
     assert (status, error["code"]) == (ExitCode.KEY_NEEDED, "cli.key_needed")
+    assert "--passphrase-file" in error["message"]
     assert not (desk.home / "keys").exists()
 
 
