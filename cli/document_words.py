@@ -63,6 +63,8 @@ def field_lines(
 ) -> list[str]:
     """Return a line for each shown field, with its title and the names of its codes.
 
+    In the order in which the paper has them, for whoever compares the two.
+
     Args:
         context: Whose language.
         type_name: Record type of the document; empty if it names none.
@@ -70,9 +72,11 @@ def field_lines(
         day: On which codes are looked up.
     """
     record_type = _type(type_name)
+    printed = () if record_type is None else record_type.printed
+    order = {path: at for at, path in enumerate(printed)}
     return [
         f"  {_title(context, record_type, path)}: {_value(context, record_type, path, value, day)}"
-        for path, value in fields.items()
+        for path, value in sorted(fields.items(), key=lambda one: order.get(one[0], len(order)))
     ]
 
 

@@ -494,6 +494,17 @@ def test_each_kind_of_stated_value_has_its_words(path, value, english, vietnames
         assert words in line
 
 
+def test_fields_stand_in_the_order_of_the_paper_and_unknown_ones_last():
+    shown = {
+        "else": "?", "informant.name": "Lan", "sex": "female", "event_date": "2026-03-01",
+        "name.given": "An", "name.family": "Lê", "registration_no": "birth/1/2026",
+    }  # fmt: skip
+    lines = field_lines(Context(), "birth", shown, "2026-03-01")
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        "birth/1/2026", "Lê", "An", "2026-03-01", "Female (female)", "Lan", "?",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["", "/", "dragon/breathe", "birth/breathe", "birth"])
 def test_what_has_no_name_stands_as_it_is(kind):
     assert act_words(kind, "en") == kind
