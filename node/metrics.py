@@ -150,6 +150,9 @@ class EntryMetrics:
         )
         self.waiting = Metric("civreg_waiting_clients", "gauge", "Entries whose commit is awaited.")
         self.tags = Metric("civreg_tags_total", "counter", "Answers of the tag service.")
+        self.tags_used = Metric(
+            "civreg_tags_used_total", "counter", "Tags made here that came into the chain."
+        )
         self.custodian = Metric("civreg_custodian_total", "counter", "Answers of the custodian.")
 
 

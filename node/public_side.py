@@ -307,6 +307,8 @@ class PublicSide:
         self.shelf.drop_expired(committed.block.header.time_ms)
         self.owners.committed(committed)
         self.numbers.committed(committed)
+        if self._tags is not None:
+            self._tags.committed(committed)
         if self._custodian is not None:
             self._custodian.committed(committed)
         if self.births is not None:

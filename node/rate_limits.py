@@ -24,12 +24,18 @@ class RateLimits:
         rate: Tokens that come back each second.
         burst: Tokens of a full bucket.
         addresses_max: How many buckets are remembered.
+        seconds: In how many seconds `rate` tokens come back, for what comes back slowly.
     """
 
     def __init__(
-        self, rate: int = 2_000, burst: int = 4_000, addresses_max: int = ADDRESSES_MAX
+        self,
+        rate: int = 2_000,
+        burst: int = 4_000,
+        addresses_max: int = ADDRESSES_MAX,
+        seconds: int = 1,
     ) -> None:
         self._rate = rate
+        self._token = _TOKEN * seconds
         self._burst = burst
         self._addresses_max = addresses_max
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
@@ -52,25 +58,31 @@ class RateLimits:
     def wait_ms(self, address: str, now_ms: int) -> int:
         """Return 0 if there is a token, or after how many milliseconds there will be one."""
         bucket = self._filled(address, now_ms)
-        if bucket.tokens_milli >= _TOKEN:
+        if bucket.tokens_milli >= self._token:
             return 0
-        return -(-(_TOKEN - bucket.tokens_milli) // self._rate)
+        return -(-(self._token - bucket.tokens_milli) // self._rate)
 
     def spend(self, address: str, tokens: int, now_ms: int) -> None:
         """Take tokens for what was done already; debts go down to an empty bucket's double."""
         bucket = self._filled(address, now_ms)
-        least = -self._burst * _TOKEN
-        bucket.tokens_milli = max(least, bucket.tokens_milli - tokens * _TOKEN)
+        least = -self._burst * self._token
+        bucket.tokens_milli = max(least, bucket.tokens_milli - tokens * self._token)
+
+    def give_back(self, address: str, tokens: int, now_ms: int) -> None:
+        """Put tokens back that turned out to be well spent; a full bucket stays full."""
+        bucket = self._filled(address, now_ms)
+        full = self._burst * self._token
+        bucket.tokens_milli = min(full, bucket.tokens_milli + tokens * self._token)
 
     def _filled(self, address: str, now_ms: int) -> _Bucket:
         bucket = self._buckets.get(address)
         if bucket is None:
-            bucket = self._buckets[address] = _Bucket(self._burst * _TOKEN, now_ms)
+            bucket = self._buckets[address] = _Bucket(self._burst * self._token, now_ms)
             if len(self._buckets) > self._addresses_max:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(address)
         passed_ms = max(0, now_ms - bucket.filled_ms)
-        full = self._burst * _TOKEN
+        full = self._burst * self._token
         bucket.tokens_milli = min(full, bucket.tokens_milli + passed_ms * self._rate)
         bucket.filled_ms = now_ms
         return bucket

@@ -1,28 +1,33 @@
-"""How often an agency may have tags made: rarely, or as often as its import needs.
+"""How often an agency may have tags made: as often as they come into the chain, else rarely.
 
 Who has many tags made can test numbers of which there are few: those of one year, sex and province
-are a million. Registering people by hand needs a few thousand tags a day. So an agency has a stock
-that fills slowly; only while a window for old books of one of its offices is open, which the
-agencies have balloted, it fills as fast as an import goes.
+are a million. Who registers people uses the tags: each stands in an entry soon. So an agency has a
+stock of tags that were asked for and never used: what comes into the chain is given back, the rest
+comes back slowly. Only while a window for old books of one of its offices is open, which the
+agencies have balloted, the stock fills as fast as an import goes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
+from keys.signing import KeyId
+from ledger.entries import Entry
 from ledger.ids import AgencyId, OfficeId
 from ledger.state_keys import parse_key, read_stored_value
 from ledger.store import ChainStore
 from node.rate_limits import RateLimits
-from registry.authority_rows import OfficeRow
+from registry.authority_rows import KeyRow, OfficeRow
 from registry.civil_calendar import in_range
 from registry.object_rows import ImportRow
 from registry.state import State
-from registry.state_key_names import office_key
+from registry.state_key_names import key_key, office_key
 
-TAGS_PER_SECOND: Final = 2
-"""170,000 a day; a million takes five and a half days, and an operator sees it."""
+UNUSED_TAGS_PER_HOUR: Final = 360
+"""8,640 a day of drafts that came to nothing; a million takes 113 days, and an operator sees it."""
 TAGS_BURST: Final = 20_000
+"""Tags that may be under way at once, in drafts that wait for signatures for a month."""
 IMPORT_TAGS_PER_SECOND: Final = 500
+_HOUR_S: Final = 3_600
 
 
 class TagLimits(Protocol):
@@ -31,32 +36,39 @@ class TagLimits(Protocol):
     def take(self, asker: AgencyId, now_ms: int) -> int:
         """Take a token; return 0, or after how many milliseconds there will be one."""
 
+    def used(self, asker: AgencyId, count: int, now_ms: int) -> None:
+        """Know that tags of an agency came into the chain."""
+
 
 class WindowedTagLimits:
     """A slow stock for each agency, and a fast one while an import window of its own is open.
 
     Args:
         importing: Tells whether a window of an agency is open now.
-        rate: Tags that come back each second.
+        rate: Tags that come back each hour without having been used.
         burst: Tags of a full stock.
-        import_rate: As `rate`, while a window is open.
+        import_rate: Tags that come back each second while a window is open.
     """
 
     def __init__(
         self,
         importing: Callable[[AgencyId], bool],
-        rate: int = TAGS_PER_SECOND,
+        rate: int = UNUSED_TAGS_PER_HOUR,
         burst: int = TAGS_BURST,
         import_rate: int = IMPORT_TAGS_PER_SECOND,
     ) -> None:
         self._importing = importing
-        self._usual = RateLimits(rate, burst)
+        self._usual = RateLimits(rate, burst, seconds=_HOUR_S)
         self._fast = RateLimits(import_rate, burst)
 
     def take(self, asker: AgencyId, now_ms: int) -> int:
         """Take a token; return 0, or after how many milliseconds there will be one."""
         limits = self._fast if self._importing(asker) else self._usual
         return limits.take(asker.hex(), now_ms)
+
+    def used(self, asker: AgencyId, count: int, now_ms: int) -> None:
+        """Give tags back that came into the chain; what an import uses fills the slow stock too."""
+        self._usual.give_back(asker.hex(), count, now_ms)
 
 
 class ImportingAgencies:
@@ -102,3 +114,23 @@ class ImportingAgencies:
         assert isinstance(office_id, bytes), "an import is of an office"
         office = self._state().read(office_key(OfficeId(office_id)), OfficeRow)
         return None if office is None else office.agency
+
+
+def used_tags(entries: Iterable[Entry]) -> Iterator[tuple[str, KeyId]]:
+    """Yield namespace and officer's key of each tag in entries."""
+    for entry in entries:
+        for part in entry.records:
+            for claim in part.claims:
+                if claim.proof is not None:
+                    yield claim.namespace, claim.proof.officer_key_id
+            for match in part.matches:
+                yield match.namespace, match.proof.officer_key_id
+
+
+def agency_of_key(state: State, key_id: KeyId) -> AgencyId | None:
+    """Return the agency in whose office an officer's key serves, or served, or None."""
+    key = state.read(key_key(key_id), KeyRow)
+    if key is None or key.office is None:
+        return None
+    office = state.read(office_key(key.office), OfficeRow)
+    return None if office is None else office.agency

@@ -40,12 +40,13 @@ from ledger.ids import ID_BYTES, AgencyId, RecordId
 from ledger.part_readers import NAME_CHARS_MAX
 from ledger.quorum import SIGNATURE_BYTES_MAX
 from node.access import Access
+from node.application import Committed
 from node.clock import Clock
 from node.errors import PeerError
 from node.logs import Log
 from node.metrics import Metrics
 from node.public_errors import ForbiddenError, TagServiceError, TooManyRequestsError
-from node.tag_limits import TagLimits
+from node.tag_limits import TagLimits, agency_of_key, used_tags
 from registry.authority import ALL, mandates, officer_of_key
 from registry.civil_calendar import in_range
 from registry.custodian_answers import MadeTag, TagTask
@@ -166,6 +167,19 @@ class TagService:
         self._take(asker, len(questions), "outer")
         return encode((_VERSION, tuple([self._tag(question) for question in questions])))
 
+    def committed(self, committed: Committed) -> None:
+        """Give back to each agency, for each half that is made here, the tags that it has used."""
+        state, ports = self._access.state, self._ports
+        for namespace, officer_key_id in used_tags(committed.block.entries):
+            row = state.read(namespace_key(namespace), NamespaceRow)
+            agency = agency_of_key(state, officer_key_id)
+            if row is None or agency is None:
+                continue
+            for half, maker in (("inner", row.first_agency), ("outer", row.second_agency)):
+                if maker == self._own:
+                    ports.limits.used(agency, 1, ports.clock.monotonic_ms())
+                    ports.metrics.tags_used.add(1, half=half)
+
     def _tag(self, question: OuterQuestion) -> Value:
         row = self._namespace(question.namespace)
         if row.second_agency != self._own:
@@ -232,6 +246,7 @@ class TagService:
         for _ in range(count):
             wait_ms = self._ports.limits.take(asker, self._ports.clock.monotonic_ms())
             if wait_ms:
+                self._ports.log.warning("tags_refused", asker=asker, half=half, count=count)
                 raise TooManyRequestsError(
                     "the agency asks for too many tags", retry_after_s=wait_ms // 1_000 + 1
                 )

@@ -411,7 +411,10 @@ async def test_a_tag_service_notes_who_asked_how_much_and_never_a_value(tmp_path
         service.inner(POLICE, ask)
         with pytest.raises(TooManyRequestsError):
             service.inner(POLICE, question("tag-inner", ("person.number", "1")))
-        assert note.lines == [("tags_made", {"asker": POLICE, "half": "inner", "count": 3})]
+        assert note.lines == [
+            ("tags_made", {"asker": POLICE, "half": "inner", "count": 3}),
+            ("tags_refused", {"asker": POLICE, "half": "inner", "count": 1}),
+        ]
 
 
 async def test_the_secret_is_made_once_and_read_only_if_it_is_ours_alone(tmp_path):

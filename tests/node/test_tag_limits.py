@@ -1,6 +1,7 @@
 """Who may have tags made, for whom, and how many."""
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from keys.hashing import Digest
 from keys.signing import Purpose
 from ledger.state_keys import key_bytes, stored_value
 from node.access import Access
+from node.application import Committed
 from node.public_errors import ForbiddenError, TooManyRequestsError
 from node.tag_limits import ImportingAgencies, WindowedTagLimits
 from registry.authority_rows import MandateRow
@@ -16,6 +18,7 @@ from registry.object_rows import ImportRow
 from registry.state_key_names import import_key, mandate_key
 from tests.node.public_town import plain, served
 from tests.node.test_custodian import JUSTICE, POLICE, question, tag_service
+from tests.node.test_http_public import adult, put
 from tests.registry.town import identifier, key, office, seed
 
 LAND = identifier("agency", "land")
@@ -95,7 +98,7 @@ def narrowed(api, mandate):
 
 def test_tags_come_slowly_and_as_fast_as_an_import_while_a_window_is_open():
     importing = set()
-    limits = WindowedTagLimits(lambda agency: agency in importing, 2, 3, 100)
+    limits = WindowedTagLimits(lambda agency: agency in importing, 2 * 3_600, 3, 100)
 
     def in_a_second(agency, from_ms):
         return sum(limits.take(agency, from_ms + at) == 0 for at in range(1_000))
@@ -107,6 +110,40 @@ def test_tags_come_slowly_and_as_fast_as_an_import_while_a_window_is_open():
     assert in_a_second(JUSTICE, 2_000) == 102
     importing.clear()
     assert in_a_second(JUSTICE, 3_000) == 4, "the slow stock, which has filled meanwhile"
+
+
+def test_tags_that_came_into_the_chain_are_given_back_and_others_come_back_in_days():
+    """Invariant: who uses all tags is never refused; who uses none has few more than the stock."""
+    limits = WindowedTagLimits(lambda _agency: False, 360, 20_000)
+    day_ms = 86_400_000
+    for at in range(0, 3 * day_ms, 2_000):  # a busy registry: each tag is used in the next block
+        assert limits.take(JUSTICE, at) == 0
+        limits.used(JUSTICE, 1, at + 1_000)
+    tested = 0
+    for at in range(0, 10 * day_ms, 500):
+        tested += limits.take(POLICE, at) == 0
+    assert tested <= 20_000 + 10 * 24 * 360
+    limits.used(LAND, 50_000, 0)
+    assert sum(limits.take(LAND, 0) == 0 for _ in range(20_010)) == 20_000, "no more than the stock"
+
+
+@pytest.mark.asyncio
+async def test_each_half_of_a_tag_in_a_block_is_given_back_where_it_was_made(tmp_path):
+    async with served(tmp_path) as api:
+        town = api.town
+        anna = town.adult("anna")
+        declared = town.birth("birth/declare", mother=anna)  # one match tag
+        block: Any = SimpleNamespace(entries=(declared,))
+        for own, half in ((JUSTICE, "inner"), (POLICE, "outer"), (LAND, "none")):
+            limits = WindowedTagLimits(lambda _agency: False, 1, 1)
+            service = tag_service(api, own=own, limits=limits)
+            assert limits.take(JUSTICE, 0) == 0
+            assert limits.take(JUSTICE, 0) > 0
+            service.committed(Committed(block, ()))
+            now_ms = service._ports.clock.monotonic_ms()
+            is_back = limits.take(JUSTICE, now_ms) == 0
+            assert is_back is (half != "none")
+            assert service._ports.metrics.tags_used.value(half=half) == int(is_back)
 
 
 @dataclass
@@ -164,3 +201,14 @@ async def test_the_stock_of_a_real_node_is_the_slow_one(tmp_path):
         service.inner(POLICE, question("tag-inner", (NUMBER, "1")))
         with pytest.raises(TooManyRequestsError):
             service.inner(POLICE, question("tag-inner", (NUMBER, "2")))
+
+
+@pytest.mark.asyncio
+async def test_a_running_node_gives_back_the_tags_of_a_block(tmp_path):
+    async with served(tmp_path) as api:  # the police make the outer half
+        mother, entries = adult(api.town, "an")
+        await put(api, *entries)
+        assert api.side.metrics.tags_used.value(half="outer") == 0
+        await put(api, api.town.birth(mother=mother))
+        used = api.side.metrics.tags_used.value(half="outer")
+        assert used == 2, "the child's number, and the name with the mother"
