@@ -20,6 +20,8 @@ from registry.problems import in_language
 
 DEPTH_MAX: Final = 3
 """How deep a sentence may stand in another."""
+OWN_LETTERS_MIN: Final = 10
+"""A sentence that begins with a value and has fewer letters of its own takes no clauses."""
 MESSAGE_CHARS_MAX: Final = 2_000
 """Longer messages are not looked up."""
 _NO_REASONS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -27,6 +29,7 @@ _AT: Final = re.compile(
     r" \(at (?:line (?P<line>[0-9]+), column (?P<column>[0-9]+)|end of document)\)$"
 )
 """How the reader of TOML ends each of its sentences."""
+_OF_PLACES: Final = re.compile(r"\(\?P<\w+>\.\+\?\)|[^a-z]")
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -96,14 +99,24 @@ def detail_in(
         return None
     for pattern, sentence in _patterns(language):
         match = pattern.fullmatch(message)
-        if match is not None:
-            values = {
-                name: detail_in(language, value, depth + 1, reasons=reasons)
-                or reasons.get(value, value)
-                for name, value in match.groupdict().items()
-            }
-            return sentence.format_map(values)
+        if match is None:
+            continue
+        told = {
+            name: detail_in(language, value, depth + 1, reasons=reasons) or reasons.get(value)
+            for name, value in match.groupdict().items()
+        }
+        untold = [value for name, value in match.groupdict().items() if told[name] is None]
+        if _says_little(pattern) and any(" " in value for value in untold):
+            continue  # `{name} is not {value}` would make a Vietnamese frame for English clauses.
+        values = {name: told[name] or value for name, value in match.groupdict().items()}
+        return sentence.format_map(values)
     return None
+
+
+def _says_little(pattern: re.Pattern[str]) -> bool:
+    """Tell whether a sentence that begins with a value has so few words that others would fit."""
+    own = _OF_PLACES.sub("", pattern.pattern)
+    return pattern.pattern.startswith("(") and len(own) < OWN_LETTERS_MIN
 
 
 @cache

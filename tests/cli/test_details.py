@@ -11,6 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cli
+import consensus
+import keys
+import ledger
+import node
+import registry
 from cli.details import MESSAGE_CHARS_MAX, detail_in, details_in
 from cli.errors import InvalidInputError, NotFoundError
 from cli.languages import catalogue
@@ -18,7 +23,9 @@ from cli.main import program
 from cli.output import Context, refused
 from keys.errors import BadSignatureError
 
-FOLDER = Path(next(iter(cli.__path__)))
+FLOORS = tuple(
+    Path(next(iter(floor.__path__))) for floor in (cli, consensus, keys, ledger, node, registry)
+)
 PLACE = re.compile(r"\{\w*\}")
 OF_NO_PERSON = {
     "languages.py",  # faults of the catalogue itself
@@ -41,16 +48,16 @@ def sentence_of(node):
 
 
 def sentences():
-    """Yield file and message of each error that the command line makes."""
-    for path in sorted(FOLDER.glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
-                said = sentence_of(node.args[0])
-                if node.func.id.endswith("Error") and said is not None:
+    """Yield file and message of each error that civreg makes: nodes tell theirs to people too."""
+    for path in sorted(path for floor in FLOORS for path in floor.glob("*.py")):
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.args:
+                said = sentence_of(part.args[0])
+                if part.func.id.endswith("Error") and said is not None:
                     yield path.name, said
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                said = sentence_of(node.value)
-                if node.targets[0].id in MESSAGE_NAMES and said is not None:
+            if isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name):
+                said = sentence_of(part.value)
+                if part.targets[0].id in MESSAGE_NAMES and said is not None:
                     yield path.name, said
 
 
@@ -63,15 +70,34 @@ def is_told(name, said):
     )
 
 
-def test_every_sentence_of_an_error_of_the_command_line_is_told_in_vietnamese():
+def test_every_sentence_of_an_error_is_told_in_vietnamese():
     known = {PLACE.sub("{}", text) for text in catalogue("vi").details}
     missing = sorted({said for name, said in sentences() if is_told(name, said)} - known)
-    assert missing == [], "write them into cli/messages/vi/details.toml"
+    assert missing == [], "write them into cli/messages/vi/details.toml, or floor_details.toml"
+
+
+def limits():
+    """Yield the name of each limit that a value is checked against."""
+    for path in sorted(path for floor in FLOORS for path in floor.glob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            if ast.unparse(call.func) in {"check_limit", "check_work"}:
+                yield sentence_of(call.args[0])
+            yield from (sentence_of(word.value) for word in call.keywords if word.arg == "limit")
+
+
+def test_every_limit_that_a_refusal_names_has_a_name_in_vietnamese():
+    named = {name for name in limits() if name is not None and "{" not in name}
+    assert len(named) > 50
+    told = {name: details_in("vi", {"limit": name})["limit"] for name in named}
+    assert sorted(name for name in named if told[name] == name) == []
 
 
 def test_no_sentence_is_kept_that_nothing_says():
     """Sentences that are put together in a variable count too: their text stands in the code."""
-    files = [*FOLDER.glob("*.py"), *Path(click.__file__).parent.glob("*.py")]
+    own = [path for floor in FLOORS for path in floor.glob("*.py")]
+    files = [*own, *Path(click.__file__).parent.glob("*.py")]
     source = "".join(path.read_text(encoding="utf-8") for path in files)
     plain = re.sub(r'"\s*\n\s*f?"', "", source).lower()
     for text in catalogue("vi").details:
@@ -83,6 +109,12 @@ def test_both_sides_of_the_table_name_the_same_values():
     for text, translated in catalogue("vi").details.items():
         assert sorted(PLACE.findall(text)) == sorted(PLACE.findall(translated)), text
         assert len(set(PLACE.findall(text))) == len(PLACE.findall(text)), text
+
+
+def test_a_sentence_of_few_words_makes_no_frame_for_english_clauses():
+    assert detail_in("vi", "head.kind is not text") == "head.kind không phải văn bản"
+    assert detail_in("vi", "the sky of today is not text") is None
+    assert detail_in("vi", "what nobody wrote is after what nobody read") is None
 
 
 def test_values_stand_in_their_places_and_sentences_in_sentences():
