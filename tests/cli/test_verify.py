@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from cli.document_status import currency_of_state
 from cli.document_words import act_words, field_lines
+from cli.languages import catalogue
 from cli.main import program
 from cli.output import Context
 from cli.verdicts import Word
@@ -554,3 +555,16 @@ def test_a_state_proof_about_something_else_or_damaged_tells_no_status(issue, tm
         (tmp_path / "proof").write_bytes(raw)
         answer, code = answer_of(tmp_path, "--status", str(tmp_path / "proof"))
         assert (answer["word"], answer["offline_word"], code) == ("CANNOT CHECK NOW", "GENUINE", 19)
+
+
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_no_failed_check_of_a_document_sends_a_stranger_to_a_node(lang):
+    """Invariant: whoever holds a document asks the office; a node serves those entitled."""
+    words = {"en": ("from a node", "civreg network"), "vi": ("từ một nút",)}[lang]
+    hints = {
+        code: text.hint
+        for code, text in catalogue(lang).errors.items()
+        if code.startswith(("ledger.receipt_", "ledger.trust_needs_anchor"))
+    }
+    assert len(hints) > 8
+    assert [code for code, hint in hints.items() if any(one in hint for one in words)] == []
