@@ -17,10 +17,11 @@ Source: users.md, section 1; records.md, sections 2 and 5.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from ledger.canonical import Value
 from ledger.limits import BODY_BYTES_MAX
@@ -33,7 +34,7 @@ from registry.field_specs import FieldSpec
 from registry.form_kinds import FormKind, needed_in_act
 from registry.form_records import as_table, read_records
 from registry.form_values import FormReader
-from registry.problems import FormError, Problem
+from registry.problems import FormError, Problem, Text
 from registry.schema import Operation
 
 if TYPE_CHECKING:
@@ -65,27 +66,45 @@ ACT_FIELDS: Final[Mapping[str, FieldSpec]] = {
 }  # fmt: skip
 
 
+_PLACE: Final = re.compile(r"line (?P<line>[0-9]+),? column (?P<column>[0-9]+)")
+"""Where the readers of TOML and of JSON stopped, in their English sentences."""
+_SAID_CHARS_MAX: Final = 200
+
+
 def parse_form_text(text: str) -> dict[str, object]:
     """Return the tables of a form; JSON if it begins with a brace, else TOML. No float comes out.
 
     Raises:
         FormError: Too long, or neither TOML nor a JSON object; one problem that says where.
     """
+    found: object = None
     try:
         if len(text.encode()) > FORM_BYTES_MAX:
-            raise ValueError(f"over {FORM_BYTES_MAX} bytes")  # noqa: TRY301 - one way out
+            long = f"{FORM_BYTES_MAX} byte"
+            _refuse_text((f"biểu mẫu dài hơn {long}", f"the form is over {long}s"))
         if text.lstrip().startswith("{"):
             found = json.loads(text, parse_float=str, parse_constant=str)
         else:
             found = tomllib.loads(text, parse_float=str)
     except (ValueError, RecursionError) as error:
-        sentence = ("không đọc được biểu mẫu", "the form cannot be read as TOML or JSON")
-        problem = Problem(
-            field="", value=str(error)[:200], rule="form", sentence=sentence, article="",
-            example='event_date = "2026-03-15"',
-        )  # fmt: skip
-        raise FormError("the form cannot be read", [problem]) from error
+        place = _PLACE.search(str(error))
+        where = "" if place is None else f" ở dòng {place['line']}, cột {place['column']}"
+        said = str(error)[:_SAID_CHARS_MAX]
+        _refuse_text(
+            (
+                f"không đọc được biểu mẫu theo TOML hoặc JSON{where}",
+                f"the form cannot be read as TOML or JSON: {said}",
+            )
+        )
     return cast("dict[str, object]", found)
+
+
+def _refuse_text(sentence: Text) -> NoReturn:
+    problem = Problem(
+        field="", value="", rule="form", sentence=sentence, article="",
+        example='event_date = "2026-03-15"',
+    )  # fmt: skip
+    raise FormError("the form cannot be read", [problem])
 
 
 def read_form(

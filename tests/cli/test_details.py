@@ -1,6 +1,8 @@
 """The `detail:` line in Vietnamese: every sentence of this floor's errors has a translation."""
 
 import ast
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -99,6 +101,7 @@ def test_no_sentence_is_kept_that_nothing_says():
     own = [path for floor in FLOORS for path in floor.glob("*.py")]
     files = [*own, *Path(click.__file__).parent.glob("*.py")]
     source = "".join(path.read_text(encoding="utf-8") for path in files)
+    source += "".join(os.strerror(number) for number in errno.errorcode)
     plain = re.sub(r'"\s*\n\s*f?"', "", source).lower()
     for text in catalogue("vi").details:
         pieces = [piece for piece in PLACE.split(text) if len(piece) > 2 * LETTERS_MIN]
@@ -169,6 +172,16 @@ def test_whatever_is_said_is_looked_up_without_a_fault(message):
     found = detail_in("vi", f"genesis: {message}x")
     assert found is not None
     assert found.startswith("khởi nguyên: ")
+
+
+def test_what_the_system_says_of_a_file_is_told_in_vietnamese(tmp_path):
+    missing = str(tmp_path / "none")
+    assert detail_in("vi", f"[Errno 2] {os.strerror(errno.ENOENT)}: '{missing}'") == (
+        f"không có tệp hoặc thư mục này: '{missing}' [Errno 2]"
+    )
+    words = ["key", "show", "x", "--home", missing, "--lang", "vi"]
+    shown = CliRunner().invoke(program, words).stderr
+    assert "No such" not in shown
 
 
 def test_a_very_long_message_is_not_looked_up():

@@ -22,7 +22,7 @@ from registry.errors import SchemaError, UnknownKindError
 from registry.form_kinds import derived_names, find_form
 from registry.form_records import writable_fields
 from registry.form_text import empty_form, print_form
-from registry.forms import parse_form_text, read_form
+from registry.forms import FORM_BYTES_MAX, parse_form_text, read_form
 from registry.problems import FormError
 from registry.schema_reader import read_record_type
 from tests.registry.plain_bytes import sixteen, thirty_two
@@ -196,7 +196,20 @@ def test_objects_are_counted_and_checked():
 def test_text_that_is_no_form_is_one_problem(text):
     with pytest.raises(FormError) as caught:
         parse_form_text(text)
-    assert caught.value.problems[0].rule == "form"
+    (problem,) = caught.value.problems
+    vietnamese, english = problem.sentence
+    assert (problem.rule, problem.value) == ("form", "")
+    assert english.startswith("the form cannot be read as TOML or JSON: ")
+    assert "line" not in vietnamese
+    assert ("ở dòng" in vietnamese) == ("line" in english)
+
+
+def test_a_form_that_is_too_long_says_so_in_both_languages():
+    with pytest.raises(FormError) as caught:
+        parse_form_text("a" * (FORM_BYTES_MAX + 1))
+    vietnamese, english = caught.value.problems[0].sentence
+    assert f"hơn {FORM_BYTES_MAX} byte" in vietnamese
+    assert f"over {FORM_BYTES_MAX} bytes" in english
 
 
 def test_json_and_toml_say_the_same():
