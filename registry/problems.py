@@ -56,7 +56,8 @@ class Problem:
         article = in_language(basis_words(self.article), language)
         basis = f"; {words[0]}: {article}" if article else ""
         example = f"; {words[1]}: {self.example}" if self.example else ""
-        return f"{self.field}{said}: {in_language(self.sentence, language)}{basis}{example}"
+        where = f"{self.field}{said}: " if self.field or said else ""
+        return f"{where}{in_language(self.sentence, language)}{basis}{example}"
 
 
 class ProblemsError(CivregError):

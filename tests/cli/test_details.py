@@ -192,7 +192,7 @@ def test_a_mistyped_command_line_says_what_is_wrong_in_vietnamese(tmp_path):
     shown = CliRunner().invoke(program, ["audit", "replay", str(tmp_path / "no"), "--lang", "vi"])
     assert f"chi tiết: 'COPY': không có thư mục '{tmp_path / 'no'}'." in shown.stderr
     shown = CliRunner().invoke(program, ["demo", "--births", "two", "--lang", "vi"])
-    assert "không phải integer" in shown.stderr
+    assert "không phải số nguyên" in shown.stderr
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,7 @@ def test_text_that_is_no_form_is_one_problem(text):
     assert (problem.rule, problem.value) == ("form", "")
     assert english.startswith("the form cannot be read as TOML or JSON: ")
     assert "line" not in vietnamese
+    assert problem.explain("vi").startswith("không đọc được biểu mẫu")
     assert ("ở dòng" in vietnamese) == ("line" in english)
 
 
