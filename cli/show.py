@@ -17,6 +17,7 @@ from cli.document_words import act_words, state_words
 from cli.errors import KeyNeededError, NoNetworkError
 from cli.find_record import find_record
 from cli.hands import who_is
+from cli.languages import catalogue
 from cli.output import Context, accepted, at_home, suggested
 from cli.passphrases import passphrase_options
 from cli.record_values import form_value
@@ -271,6 +272,13 @@ def _heading(context: Context, record_type: RecordType, result: Mapping[str, Any
     ]  # fmt: skip
 
 
+def _burden(context: Context, one: Mapping[str, object]) -> str:
+    """Return the line of a right of another over the record."""
+    told = catalogue(context.lang).texts.get(f"burden.{one['kind']}", one["kind"])
+    status = state_words(context, str(one["status"]))
+    return f"  {context.say('show.burden')}: {one['number']} {told}, {status}"
+
+
 def _say_row(
     context: Context,
     actor: Actor,
@@ -352,10 +360,7 @@ class _Said:
 
     def burdens(self, listed: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
         """Say which rights of others lie on it."""
-        burden = self._context.say("show.burden")
-        self.lines += [
-            f"  {burden}: {one['number']} {one['kind']} ({one['status']})" for one in listed
-        ]
+        self.lines += [_burden(self._context, one) for one in listed]
         return listed
 
     def sealed(self, opened: Mapping[str, Value]) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """Lists of what agencies decide are told in the language of the person, labels and codes too."""
 
+import re
+
 import pytest
 
 from cli.governance import _ROLE as ROLE_FIELDS
@@ -36,6 +38,15 @@ def test_every_role_that_an_officer_may_have_has_words_in_both_languages():
     for role in spec.pattern.split("|"):
         vietnamese, english = role_words(role)
         assert vietnamese not in {role, english}
+
+
+def test_every_encumbrance_that_a_type_makes_has_words_for_kind_and_state():
+    made = re.findall(r"(add|change)_encumbrance\((\w+)\)", types.type_text("land_title").decode())
+    assert made
+    one, other = (catalogue(language).texts for language in LANGUAGES)
+    for effect, code in made:
+        key = f"burden.{code}" if effect == "add" else f"state.{code}"
+        assert one[key] != other[key]
 
 
 @pytest.mark.slow
