@@ -4,11 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.parts import ObjectPart
+from keys.hashing import Digest
+from ledger.parts import KeySigner, ObjectPart
+from registry.acts import Act
+from registry.authority_errors import SignerMissingError
 from registry.civil_calendar import add_days
+from registry.code_tables import record_type as find_type
+from registry.signer_plan import CustodyForm, Hands, Scene, plan_signers
 from registry.state_key_names import record_key
 from tests.registry.test_governance import govern
-from tests.registry.town import Town, by, form, key, office, officer_id
+from tests.registry.town import KEYS, Town, by, form, key, office, officer_id
 
 
 @pytest.fixture
@@ -119,3 +124,50 @@ def test_an_officer_is_of_age_alive_and_free_to_sign(town, change, code):
     town.state.seal_writes(bytes(32))
     hands = [by("appointee", "anna"), by("new_key", "desk")]
     assert town.refuse(grant(town, [role(town, anna)], hands)) == code
+
+
+def planned(town, roles, **hands):
+    """The signers, by term and key, that a program plans for an appointment."""
+    record_type = find_type(town.state, "officer", town.height + 1)
+    scene = Scene(
+        state=town.state,
+        day=town.day,
+        record_type=record_type,
+        record_id=None,
+        row=None,
+        act=Act(kind="officer/grant", event_date=town.day, records=(), objects=tuple(roles)),
+        operation=record_type.operations["grant"],
+    )
+    governors = [one.keys[0].public.key_id for one in govern()]
+    return [
+        (signer.term, KEYS[signer.key_id] if isinstance(signer, KeySigner) else signer.officers)
+        for signer in plan_signers(scene, Hands(governance=governors, **hands))
+        if signer.term != "agency"
+    ]
+
+
+def test_a_program_plans_what_the_ledger_asks_for(town):
+    anna, ben = town.adult("anna"), town.create_identity()
+    wanted = {"appointee": key("anna"), "new_key": key("desk")}
+    assert dict(planned(town, [role(town, anna)])) == wanted
+    with pytest.raises(SignerMissingError) as missing_form:
+        planned(town, [role(town, ben)])
+    assert missing_form.value.details["term"] == "appointee"
+    both = tuple(sorted(key(agency, "declare").public.key_id for agency in ("justice", "police")))
+    attested = {ben: CustodyForm(both, Digest(bytes(32)))}
+    assert ("appointee", both) in planned(town, [role(town, ben)], persons=attested)
+    founder = officer_id("justice", "declare")
+    town.accept(
+        grant(
+            town,
+            [role(town, founder, "second")],
+            [by("appointee", "justice", "declare"), by("new_key", "second")],
+        )
+    )
+    town.wait()
+    assert planned(town, [role(town, founder, "second", role="approve")]) == [
+        ("appointee", key("justice", "declare")),
+    ]
+    here = frozenset({key("second").public.key_id})
+    chosen = planned(town, [role(town, founder, "second", role="approve")], at_hand=here)
+    assert chosen == [("appointee", key("second"))]
