@@ -40,6 +40,7 @@ from node.request_auth import Asker
 from node.routes import Call, Handler, Reply
 from node.shelf_shares import Holder, holder_of
 from node.tag_askers import check_author, officer_of
+from node.tag_limits import OfficerShares
 from node.tag_service import TagMaker
 from registry.acts import RecordContent
 from registry.apply import resolve_signatures, verify_entry
@@ -74,6 +75,7 @@ class CustodianPorts:
         vault: Bodies and wraps.
         pending: Those of entries in the making.
         births: Those that a new one is compared with.
+        shares: How many tags each officer may have made.
         entries: Is told whose signatures were verified here.
         threads: For writes that wait for the disk.
         clock: What time it is.
@@ -84,6 +86,7 @@ class CustodianPorts:
     vault: Vault
     pending: PendingBodies
     births: BirthIndex
+    shares: OfficerShares
     entries: EntryCache
     threads: Executor
     clock: Clock
@@ -127,6 +130,7 @@ class Custodian:
 
     def committed(self, committed: Committed) -> None:
         """Forget what is in the chain, or can no longer come into it; a body is kept for good."""
+        self._ports.shares.committed(committed.block.entries)
         self._rescue.committed(committed)
 
     # --- prepare ---
@@ -141,6 +145,8 @@ class Custodian:
         tasks = tag_tasks(request, opened)
         if tasks:
             check_author(self._access, self._keys.agency_id, request.head, self._height())
+            records = [parts[task.record].record_id for task in tasks]
+            self._ports.shares.take(asker.key.holder, records)
         made = await self._tags.make(
             [(task, parts[task.record].record_id) for task in tasks],
             officer_of(request.head),

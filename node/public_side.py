@@ -49,7 +49,7 @@ from node.request_auth import Doorkeeper
 from node.retelling import OFFER_BYTES_MAX, OFFERS_PATH, Retelling
 from node.routes import Call, Handler, Json, Reply
 from node.storage import DRAFTS_FOLDER
-from node.tag_limits import ImportingAgencies, WindowedTagLimits
+from node.tag_limits import ImportingAgencies, OfficerShares, WindowedTagLimits
 from node.tag_secret import SECRET_FILE, create_tag_secret, load_tag_secret
 from node.tag_service import (
     INNER_PATH,
@@ -91,6 +91,9 @@ class PublicSide:
         self.shelf = DraftShelf(node.config.data_folder / DRAFTS_FOLDER, office_agency(self.access))
         self.clocks = ClockWatch(node.network, node.timers, node.clock, node.log)
         self.overview = Overview(node, self.queue, self.admission, self.metrics, self.clocks)
+        self._importing = ImportingAgencies(
+            node.application.store, node.application.state, lambda: self.access.today
+        )
         self._tags = self._open_tags()
         self.owners = OwnerIndex(self.access)
         self.numbers = NumberIndex(self.access)
@@ -149,11 +152,7 @@ class PublicSide:
             clock=node.clock,
             log=node.log,
             metrics=self.metrics,
-            limits=WindowedTagLimits(
-                ImportingAgencies(
-                    node.application.store, node.application.state, lambda: self.access.today
-                )
-            ),
+            limits=WindowedTagLimits(self._importing),
         )
         signer = node.keys.get(Purpose.TAG)
         return TagService(own, secret, signer, self.access, node.genesis.network_id, ports)
@@ -203,6 +202,7 @@ class PublicSide:
                 vault=node.storage.vault,
                 pending=PendingBodies(node.storage.vault),
                 births=self.births,
+                shares=OfficerShares(lambda: self._importing(keys.agency_id), node.clock),
                 entries=node.application.entries,
                 threads=node.threads,
                 clock=node.clock,

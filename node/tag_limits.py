@@ -7,14 +7,17 @@ comes back slowly. Only while a window for old books of one of its offices is op
 agencies have balloted, the stock fills as fast as an import goes.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from keys.signing import KeyId
 from ledger.entries import Entry
-from ledger.ids import AgencyId, OfficeId
+from ledger.ids import AgencyId, OfficeId, RecordId
 from ledger.state_keys import parse_key, read_stored_value
 from ledger.store import ChainStore
+from node.clock import Clock
+from node.public_errors import TooManyRequestsError
 from node.rate_limits import RateLimits
 from registry.authority_rows import KeyRow, OfficeRow
 from registry.civil_calendar import in_range
@@ -26,6 +29,11 @@ UNUSED_TAGS_PER_HOUR: Final = 360
 """8,640 a day of drafts that came to nothing; a million takes 113 days, and an operator sees it."""
 TAGS_BURST: Final = 20_000
 """Tags that may be under way at once, in drafts that wait for signatures for a month."""
+OFFICER_TAGS_PER_HOUR: Final = 90
+OFFICER_TAGS_BURST: Final = 5_000
+"""A quarter of the agency's stock, and of what comes back."""
+ASKED_RECORDS_MAX: Final = 50_000
+"""Records in the making of which it is known who asked; the oldest is forgotten first."""
 IMPORT_TAGS_PER_SECOND: Final = 500
 _HOUR_S: Final = 3_600
 
@@ -69,6 +77,62 @@ class WindowedTagLimits:
     def used(self, asker: AgencyId, count: int, now_ms: int) -> None:
         """Give tags back that came into the chain; what an import uses fills the slow stock too."""
         self._usual.give_back(asker.hex(), count, now_ms)
+
+
+class OfficerShares:
+    """One officer's part of the own agency's stock: nobody alone stops the others' registrations.
+
+    Args:
+        importing: Tells whether a window for old books of the agency is open now.
+        clock: Its monotonic time.
+        rate: Tags that come back each hour without having been used.
+        burst: Tags of a full share.
+    """
+
+    def __init__(
+        self,
+        importing: Callable[[], bool],
+        clock: Clock,
+        rate: int = OFFICER_TAGS_PER_HOUR,
+        burst: int = OFFICER_TAGS_BURST,
+    ) -> None:
+        self._importing = importing
+        self._clock = clock
+        self._shares = RateLimits(rate, burst, seconds=_HOUR_S)
+        self._asked: OrderedDict[RecordId, str] = OrderedDict()
+
+    def take(self, officer: bytes, records: Iterable[RecordId]) -> None:
+        """Take a tag of an officer's share for each of these records.
+
+        Args:
+            officer: Who asks: the holder of the key that signed the request.
+            records: For which tags are made; one that has several stands in it as often.
+
+        Raises:
+            TooManyRequestsError: So many came into no entry.
+        """
+        if self._importing():
+            return
+        name, now_ms = officer.hex(), self._clock.monotonic_ms()
+        for record_id in records:
+            wait_ms = self._shares.take(name, now_ms)
+            if wait_ms:
+                raise TooManyRequestsError(
+                    "this officer has had too many tags made that were never used",
+                    retry_after_s=wait_ms // 1_000 + 1,
+                )
+            self._asked[record_id] = name
+        while len(self._asked) > ASKED_RECORDS_MAX:
+            self._asked.popitem(last=False)
+
+    def committed(self, entries: Iterable[Entry]) -> None:
+        """Give back what stands in the chain, to whoever asked for it last."""
+        for entry in entries:
+            for part in entry.records:
+                name = self._asked.pop(part.record_id, None)
+                used = sum(claim.proof is not None for claim in part.claims) + len(part.matches)
+                if name is not None:
+                    self._shares.give_back(name, used, self._clock.monotonic_ms())
 
 
 class ImportingAgencies:

@@ -22,7 +22,7 @@ from node.public_errors import (
     TooManyRequestsError,
 )
 from node.shelf_shares import Holder
-from node.tag_limits import WindowedTagLimits
+from node.tag_limits import OfficerShares, WindowedTagLimits
 from node.tag_secret import create_tag_secret, load_tag_secret
 from node.tag_service import (
     INNER_PATH,
@@ -124,6 +124,22 @@ async def submit_side_act(api, kind, record_id, version, agency="police", role="
     assert answer.status == 202, answer.body
     api.commit()
     return entry
+
+
+async def test_an_officer_who_uses_no_tag_gets_no_more_until_one_stands_in_the_chain(tmp_path):
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        ports = api.side._custodian._ports
+        shares = OfficerShares(lambda: False, ports.clock, 1, 2)
+        api.side._custodian._ports = replace(ports, shares=shares)
+        bureau = Bureau(api, "police")
+        draft = await bureau.draft(bureau.seal(identity_act(api)))
+        await bureau.draft(bureau.seal(identity_act(api)))
+        request = bureau.seal(identity_act(api))
+        with pytest.raises(AssertionError, match="too_many_requests"):
+            await bureau.draft(request)
+        await submit(api, bureau.finished(draft, await bureau.sign(draft)))
+        await bureau.draft(request)
 
 
 async def test_an_identity_is_prepared_tagged_signed_and_registered(tmp_path):

@@ -12,11 +12,11 @@ from ledger.state_keys import key_bytes, stored_value
 from node.access import Access
 from node.application import Committed
 from node.public_errors import ForbiddenError, TooManyRequestsError
-from node.tag_limits import ImportingAgencies, WindowedTagLimits
+from node.tag_limits import ImportingAgencies, OfficerShares, WindowedTagLimits
 from registry.authority_rows import MandateRow
 from registry.object_rows import ImportRow
 from registry.state_key_names import import_key, mandate_key
-from tests.node.public_town import plain, served
+from tests.node.public_town import HandClock, plain, served
 from tests.node.test_custodian import JUSTICE, POLICE, question, tag_service
 from tests.node.test_http_public import adult, put
 from tests.registry.town import identifier, key, office, seed
@@ -125,6 +125,27 @@ def test_tags_that_came_into_the_chain_are_given_back_and_others_come_back_in_da
     assert tested <= 20_000 + 10 * 24 * 360
     limits.used(LAND, 50_000, 0)
     assert sum(limits.take(LAND, 0) == 0 for _ in range(20_010)) == 20_000, "no more than the stock"
+
+
+def test_one_officer_has_a_share_of_what_is_never_used_and_no_more():
+    importing: list[bool] = []
+    shares = OfficerShares(lambda: bool(importing), HandClock(), 1, 3)
+    one, other = seed("one")[:16], seed("other")[:16]
+    records: Any = [identifier("record", at) for at in range(5)]
+    shares.take(one, records[:3])
+    with pytest.raises(TooManyRequestsError):
+        shares.take(one, records[3:4])
+    shares.take(other, records[3:4])
+    proof = SimpleNamespace(proof=object())
+    part = SimpleNamespace(record_id=records[0], claims=(proof,), matches=())
+    entries: Any = [SimpleNamespace(records=(part,))]
+    shares.committed(entries)
+    shares.committed(entries)
+    shares.take(one, records[4:])
+    with pytest.raises(TooManyRequestsError):
+        shares.take(one, records[4:])
+    importing.append(True)
+    shares.take(one, records * 9)
 
 
 @pytest.mark.asyncio
