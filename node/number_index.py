@@ -3,9 +3,14 @@
 The chain answers which number a record has. A clerk with a certificate in the hand asks the other
 way, and the number on it is all that is printed. The state needs no row for that: every node has
 the records, and the index is filled while they are read for the index of owners.
+
+A number is of the book of the office that registered. Where another office made the record, as that
+of a birth which was declared elsewhere, the entry that registered it says which one it was.
 """
 
+from ledger.errors import HistoryMissingError
 from ledger.ids import OfficeId, RecordId
+from ledger.store import ChainStore
 from node.access import Access
 from node.application import Committed
 from node.public_errors import UnavailableError
@@ -17,20 +22,33 @@ class NumberIndex:
 
     Args:
         access: Has the records as they are now.
+        store: Has the entries that registered them.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, store: ChainStore) -> None:
         self._access = access
+        self._store = store
         self._records: dict[tuple[OfficeId, str], tuple[RecordId, ...]] = {}
         self._is_filled = False
 
     def consider(self, record_id: RecordId, row: RecordRow) -> None:
         """Take in a record as it is now; one without a number is no loss."""
-        if row.office is not None and row.registration_number is not None:
-            place = row.office, row.registration_number
+        office = self._book(row)
+        if office is not None and row.registration_number is not None:
+            place = office, row.registration_number
             known = self._records.get(place, ())
             if record_id not in known:
                 self._records[place] = (*known, record_id)
+
+    def _book(self, row: RecordRow) -> OfficeId | None:
+        """Return in the books of which office a record has its number."""
+        if row.registered is None or row.registered == row.created:
+            return row.office
+        height, index, _day = row.registered
+        try:
+            return self._store.entry(height, index).head.office
+        except HistoryMissingError:  # a node that began later: the maker's is the likeliest
+            return row.office
 
     def scanned(self) -> None:
         """Note that all records of the state were considered."""

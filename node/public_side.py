@@ -96,7 +96,7 @@ class PublicSide:
         )
         self._tags = self._open_tags()
         self.owners = OwnerIndex(self.access)
-        self.numbers = NumberIndex(self.access)
+        self.numbers = NumberIndex(self.access, node.storage.store)
         self.births = self._open_births()
         self._custodian = self._open_custodian()
         self.keeper = self._open_keeper()

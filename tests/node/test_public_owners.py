@@ -1,9 +1,12 @@
 """No read without a trace: own records, sealed bodies, and who had them shown."""
 
+from dataclasses import replace
+
 import pytest
 
 from ledger.canonical import encode
-from ledger.ids import RecordId
+from ledger.ids import OfficeId, RecordId
+from node.number_index import NumberIndex
 from node.reading import ACCESS_MS
 from registry.record_checks import companion_id
 from registry.state_key_names import record_key
@@ -184,6 +187,22 @@ async def test_a_record_is_found_by_the_number_on_its_paper(tmp_path):
             assert answer.code == "node.not_found"
         elsewhere = await api.get(path.replace(row.office.hex(), "ab" * 16), signer=REGISTRAR)
         assert elsewhere.code == "node.not_found"
+
+
+async def test_a_birth_declared_elsewhere_is_found_in_the_book_of_the_office_that_registered(
+    tmp_path,
+):
+    async with served(tmp_path) as api:
+        _citizen, birth, _child = await mother(api)
+        row = api.side.access.record(birth)
+        elsewhere = OfficeId(b"\xab" * 16)
+        declared = replace(row, office=elsewhere, created=(1, 0, row.created[2]))
+        assert declared.registered != declared.created
+        index = NumberIndex(api.side.access, api.node.storage.store)
+        index.consider(birth, declared)
+        index.scanned()
+        assert index.find(row.office, row.registration_number) == (birth,)
+        assert index.find(elsewhere, row.registration_number) == ()
 
 
 async def test_counting_through_a_book_tells_a_person_nothing_of_others(tmp_path):
