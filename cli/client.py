@@ -119,8 +119,31 @@ class LoopThread:
         self._loop.close()
 
 
+class SeenHeights:
+    """Up to which height nodes were seen: one may answer before it has a block of another."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, int] = {}
+
+    @property
+    def newest(self) -> int:
+        """The highest block of which any node has told."""
+        return max(self._of.values(), default=0)
+
+    def saw(self, address: str, height: int) -> None:
+        """Know that a node has a block."""
+        self._of[address] = max(height, self._of.get(address, 0))
+
+    def is_behind(self, address: str) -> bool:
+        """Tell whether a node may lack blocks of which others have told."""
+        return self._of.get(address, 0) < self.newest
+
+
 class Client:
     """Sends requests to nodes; a context manager.
+
+    Attributes:
+        heights: Which blocks nodes were seen to have.
 
     Args:
         network_id: For signed requests, 32 bytes.
@@ -133,6 +156,7 @@ class Client:
         self._loop = LoopThread()
         self._session = self._loop.run(_open_session())
         self._is_open = True
+        self.heights = SeenHeights()
 
     def __enter__(self) -> Self:
         return self

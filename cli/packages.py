@@ -4,8 +4,9 @@
     answer   = {"results": [{"entry", "status", "height", "index", "registration_no", "code",
                 "detail"} ...]}
 
-A node that has no room now is asked again; a refusal by a rule is final. Submitting twice is
-harmless, for an entry is known by its digest.
+A node that has no room now is asked again; a refusal by a rule is final, but for a node that may
+lack a block in which another one has told us of an entry: it is waited for and asked once more.
+Submitting twice is harmless, for an entry is known by its digest.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ REQUESTS_AT_ONCE: Final = 8
 SUBMIT_SECONDS: Final = 120.0
 """How long entries are submitted again that a node cannot take or commit now."""
 ROUND_SECONDS: Final = 0.2
+CATCH_UP_SECONDS: Final = 10.0
+"""How long a node is waited for that lacks blocks of others, before its refusal is believed."""
 
 TRY_AGAIN: Final = frozenset(
     {"node.pool_full", "node.signer_limit", "node.record_depth", "node.too_many_requests",
@@ -38,6 +41,8 @@ TRY_AGAIN: Final = frozenset(
 )  # fmt: skip
 """Codes that say nothing about the entry."""
 REPLAYED: Final = "registry.replayed"
+_RULES: Final = "registry."
+"""How the codes of the ledger's rules begin."""
 _OVERHEAD_BYTES: Final = 64
 _VERSION: Final = 1
 
@@ -264,7 +269,7 @@ async def _submit(client: Client, packages: Sequence[Package], turn: int, way: W
     until_s = time.monotonic() + way.seconds_max
     body = print_submission(packages)
     digests = [package.entry.entry_digest for package in packages]
-    tries = 0
+    tries, may_be_early = 0, True
     while True:
         call = Call(
             address=way.addresses[(turn + tries) % len(way.addresses)],
@@ -286,8 +291,35 @@ async def _submit(client: Client, packages: Sequence[Package], turn: int, way: W
             tries += 1
             await asyncio.sleep(ROUND_SECONDS)
             continue
+        client.heights.saw(call.address, max([result.height or 0 for result in found], default=0))
+        if may_be_early and _is_judged(found) and client.heights.is_behind(call.address):
+            may_be_early = False
+            await _catch_up(client, call.address)
+            tries += len(way.addresses)  # the same node again
+            continue
         # A try that seemed to fail may have come through: then its entries are replays now.
         return [settled(result) for result in found] if tries else found
+
+
+def _is_judged(found: Sequence[Result]) -> bool:
+    """Tell whether a rule has refused an entry: for good, if the node is up to date."""
+    codes = [result.code or "" for result in found]
+    return any(code.startswith(_RULES) and code != REPLAYED for code in codes)
+
+
+async def _catch_up(client: Client, address: str) -> None:
+    """Wait until a node has what others have told of; one that stays behind is believed then."""
+    newest, until_s = client.heights.newest, time.monotonic() + CATCH_UP_SECONDS
+    while client.heights.is_behind(address) and time.monotonic() < until_s:
+        try:
+            status = (await client.send_async(Call(address=address, path="/v1/status"))).json
+        except (NoNetworkError, RemoteRefusalError):
+            return
+        height = int(status["height"])
+        client.heights.saw(address, height)
+        if height >= newest:
+            return
+        await asyncio.sleep(ROUND_SECONDS)
 
 
 def read_results(document: object, digests: Sequence[Digest]) -> list[Result]:
