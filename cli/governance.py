@@ -12,8 +12,7 @@ import click
 from cli.act_flow import open_actor
 from cli.client import Call
 from cli.commands import Command, context_of
-from cli.listed_rows import RowWords, with_name
-from cli.network_view import NetworkView
+from cli.listed_rows import RowWords, pasted
 from cli.output import accepted
 from cli.passphrases import passphrase_options
 from cli.record_nouns import noun as record_noun
@@ -52,8 +51,8 @@ def _list_command(name: str) -> click.Command:
             document = actor.ask_any(call).json
             words = RowWords(context, actor, name)
             for row in document["rows"]:
-                shown = _row(name, row, actor)
-                accepted(shown, context, lines=words.lines(shown))
+                found = _row(name, row)
+                accepted(pasted(found, actor), context, lines=words.lines(found))
 
     command = Command(
         name="list",
@@ -70,16 +69,13 @@ def _list_command(name: str) -> click.Command:
     return passphrase_options(command)
 
 
-def _row(name: str, row: Mapping[str, Any], view: NetworkView) -> dict[str, object]:
+def _row(name: str, row: Mapping[str, Any]) -> dict[str, object]:
+    """Return the fields of a row by their names; ids are in hexadecimal, as nodes tell them."""
     key, value = row["key"], row["value"]
-    shown: dict[str, object] = {"id": with_name(key[1], view)}
+    shown: dict[str, object] = {"id": key[1]}
     if len(key) > 2:  # noqa: PLR2004 - kind, id, number
         shown["number"] = key[2]
     fields = dict(zip(LISTED[name], value, strict=True))
     if name == "officer":
-        fields["roles"] = [
-            {what: with_name(each, view) for what, each in zip(_ROLE, role, strict=True)}
-            for role in fields["roles"]
-        ]
-        return {**shown, **fields}
-    return {**shown, **{what: with_name(each, view) for what, each in fields.items()}}
+        fields["roles"] = [dict(zip(_ROLE, role, strict=True)) for role in fields["roles"]]
+    return {**shown, **fields}

@@ -77,13 +77,23 @@ def key_of(view: NetworkView, who: str) -> KeyId:
         return _officer_key(view, officer.identity, officer.sign)
     if who.startswith("did:"):
         return parse_did(who).key_id
-    if len(who) == 2 * KEY_ID_BYTES:
-        try:
-            return KeyId(bytes.fromhex(who))
-        except ValueError:
-            pass
+    key_id = _key_id(who)
+    if key_id is not None:
+        return key_id
     found = find_key(view.network.folder, who)
     return view.ring.add_file(found.path).key_id
+
+
+def _key_id(word: str) -> KeyId | None:
+    """Return the key id that a word is, as lists print it or in hexadecimal, or None."""
+    for parse in (parse_id, bytes.fromhex):
+        try:
+            raw = parse(word)
+        except (InvalidDataError, ValueError):
+            continue
+        if len(raw) == KEY_ID_BYTES:
+            return KeyId(raw)
+    return None
 
 
 def public_key_of(view: NetworkView, word: str) -> PublicKey:

@@ -23,15 +23,43 @@ _TYPES: Final = frozenset({"type", "types", "type_name"})
 _TIMES: Final = frozenset({"opened_ms"})
 
 
-def with_name(value: object, view: NetworkView) -> object:
-    """Return a value for people: ids as they are shown, with names where they have one."""
+def pasted(fields: Mapping[str, object], view: NetworkView) -> dict[str, object]:
+    """Return fields for programs: ids as every command takes them, their names beside them.
+
+    What an id `office` is called stands as `office_name`; null where this home has no name for it.
+    """
+    shown: dict[str, object] = {}
+    for name, value in fields.items():
+        shown[name] = _pasted(value, view)
+        raw = _id_of(value)
+        if raw is not None:
+            shown[f"{name}_name"] = who_is(view, raw)
+    return shown
+
+
+def _pasted(value: object, view: NetworkView) -> object:
     if isinstance(value, list):
-        return [with_name(item, view) for item in value]
+        return [_pasted(item, view) for item in value]
+    if isinstance(value, Mapping):
+        return pasted(value, view)
+    raw = _id_of(value)
+    return value if raw is None else print_id(raw)
+
+
+def _id_of(value: object) -> bytes | None:
+    """Return the id that a value of a row is, or None."""
     if not isinstance(value, str) or len(value) != 2 * ID_BYTES:
-        return value
+        return None
     try:
-        raw = bytes.fromhex(value)
+        return bytes.fromhex(value)
     except ValueError:
+        return None
+
+
+def _with_name(value: object, view: NetworkView) -> object:
+    """Return a value for people: an id as it is shown, with its name where it has one."""
+    raw = _id_of(value)
+    if raw is None:
         return value
     name = who_is(view, raw)
     return print_id(raw) if name is None else f"{name} ({print_id(raw)})"
@@ -51,7 +79,7 @@ class RowWords:
 
     def lines(self, shown: Mapping[str, object]) -> list[str]:
         """Return a row as lines, its id first."""
-        found = [str(shown["id"])]
+        found = [str(_with_name(shown["id"], self._view))]
         for name, value in shown.items():
             if name != "id":
                 found += self._field(name, value, shown)
@@ -95,7 +123,7 @@ class RowWords:
             return self._context.say("listed.all")
         if name in _TIMES and isinstance(value, int):
             return civil_date(value)
-        return self._code(name, str(with_name(value, self._view)), row)
+        return self._code(name, str(_with_name(value, self._view)), row)
 
     def _code(self, name: str, code: str, row: Mapping[str, object]) -> str:
         """Return the words for a code with the code, or the value as it is."""

@@ -114,7 +114,7 @@ def explain_entry(entry: EntryContent, reading: Reading) -> Explanation:
     for made in entry.objects:
         words = object_words(made.kind)
         title = (f"Lập {words[0]}", f"Makes {words[1]}")
-        key = key_words(made.fields) if made.kind in KEY_OBJECTS else None
+        key = key_words(made.kind, made.fields) if made.kind in KEY_OBJECTS else None
         lines.append(Line(title, key or ("", "")))
         if key is not None and made.kind == KEY:
             continue

@@ -75,6 +75,7 @@ _RULES: Final[Mapping[str, Text]] = {
     "same_as_birth": ("giống hồ sơ khai sinh", "same as the birth record"),
 }
 _OBJECTS: Final[Mapping[str, Text]] = {
+    "auth_key": ("khóa xác thực", "auth key"),
     "ballot": ("cuộc biểu quyết", "ballot"),
     "certificate": ("giấy chứng nhận", "certificate"),
     "closing": ("việc đóng", "closing"),
@@ -150,7 +151,11 @@ def object_words(kind: str) -> Text:
     return _OBJECTS.get(kind, (kind, kind))
 
 
-def key_words(fields: Mapping[str, Value]) -> Text | None:
+_PURPOSE_OF: Final[Mapping[str, str]] = {"auth_key": "auth", "role": "sign"}
+"""What the key of an object is for that does not say it."""
+
+
+def key_words(kind: str, fields: Mapping[str, Value]) -> Text | None:
     """Return purpose and fingerprint of a key that an act enrols; None if it is malformed."""
     algorithm, public, purpose = (fields.get(name) for name in ("algorithm", "public", "purpose"))
     if not isinstance(algorithm, int) or not isinstance(public, bytes):
@@ -159,6 +164,6 @@ def key_words(fields: Mapping[str, Value]) -> Text | None:
         shown = fingerprint(parse_public_key(algorithm, public))
     except InvalidKeyError:
         return None
-    purpose = "sign" if purpose is None else str(purpose)  # an officer's key is for nothing else
+    purpose = _PURPOSE_OF.get(kind, str(purpose))
     use = _KEY_PURPOSES.get(purpose, (purpose, purpose))
     return f"{use[0]}, dấu vân {shown}", f"{use[1]}, fingerprint {shown}"

@@ -7,7 +7,7 @@ Source: records.md, section 3; architecture.md, section 7.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from keys.hashing import Digest
 from keys.signing import KeyId, PublicKey, Purpose
@@ -206,7 +206,7 @@ def give_role(run: Run, _arguments: tuple[str, ...]) -> None:
         _check_from(run, from_date, to_date)
         check_named(run, identity, living(run.state, identity), agency_of(run))
         key = officer_key_of(given)
-        _enrol_officer_key(run, key, identity, office, from_date)
+        _enrol_officer_key(run, key, _Use(Purpose.SIGN, identity, office, from_date))
         role = OfficerRole(
             role=_text(given["role"]),
             types=_texts(given["types"]),
@@ -239,31 +239,55 @@ def _check_own_roles(
     check_work("bytes of a person's roles", len(encode(tuple(own))), OFFICER_ROLES_BYTES_MAX)
 
 
-def _enrol_officer_key(
-    run: Run, key: PublicKey, identity: RecordId, office: OfficeId, from_date: str
-) -> None:
+def give_auth_key(run: Run, _arguments: tuple[str, ...]) -> None:
+    """Officers get the key with which they ask nodes: without it nobody works at an own desk."""
+    for given in _fields(run, "auth_key"):
+        identity, office = RecordId(cast("bytes", given["identity"])), _office_id(given["office"])
+        _own_office(run, office)
+        row = run.state.read(officer_key(identity), OfficerRow)
+        roles = () if row is None else row.roles
+        if not any(
+            role.office == office and (role.to_date is None or run.day < role.to_date)
+            for role in roles
+        ):
+            raise GovernanceConflictError("the person has no role in this office")
+        key = officer_key_of(given)
+        _enrol_officer_key(run, key, _Use(Purpose.AUTH, identity, office, run.day))
+
+
+class _Use(NamedTuple):
+    """What an officer's key is for."""
+
+    purpose: Purpose
+    identity: RecordId
+    office: OfficeId
+    from_date: str
+
+
+def _enrol_officer_key(run: Run, key: PublicKey, use: _Use) -> None:
     known = run.state.read(key_key(key.key_id), KeyRow)
     if known is None:
         row = KeyRow(
             algorithm=int(key.algorithm),
             public=key.public,
-            purpose=Purpose.SIGN.value,
+            purpose=use.purpose.value,
             holder_kind="officer",
-            holder=identity,
-            office=office,
-            from_date=from_date,
+            holder=use.identity,
+            office=use.office,
+            from_date=use.from_date,
             to_date=None,
             settled_from=None,
             compromised_since_ms=None,
         )
         run.state.write(key_key(key.key_id), row)
-    elif (known.holder_kind, known.holder, known.office, known.to_date) != (
+    elif (known.holder_kind, known.purpose, known.holder, known.office, known.to_date) != (
         "officer",
-        identity,
-        office,
+        use.purpose,
+        use.identity,
+        use.office,
         None,
     ):
-        raise GovernanceConflictError("the key serves another person or office")
+        raise GovernanceConflictError("the key serves another person, office or purpose")
 
 
 def close_role(run: Run, _arguments: tuple[str, ...]) -> None:
@@ -321,6 +345,7 @@ GOVERNANCE_EFFECTS: Final[dict[str, Effect]] = {
         close_competence,
         close_office,
         close_role,
+        give_auth_key,
         give_competence,
         give_role,
         name_office,

@@ -20,7 +20,7 @@ from registry.authority_errors import (
 )
 from registry.content_errors import LinkWrongError
 from registry.errors import FieldValueError
-from registry.officer_keys import appointed, new_officer_keys
+from registry.officer_keys import appointed, new_officer_keys, officer_items
 from registry.ownership import (
     IDENTITY,
     Voice,
@@ -218,7 +218,7 @@ def _informant(_run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
 
 def _appointee(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
     """Who is to be an officer agrees, with the own key or one of an office served already."""
-    persons = appointed([item.fields for item in run.objects("role")])
+    persons = appointed(officer_items(run.entry.objects))
     for person in persons:
         may_represent(run.state, person)
         if is_represented(living(run.state, person), run.day):
@@ -227,9 +227,9 @@ def _appointee(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
 
 
 def _new_key(run: Run, term: Term, _signers: list[Signer]) -> list[Need]:
-    roles = [item.fields for item in run.objects("role")]
+    items = officer_items(run.entry.objects)
     found = [
-        Need(term.label, None, (), key_id=key_id) for key_id in new_officer_keys(run.state, roles)
+        Need(term.label, None, (), key_id=key_id) for key_id in new_officer_keys(run.state, items)
     ]
     for item in run.objects("key"):
         if item.fields.get("purpose") != Purpose.SEAL:

@@ -19,7 +19,12 @@ from registry.added_signers import changes_weighty, weighty_changes
 from registry.authority_errors import SignerMissingError, SignerRefusedError
 from registry.authority_rows import KeyRow
 from registry.civil_calendar import days_between, in_range
-from registry.officer_keys import appointed, new_officer_keys, office_key_of
+from registry.officer_keys import (
+    appointed,
+    new_officer_keys,
+    office_key_of,
+    officer_items,
+)
 from registry.ownership import (
     Voice,
     consents,
@@ -334,7 +339,7 @@ def _informant(term: Term, _scene: Scene, hands: Hands) -> list[Signer]:
 def _appointee(term: Term, scene: Scene, hands: Hands) -> list[Signer]:
     """Who is to be an officer signs as `hands` says, with the own key, or as officer elsewhere."""
     found: list[Signer] = []
-    for person in appointed(_roles(scene)):
+    for person in appointed(officer_items(scene.act.objects)):
         hand = hands.persons.get(person) or sign_key_of(scene.state, person, scene.day)
         hand = hand or office_key_of(scene.state, person, scene.day, hands.at_hand)
         if hand is None:
@@ -343,12 +348,8 @@ def _appointee(term: Term, scene: Scene, hands: Hands) -> list[Signer]:
     return found
 
 
-def _roles(scene: Scene) -> list[Mapping[str, Value]]:
-    return [item.fields for item in scene.act.objects if item.kind == "role"]
-
-
 def _new_key(term: Term, scene: Scene, hands: Hands) -> list[Signer]:
-    new = new_officer_keys(scene.state, _roles(scene))
+    new = new_officer_keys(scene.state, officer_items(scene.act.objects))
     return [KeySigner(term.label, None, key_id) for key_id in (*hands.new_keys, *new)]
 
 

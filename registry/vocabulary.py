@@ -62,6 +62,7 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         "enrol_keys": "",
         "file_notice": "",
         "free_link": "l",
+        "give_auth_key": "",
         "give_competence": "",
         "give_role": "",
         "hold_ballot": "",
@@ -104,8 +105,10 @@ class ObjectNeed:
     single: bool = True
 
 
-KEY_OBJECTS: Final = frozenset({"key", "role"})
+KEY_OBJECTS: Final = frozenset({"auth_key", "key", "role"})
 """Objects that name a key; a new one proves itself by signing the entry that brings it."""
+OFFICER_OBJECTS: Final = frozenset({"auth_key", "role"})
+"""Those of them that make a key an officer's: the person agrees too."""
 OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
     {
         "add_encumbrance": ObjectNeed("encumbrance", {"holder": "link"}, single=False),
@@ -131,6 +134,11 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
             "key", {"algorithm": "int", "public": "bytes", "purpose": "text"}, single=False
         ),
         "file_notice": ObjectNeed("notice", {"purpose": "text", "digest": "bytes"}),
+        "give_auth_key": ObjectNeed(
+            "auth_key",
+            {"identity": "link", "office": "bytes", "algorithm": "int", "public": "bytes"},
+            single=False,
+        ),
         "give_competence": ObjectNeed(
             "competence",
             {
@@ -201,7 +209,12 @@ OBJECTS: Final[Mapping[str, ObjectNeed]] = MappingProxyType(
 """What effects read; the loader checks that the operation has it."""
 TERM_OBJECTS: Final[Mapping[str, tuple[ObjectNeed, ...]]] = MappingProxyType(
     {
-        "appointee": (ObjectNeed("role", {"identity": "link"}, single=False),),
+        "appointee": tuple(
+            [
+                ObjectNeed(kind, {"identity": "link"}, single=False)
+                for kind in sorted(OFFICER_OBJECTS)
+            ]
+        ),
         "new_key": tuple(
             [
                 ObjectNeed(kind, {"algorithm": "int", "public": "bytes"}, single=False)

@@ -3,7 +3,7 @@
 import pytest
 
 from cli.errors import BadParameterError
-from cli.hands import split_word
+from cli.hands import key_of, split_word
 from ledger.ids import parse_id, print_id
 
 EVERY_CHECK_CHARACTER = [print_id(number.to_bytes(16)) for number in range(37)]
@@ -18,6 +18,23 @@ def test_an_id_and_its_signer_are_told_apart_whatever_the_check_character(shown,
 
 def test_the_ids_of_this_test_end_with_every_check_character():
     assert len({shown[-1] for shown in EVERY_CHECK_CHARACTER}) == 37
+
+
+class NoOfficers:
+    """A network file that names nobody."""
+
+    def officer(self, _name):
+        return None
+
+
+class Bare:
+    network = NoOfficers()
+
+
+@pytest.mark.parametrize("shown", EVERY_CHECK_CHARACTER)
+def test_a_key_id_is_taken_as_lists_print_it_and_in_hexadecimal(shown):
+    raw = parse_id(shown)
+    assert key_of(Bare(), shown) == key_of(Bare(), raw.hex()) == raw
 
 
 @pytest.mark.parametrize("word", ["", "=", "==", "a", "a=", "=who", f"{print_id(bytes(16))}="])

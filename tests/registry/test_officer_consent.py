@@ -7,13 +7,15 @@ import pytest
 from keys.hashing import Digest
 from ledger.parts import KeySigner, ObjectPart
 from registry.acts import Act
-from registry.authority_errors import SignerMissingError
+from registry.asking import agency_that_asks
+from registry.authority import officer_of_key
+from registry.authority_errors import NotOfficerError, SignerMissingError
 from registry.civil_calendar import add_days
 from registry.code_tables import record_type as find_type
 from registry.signer_plan import CustodyForm, Hands, Scene, plan_signers
 from registry.state_key_names import record_key
 from tests.registry.test_governance import govern
-from tests.registry.town import KEYS, Town, by, form, key, office, officer_id
+from tests.registry.town import KEYS, Town, by, form, identifier, key, office, officer_id
 
 
 @pytest.fixture
@@ -171,3 +173,51 @@ def test_a_program_plans_what_the_ledger_asks_for(town):
     here = frozenset({key("second").public.key_id})
     chosen = planned(town, [role(town, founder, "second", role="approve")], at_hand=here)
     assert chosen == [("appointee", key("second"))]
+
+
+def auth_key(identity, name="desk auth", agency="justice"):
+    public = key(name).public
+    fields = {
+        "identity": identity,
+        "office": office(agency),
+        "algorithm": int(public.algorithm),
+        "public": public.public,
+    }
+    return ObjectPart("auth_key", fields)
+
+
+def enrol(town, items, hands, agency="justice"):
+    hands = [*govern(agency), *hands]
+    return town.entry("officer/enrol_key", hands, objects=items, office=None, agency=agency)
+
+
+def test_who_became_an_officer_after_genesis_asks_nodes_with_an_own_key(town):
+    anna = town.adult("anna")
+    hands = [by("appointee", "anna"), by("new_key", "desk auth")]
+    early = enrol(town, [auth_key(anna)], hands)
+    assert town.refuse(early) == "registry.governance_conflict", "no officer of this office"
+    town.accept(grant(town, [role(town, anna)], [by("appointee", "anna"), by("new_key", "desk")]))
+    for lacking, term in ((hands[:1], "new_key"), (hands[1:], "appointee")):
+        refused = enrol(town, [auth_key(anna)], lacking)
+        assert missing(town, refused) == ("registry.signer_missing", term)
+    town.accept(enrol(town, [auth_key(anna)], hands))
+    key_id, tomorrow = key("desk auth").public.key_id, add_days(town.day, 1)
+    assert agency_that_asks(town.state, key_id, tomorrow) == identifier("agency", "justice")
+    with pytest.raises(NotOfficerError):
+        officer_of_key(town.state, key_id, tomorrow, "officer(register)")
+    with pytest.raises(NotOfficerError):
+        agency_that_asks(town.state, key("desk").public.key_id, tomorrow)
+
+
+def test_an_auth_key_becomes_no_signing_key_and_none_of_another_officer(town):
+    anna, ben = town.adult("anna"), town.adult("ben")
+    roles = [role(town, anna, "a"), role(town, ben, "b")]
+    agreed = [by("appointee", "anna"), by("appointee", "ben")]
+    town.accept(grant(town, roles, [*agreed, by("new_key", "a"), by("new_key", "b")]))
+    for name in ("a", "b"):
+        refused = enrol(town, [auth_key(anna, name)], [by("appointee", "anna")])
+        assert town.refuse(refused) == "registry.governance_conflict"
+    hands = [by("appointee", "anna"), by("new_key", "desk auth")]
+    town.accept(enrol(town, [auth_key(anna)], hands))
+    again = grant(town, [role(town, anna, "desk auth")], [by("appointee", "anna")])
+    assert town.refuse(again) == "registry.governance_conflict"
