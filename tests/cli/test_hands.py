@@ -1,10 +1,15 @@
 """Words of the command line that say who signs."""
 
+from typing import TYPE_CHECKING, cast
+
 import pytest
 
 from cli.errors import BadParameterError
 from cli.hands import key_of, split_word
 from ledger.ids import parse_id, print_id
+
+if TYPE_CHECKING:
+    from cli.network_view import NetworkView
 
 EVERY_CHECK_CHARACTER = [print_id(number.to_bytes(16)) for number in range(37)]
 
@@ -28,13 +33,15 @@ class NoOfficers:
 
 
 class Bare:
+    """The view of a home folder without officers."""
+
     network = NoOfficers()
 
 
 @pytest.mark.parametrize("shown", EVERY_CHECK_CHARACTER)
 def test_a_key_id_is_taken_as_lists_print_it_and_in_hexadecimal(shown):
-    raw = parse_id(shown)
-    assert key_of(Bare(), shown) == key_of(Bare(), raw.hex()) == raw
+    view, raw = cast("NetworkView", Bare()), parse_id(shown)
+    assert key_of(view, shown) == key_of(view, raw.hex()) == raw
 
 
 @pytest.mark.parametrize("word", ["", "=", "==", "a", "a=", "=who", f"{print_id(bytes(16))}="])
