@@ -130,7 +130,7 @@ async def test_an_officer_who_uses_no_tag_gets_no_more_until_one_stands_in_the_c
     async with served(tmp_path) as api:
         connect_tags(api)
         ports = api.side._custodian._ports
-        shares = OfficerShares(lambda: False, ports.clock, 1, 2)
+        shares = OfficerShares(lambda: False, ports.clock, 1, 4)  # an identity has two tags
         api.side._custodian._ports = replace(ports, shares=shares)
         bureau = Bureau(api, "police")
         draft = await bureau.draft(bureau.seal(identity_act(api)))
