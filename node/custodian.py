@@ -174,7 +174,7 @@ class Custodian:
 
     def _keep(self, held: HeldBody, not_after_ms: int, holder: Holder) -> None:
         digest = wraps_digest(held.wraps)
-        prepared = Prepared(held.body, held.wraps, held.tag_signatures)
+        prepared = Prepared(held.body, held.wraps, held.tag_signatures, held.beside_names)
         self._ports.pending.put(digest, prepared, not_after_ms, holder)
 
     # --- sign ---
@@ -216,14 +216,14 @@ class Custodian:
         wraps = parse_wraps(found.wraps)
         place = BodyPlace(entry.head.network_id, part.record_id, part.record_version)
         data_key = open_wraps(wraps, place, self._keys.seal, part.seal.key_check)
-        return HeldBody(found.body, data_key, found.wraps, found.tag_signatures)
+        return HeldBody(found.body, data_key, found.wraps, found.tag_signatures, found.beside_names)
 
     def _in_vault(self, part: RecordPart) -> Prepared | None:
         """Return what was signed before; its tags, if any, have to be made again."""
         assert part.seal is not None, "only sealed records are looked for"
         body = self._ports.vault.body(part.seal.body_digest)
         wraps = self._ports.vault.wraps(part.seal.wraps_digest)
-        return None if body is None or wraps is None else Prepared(body, wraps, ())
+        return None if body is None or wraps is None else Prepared(body, wraps, (), ())
 
     async def _store_wraps(self, held: list[HeldBody | None]) -> None:
         loop = asyncio.get_running_loop()

@@ -1,10 +1,10 @@
 """What the custodian keeps between preparing an entry and signing it: bodies and wraps.
 
 They lie in the vault under the digest of the wraps, as canonical([not_after_ms, holder, is_own,
-body, wraps, tag signatures]); the holder is whoever asked, in whose share they count
-(`node.shelf_shares`). Body and wraps are ciphertext. They go when their entry is in a block (the
-vault keeps both then) or when their time is over; losing one only means to prepare the act again,
-so nothing waits for the disk.
+body, wraps, tag signatures, what names were tagged with]); the holder is whoever asked, in whose
+share they count (`node.shelf_shares`). Body and wraps are ciphertext. They go when their entry is
+in a block (the vault keeps both then) or when their time is over; losing one only means to prepare
+the act again, so nothing waits for the disk.
 """
 
 from collections.abc import Container, Iterable
@@ -36,11 +36,13 @@ class Prepared(NamedTuple):
         body: Sealed.
         wraps: Of its data key.
         tag_signatures: Of the tags that were made for it, `registry.opened_records`.
+        beside_names: With what names were tagged, likewise.
     """
 
     body: bytes
     wraps: bytes
     tag_signatures: tuple[bytes, ...]
+    beside_names: tuple[bytes, ...]
 
 
 class PendingBodies:
@@ -129,8 +131,8 @@ class PendingBodies:
 
 
 def _parse(raw: bytes) -> tuple[int, Holder, Prepared]:
-    time, name, is_own, body, wraps, tags = read_array(
-        decode(raw, _CONTENT_BYTES_MAX), "prepared", 6
+    time, name, is_own, body, wraps, tags, beside = read_array(
+        decode(raw, _CONTENT_BYTES_MAX), "prepared", 7
     )
     holder = Holder(
         read_bytes(name, "prepared.holder", ID_BYTES), read_bool(is_own, "prepared.is_own")
@@ -142,6 +144,12 @@ def _parse(raw: bytes) -> tuple[int, Holder, Prepared]:
             [
                 read_signature(one, "prepared.tag_signature")
                 for one in read_array(tags, "prepared.tag_signatures", (0, TAGS_MAX))
+            ]
+        ),
+        tuple(
+            [
+                read_bytes_up_to(one, "prepared.beside_name", ID_BYTES)
+                for one in read_array(beside, "prepared.beside_names", (0, TAGS_MAX))
             ]
         ),
     )

@@ -33,6 +33,7 @@ from registry.office_rules import (
 )
 from registry.opened_records import (
     OpenedRecord,
+    beside_names,
     check_sealed_values,
     check_shape,
     needed_tags,
@@ -113,7 +114,7 @@ def check_draft(
         ]
     )
     for at, (record, body) in enumerate(zip(opened, held, strict=True)):
-        _check_tags(form_kind, record, () if body is None else body.tag_signatures)
+        _check_tags(form_kind, record, body)
         _check_unseen(form_kind.operation, record, knowledge)
         if at == 0:
             _check_senior(entry.head, form_kind.operation, record, knowledge)
@@ -143,18 +144,20 @@ def _open_held(
     return OpenedRecord(part, record_type, opened, held.data_key)
 
 
-def _check_tags(form_kind: FormKind, record: OpenedRecord, signatures: tuple[bytes, ...]) -> None:
+def _check_tags(form_kind: FormKind, record: OpenedRecord, held: HeldBody | None) -> None:
     """Refuse other tags than the fields need and than were made of them for this draft.
 
     The proof names one field only, a match tag is made of several; so the signatures are compared
-    with those of the tags that this custodian had made of the body that it opened.
+    with those of the tags that this custodian had made of the body that it opened. What a name was
+    tagged with stands in no body and in no proof: the entry must still say it.
     """
+    known = ((), ()) if held is None else (held.tag_signatures, held.beside_names)
     tags = [(TagWish(claim.namespace, unique=True), claim.proof) for claim in record.part.claims]
     tags += [(TagWish(match.namespace, unique=False), match.proof) for match in record.part.matches]
     needed = needed_tags(form_kind, record.record_type, record.values)
     if {wish for wish, proof in tags if proof is not None} != set(needed):
         raise CustodianRefusedError("the tags are not those that the fields need")
-    if tag_signatures(record.part) != signatures:
+    if (tag_signatures(record.part), beside_names(record.record_type, record.part)) != known:
         raise CustodianRefusedError("the tags are not those that were made for this draft")
     for wish, proof in tags:
         if proof is None:

@@ -10,7 +10,6 @@ from typing import Final
 from keys.errors import SealError
 from keys.hashing import Digest
 from keys.signing import Unsealer
-from ledger.ids import RecordId
 from ledger.parts import (
     Claim,
     Head,
@@ -31,6 +30,8 @@ from registry.form_kinds import FindType, find_form
 from registry.office_rules import full_name
 from registry.opened_records import (
     OpenedRecord,
+    beside_name,
+    beside_names,
     check_sealed_values,
     check_shape,
     needed_tags,
@@ -81,12 +82,14 @@ class HeldBody:
         data_key: Opens it.
         wraps: Of the data key, for each reader.
         tag_signatures: Of the tags that were made for it (`opened_records.tag_signatures`).
+        beside_names: With what names were tagged (`opened_records.beside_names`).
     """
 
     body: bytes
     data_key: bytes = field(repr=False)
     wraps: bytes
     tag_signatures: tuple[bytes, ...]
+    beside_names: tuple[bytes, ...]
 
 
 def open_request(
@@ -151,7 +154,8 @@ def tag_tasks(request: CustodianRequest, opened: Sequence[OpenedRecord]) -> tupl
     """Return the tags that a request needs, with values taken from the opened bodies.
 
     Raises:
-        BodyError: A tag that the record type does not have, or of a field that is absent.
+        BodyError: A tag that the record type does not have, or of a field that is absent, or of a
+            name without the date that belongs to it.
     """
     tasks: list[TagTask] = []
     for index, (record, found) in enumerate(zip(request.records, opened, strict=True)):
@@ -167,21 +171,15 @@ def _tag_task(index: int, wish: TagWish, record: OpenedRecord) -> TagTask:
     if wish.unique:
         value = number_value(str(record.values[filled[0]]))
     else:
-        value = _name_value(record, _match_link(record.record_type, wish))
+        value = _name_value(record, wish.namespace)
     return TagTask(index, wish, value, record.opened.leaf(paths[0]))
 
 
-def _name_value(record: OpenedRecord, beside: str) -> str:
+def _name_value(record: OpenedRecord, namespace: str) -> str:
     """Return a name with what stands beside it: a link, as to the mother, or a date of birth."""
     name = full_name(record.values)
-    if record.record_type.fields[beside].kind == "date":
-        return person_value(name, str(record.part.member[beside]))
-    linked = record.part.links.get(beside)
-    return name_value(name, RecordId(linked) if isinstance(linked, bytes) else None)
-
-
-def _match_link(record_type: RecordType, wish: TagWish) -> str:
-    return next(match.link for match in record_type.match if match.namespace == wish.namespace)
+    beside = beside_name(record.record_type, record.part, namespace)
+    return person_value(name, beside) if isinstance(beside, str) else name_value(name, beside)
 
 
 def answer_request(
@@ -228,7 +226,8 @@ def _hold(
 ) -> HeldBody | None:
     if record.body is None or wraps is None:
         return None
-    return HeldBody(record.body.body, opened.data_key, wraps, tag_signatures(part))
+    beside = beside_names(opened.record_type, part)
+    return HeldBody(record.body.body, opened.data_key, wraps, tag_signatures(part), beside)
 
 
 def _complete(

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.canonical import Value
+from ledger.ids import RecordId
 from ledger.parts import RecordPart
+from registry.civil_calendar import is_date
 from registry.custodian_messages import TagWish
 from registry.errors import RegistryError
 from registry.field_specs import FieldSpec, check_value
@@ -124,6 +126,37 @@ def needed_tags(
     elif any(write.kind == "create" for write in form_kind.operation.writes):
         wishes += [TagWish(match.namespace, unique=False) for match in record_type.match]
     return tuple(wishes)
+
+
+def beside_name(record_type: RecordType, part: RecordPart, namespace: str) -> str | RecordId | None:
+    """Return what a name is tagged together with: a date's text, or whom a link leads to, if so.
+
+    Args:
+        record_type: Of the record; it has a match tag of this namespace.
+        part: Perhaps not yet compared with the record type.
+        namespace: Of the tag.
+
+    Raises:
+        BodyError: The date is absent, or none.
+    """
+    name = next(match.link for match in record_type.match if match.namespace == namespace)
+    if record_type.fields[name].kind == "date":
+        day = part.member.get(name)
+        if not isinstance(day, str) or not is_date(day):
+            raise BodyError("a name is tagged together with this date", path=name)
+        return day
+    linked = part.links.get(name)
+    return RecordId(linked) if isinstance(linked, bytes) else None
+
+
+def beside_names(record_type: RecordType, part: RecordPart) -> tuple[bytes, ...]:
+    """Return what the names of a part's match tags were tagged with; no proof of a tag says it.
+
+    Raises:
+        BodyError: As `beside_name`.
+    """
+    found = [beside_name(record_type, part, match.namespace) for match in part.matches]
+    return tuple([one.encode() if isinstance(one, str) else one or b"" for one in found])
 
 
 def tag_signatures(part: RecordPart) -> tuple[bytes, ...]:

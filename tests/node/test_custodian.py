@@ -198,7 +198,7 @@ async def test_a_full_disk_loses_no_decided_body_and_holds_up_nothing_that_is_ov
         await api.post("/v1/entries", encode((1, ((entry.raw, bodies),))))
         vault, pending = api.node.storage.vault, api.side._custodian._ports.pending
         vault.drop_expired(entry.head.not_after_ms + 1)
-        pending.put(Digest(seed("over")), Prepared(b"body", b"wraps", ()), 1_000, CLERK)
+        pending.put(Digest(seed("over")), Prepared(b"body", b"wraps", (), ()), 1_000, CLERK)
         with monkeypatch.context() as full:
             full.setattr(vault, "put_bodies", refuse)
             api.commit()
@@ -457,7 +457,10 @@ CLERK = Holder(seed("clerk")[:16], is_own=True)
 async def test_prepared_bodies_survive_a_restart_and_go_when_their_time_is_over(tmp_path):
     vault = Vault.open(tmp_path / "vault")
     pending = PendingBodies(vault)
-    first, second = Prepared(b"body", b"wraps", ()), Prepared(b"other", b"wraps", (b"s" * 64,))
+    first, second = (
+        Prepared(b"body", b"wraps", (), ()),
+        Prepared(b"other", b"wraps", (b"s" * 64,), (b"1990-02-02", b"")),
+    )
     pending.put(Digest(seed("a")), first, 1_000, CLERK)
     pending.put(Digest(seed("b")), second, 2_000, CLERK)
     vault.put_prepared(Digest(seed("c")), b"rubbish")

@@ -27,7 +27,7 @@ from tests.node.test_wrap_keeper import Citizen
 from tests.registry.town import Town, by, identifier, key, office, seed
 
 WHOLE = Room(1_000, 64 * 1024 * 1024)
-PREPARED = Prepared(b"body", b"wraps", ())
+PREPARED = Prepared(b"body", b"wraps", (), ())
 MIB = 1024 * 1024
 
 

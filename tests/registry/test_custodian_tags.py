@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from ledger.entries import compose
 from registry.acts import Act, RecordContent
 from registry.custodian import CustodianRefusedError, check_draft
 from registry.custodian_messages import TagWish
 from registry.drafting import compose_act, custodian_request
 from registry.problems import BodyError
 from tests.registry import small_world as small
+from tests.registry.plain_bytes import sixteen
 from tests.registry.small_world import find_type
 from tests.registry.test_drafted_entries import BODIES, HANDS, SCANS, current, draft, row_of, seal
 from tests.registry.test_drafting import birth_act
@@ -159,3 +161,45 @@ def test_what_lies_in_the_vault_alone_is_not_signed_again_with_or_without_its_ta
         entry = composed(sealed, reply, records)
         with pytest.raises(CustodianRefusedError):
             check_draft(entry, forgotten, find_type, small.KNOWLEDGE)
+
+
+def identity(number=None):
+    """Return an act that makes an identity, for who was born on the day that `person` says."""
+    return Act(
+        kind="identity/create", event_date=small.DAY, records=(person(number),), evidence=SCANS
+    )
+
+
+def put_together(sealed, records):
+    """Return the draft of an office whose program writes other clear fields than it asked with."""
+    prepared = sealed.prepared
+    blinds = [sixteen(at) for at in range(2 + len(records))]
+    return compose(prepared.head, records, prepared.act.objects, prepared.context, blinds)
+
+
+def test_a_day_of_birth_is_not_altered_once_the_name_was_tagged_with_it(state):
+    sealed = seal(state, identity(), HANDS)
+    reply, held = small.ask_custodian(state, asked(sealed))
+    check_draft(composed(sealed, reply, reply.records), held, find_type, small.KNOWLEDGE)
+    lie = replace(reply.records[0], member={**reply.records[0].member, "birth_date": "1990-02-03"})
+    with pytest.raises(CustodianRefusedError):
+        check_draft(put_together(sealed, (lie,)), held, find_type, small.KNOWLEDGE)
+
+
+def test_a_mother_is_not_exchanged_once_the_name_was_tagged_with_her(state):
+    sealed = seal(state, birth_act(), small.HANDS)
+    reply, held = small.ask_custodian(state, asked(sealed))
+    part = reply.records[0]
+    for links in ({**part.links, "mother": bytes(16)}, {}):
+        lie = (replace(part, links=links), *reply.records[1:])
+        with pytest.raises(CustodianRefusedError):
+            check_draft(put_together(sealed, lie), held, find_type, small.KNOWLEDGE)
+
+
+def test_a_name_is_not_tagged_without_the_day_of_birth_that_belongs_to_it(state):
+    request = asked(seal(state, identity(), HANDS))
+    for member in ({}, {"birth_date": 19900202}):
+        record = request.records[0]
+        lacking = replace(record, part=replace(record.part, member=member))
+        with pytest.raises(BodyError):
+            small.ask_custodian(state, replace(request, records=(lacking,)))
