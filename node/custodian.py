@@ -144,6 +144,8 @@ class Custodian:
         opened = open_request(request, self._find_type, self._keys.seal)
         tasks = tag_tasks(request, opened)
         if tasks:
+            if asker.agency != self._keys.agency_id:  # the head names officers who have not signed
+                raise ForbiddenError("only officers of the agency have tags made")
             check_author(self._access, self._keys.agency_id, request.head, self._height())
             records = [parts[task.record].record_id for task in tasks]
             self._ports.shares.take(asker.key.holder, records)

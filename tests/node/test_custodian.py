@@ -275,24 +275,45 @@ async def test_the_same_number_gets_the_same_tag_and_is_taken(tmp_path):
         assert (answer.status, answer.code) == (409, "registry.taken")
 
 
+async def enrolled(api):
+    """Return the identity of An, who has keys."""
+    town = api.town
+    identity = town.create_identity(agency="police")
+    other = officer("approve", "justice", "other_agency")
+    hands = [*two_officers("police"), other, by("new_key", "an"), by("new_key", "an auth")]
+    objects = [
+        key_object("an", "sign"),
+        key_object("an seal", "seal"),
+        key_object("an auth", "auth"),
+    ]
+    part = town.part("identity", identity)
+    enrol = town.entry("identity/enrol_key", hands, [part], objects, agency="police")
+    create = town.blocks[0][2][0]
+    answer = await api.post("/v1/entries", submission(create, enrol, bodies=town.bodies))
+    assert [one["status"] for one in answer.json["results"]] == ["pending"] * 2, answer.body
+    api.commit()
+    return identity
+
+
+async def test_an_owner_has_no_tags_made_in_the_name_of_officers_who_have_not_signed(tmp_path):
+    """Or each citizen could test numbers, and use up what the agency registers with."""
+    async with served(tmp_path) as api:
+        connect_tags(api)
+        identity = await enrolled(api)
+        bureau = Bureau(api, "police")
+        row = bureau.state.read(record_key(identity), RecordRow)
+        act = identity_act(api, personal_number="001190000999")
+        act = replace(act, kind="identity/correct", reason="clerical")
+        hands = replace(bureau.hands, persons={identity: key("an").public.key_id})
+        sealed = bureau.seal(act, hands, Target(identity, row))
+        refused = await bureau.prepare(sealed, key("an auth"))
+        assert (refused.status, refused.code) == (403, "node.forbidden")
+        assert (await bureau.prepare(sealed)).status == 200
+
+
 async def test_an_owner_has_an_own_update_sealed_and_signed(tmp_path):
     async with served(tmp_path) as api:
-        town = api.town
-        identity = town.create_identity(agency="police")
-        other = officer("approve", "justice", "other_agency")
-        hands = [*two_officers("police"), other, by("new_key", "an")]
-        objects = [
-            key_object("an", "sign"),
-            key_object("an seal", "seal"),
-            key_object("an auth", "auth"),
-        ]
-        hands.append(by("new_key", "an auth"))
-        part = town.part("identity", identity)
-        enrol = town.entry("identity/enrol_key", hands, [part], objects, agency="police")
-        create = town.blocks[0][2][0]
-        answer = await api.post("/v1/entries", submission(create, enrol, bodies=town.bodies))
-        assert [one["status"] for one in answer.json["results"]] == ["pending"] * 2, answer.body
-        api.commit()
+        town, identity = api.town, await enrolled(api)
         bureau = Bureau(api, "police")
         row = bureau.state.read(record_key(identity), RecordRow)
         content = RecordContent(sealed={"phone": "+84 24 1"}, links={"identity": identity})
