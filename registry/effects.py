@@ -46,9 +46,9 @@ from registry.ownership import (
 from registry.possible_duplicates import (
     POTENTIAL_DUPLICATE,
     RESOLVED,
-    clashes,
     note_found,
     resolved,
+    undecided,
 )
 from registry.rows import Encumbrance, FamilyRow
 from registry.rules import provisional_until
@@ -326,7 +326,7 @@ def resolve_duplicate(run: Run, arguments: tuple[str, ...]) -> None:
     if arguments[0] == "different":
         decided = sorted(dict.fromkeys((*resolved(subject.engine), other)))
         subject.set_engine(RESOLVED, tuple(decided))
-        left = clashes(run, subject, PARENT_LINKS)
+        left = undecided(run, subject, PARENT_LINKS)
         note_found(subject, left)
         if not left:
             subject.clear_flag(POTENTIAL_DUPLICATE)

@@ -62,6 +62,17 @@ def clashes(run: Run, record: NewRecord, parent_links: Sequence[str]) -> list[Re
     return sorted(dict.fromkeys(found))
 
 
+def undecided(run: Run, record: NewRecord, parent_links: Sequence[str]) -> list[RecordId]:
+    """Return what `clashes` finds, with what was found when the birth was declared, sorted.
+
+    The entry of a decision brings no tag of the name, so it finds nobody by that.
+    """
+    offices = _Offices(run)
+    known = [RecordId(one) for one in found_before(record.engine)]
+    left = [one for one in known if _counted(run, record, one, offices) is not None]
+    return sorted(dict.fromkeys((*clashes(run, record, parent_links), *left)))
+
+
 def namesakes(run: Run, record: NewRecord) -> list[RecordId]:
     """Return the records that may be about the same person, sorted: equal match tags.
 
@@ -69,15 +80,15 @@ def namesakes(run: Run, record: NewRecord) -> list[RecordId]:
     claim one, it is not the same, for the claims would have collided.
     """
     record_type = record.record_type
-    numbered = {one.namespace for one in record_type.unique if one.mode == "tag"}
-    own = {claim.namespace for claim in record.part.claims}
+    tagged = {one.namespace for one in record_type.unique if one.mode == "tag"}
+    numbered = tagged.intersection([claim.namespace for claim in record.part.claims])
     found: list[RecordId] = []
     offices = _Offices(run)
     for other_id in found_by_match(run, record_type, record.part.matches).record_ids:
         other = _counted(run, record, other_id, offices)
         if other is None:
             continue
-        if own & numbered and any(claim[0] in numbered for claim in other.claims):
+        if numbered.intersection([claim[0] for claim in other.claims]):
             continue
         found.append(other_id)
     return found

@@ -211,6 +211,26 @@ def test_the_same_birth_with_mother_and_father_exchanged_is_flagged(town):
     assert town.row(birth).flags == ()
 
 
+def test_a_birth_found_by_its_name_waits_for_a_decision_of_its_own(town):
+    """The decision brings no tag of the name, so what the declaration found is remembered."""
+    mother, name = town.adult("anna"), "nguyen van an|anna"
+    town.accept(town.birth(mother=mother, name=name))
+    town.wait(700)
+    town.accept(town.birth(mother=mother))
+    named, near = [town.blocks[at][2][0].records[0].record_id for at in (-2, -1)]
+    town.wait(100)
+    declared, outcome = declare(town, mother=mother, name=name)
+    assert outcome.flags == ("potential-duplicate",)
+    birth = declared.records[0].record_id
+    assert found_before(town.row(birth).engine) == tuple(sorted((named, near)))
+    town.accept(not_duplicate(town, birth, near, officer("register")))
+    assert town.row(birth).flags == ("potential-duplicate",)
+    assert found_before(town.row(birth).engine) == (named,)
+    town.accept(not_duplicate(town, birth, named, officer("register")))
+    assert (town.row(birth).flags, found_before(town.row(birth).engine)) == ((), ())
+    town.accept(registration_of(town, declared, name=name))
+
+
 def not_duplicate(town, birth, other, hand):
     part = town.part("birth", birth)
     objects = [ObjectPart("duplicate", {"other": other})]
