@@ -232,4 +232,4 @@ async def test_a_running_node_gives_back_the_tags_of_a_block(tmp_path):
         assert api.side.metrics.tags_used.value(half="outer") == 0
         await put(api, api.town.birth(mother=mother))
         used = api.side.metrics.tags_used.value(half="outer")
-        assert used == 2, "the child's number, and the name with the mother"
+        assert used == 3, "the child's number and name, and the name with the mother"
