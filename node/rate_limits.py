@@ -55,12 +55,10 @@ class RateLimits:
             self.spend(address, 1, now_ms)
         return wait_ms
 
-    def wait_ms(self, address: str, now_ms: int) -> int:
-        """Return 0 if there is a token, or after how many milliseconds there will be one."""
-        bucket = self._filled(address, now_ms)
-        if bucket.tokens_milli >= self._token:
-            return 0
-        return -(-(self._token - bucket.tokens_milli) // self._rate)
+    def wait_ms(self, address: str, now_ms: int, tokens: int = 1) -> int:
+        """Return 0 if there are so many tokens, or after how many milliseconds there will be."""
+        lacking = tokens * self._token - self._filled(address, now_ms).tokens_milli
+        return max(0, -(-lacking // self._rate))
 
     def spend(self, address: str, tokens: int, now_ms: int) -> None:
         """Take tokens for what was done already; debts go down to an empty bucket's double."""

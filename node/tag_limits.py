@@ -8,7 +8,7 @@ agencies have balloted, the stock fills as fast as an import goes.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from keys.signing import KeyId
@@ -101,8 +101,8 @@ class OfficerShares:
         self._shares = RateLimits(rate, burst, seconds=_HOUR_S)
         self._asked: OrderedDict[RecordId, str] = OrderedDict()
 
-    def take(self, officer: bytes, records: Iterable[RecordId]) -> None:
-        """Take a tag of an officer's share for each of these records.
+    def take(self, officer: bytes, records: Sequence[RecordId]) -> None:
+        """Take a tag of an officer's share for each of these records, or none.
 
         Args:
             officer: Who asks: the holder of the key that signed the request.
@@ -114,13 +114,14 @@ class OfficerShares:
         if self._importing():
             return
         name, now_ms = officer.hex(), self._clock.monotonic_ms()
+        wait_ms = self._shares.wait_ms(name, now_ms, len(records))
+        if wait_ms:
+            raise TooManyRequestsError(
+                "this officer has had too many tags made that were never used",
+                retry_after_s=wait_ms // 1_000 + 1,
+            )
+        self._shares.spend(name, len(records), now_ms)
         for record_id in records:
-            wait_ms = self._shares.take(name, now_ms)
-            if wait_ms:
-                raise TooManyRequestsError(
-                    "this officer has had too many tags made that were never used",
-                    retry_after_s=wait_ms // 1_000 + 1,
-                )
             self._asked[record_id] = name
         while len(self._asked) > ASKED_RECORDS_MAX:
             self._asked.popitem(last=False)

@@ -148,6 +148,21 @@ def test_one_officer_has_a_share_of_what_is_never_used_and_no_more():
     shares.take(one, records * 9)
 
 
+def test_who_lacks_tags_for_a_whole_act_gets_it_after_the_time_that_was_said():
+    """What is refused takes nothing: else each new try used up what had come back before it."""
+    clock, officer = HandClock(), seed("one")[:16]
+    shares = OfficerShares(lambda: False, clock, 3_600, 3)
+    birth: Any = [identifier("record", at) for at in (0, 1, 1)]
+    shares.take(officer, birth)
+    with pytest.raises(TooManyRequestsError) as refused:
+        shares.take(officer, birth)
+    clock.monotonic = 2_999
+    with pytest.raises(TooManyRequestsError):
+        shares.take(officer, birth)
+    clock.monotonic = 1_000 * int(refused.value.details["retry_after_s"])
+    shares.take(officer, birth)
+
+
 @pytest.mark.asyncio
 async def test_each_half_of_a_tag_in_a_block_is_given_back_where_it_was_made(tmp_path):
     async with served(tmp_path) as api:
