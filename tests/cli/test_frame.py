@@ -296,6 +296,9 @@ def test_every_command_that_a_text_suggests_exists():
         assert command is not None, noun
         if isinstance(command, click.Group) and more and not more[0].startswith(("-", "<")):
             assert more[0] in command.commands, f"{noun} {more[0]}"
+        takes = [one.type for one in command.params if isinstance(one, click.Argument)]
+        if more and takes and isinstance(takes[0], click.Path):
+            assert not more[0].isalpha() or more[0].isupper(), f"{noun} {more[0]}: no file"
 
 
 def test_in_vietnamese_the_detail_of_an_error_is_its_facts_and_no_english_text(capsys):
