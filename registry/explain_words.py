@@ -90,7 +90,7 @@ _OBJECTS: Final[Mapping[str, Text]] = {
     "logged": ("lần tra cứu", "access"),
     "notice": ("thông báo", "notice"),
     "office": ("cơ quan", "office"),
-    "opening": ("lần mở cửa sổ nhập", "opening of an import"),
+    "opening": ("lần mở đợt nhập", "opening of an import"),
     "piece": ("phần văn bản", "piece of a text"),
     "release": ("việc xóa bảo đảm", "release"),
     "role": ("vai trò", "role"),
