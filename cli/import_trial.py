@@ -13,6 +13,7 @@ from typing import Final
 from cli.acting import Actor, Order
 from cli.carrying import BATCH_ENTRIES, Carried
 from cli.client import Call
+from cli.import_journal import DEED
 from cli.import_plan import IMPORT_LEGACY
 from cli.import_problems import Problem
 from cli.import_run import ImportRun, MakeOrder
@@ -229,12 +230,13 @@ class TrialRun(ImportRun):
         trial = self._actor
         assert isinstance(trial, TrialActor), "nothing may be sent"
         left = self.begin()
+        came = self._done(DEED) & self._deeds.keys()  # before this trial notes its own
         if self._mapping.first == IMPORT_LEGACY and left:
             trial.put_window(self._offices.register.office_id, replace(wish, needed=left))
         progress = self.run()
         return Tried(
             problems=tuple(progress.problems),
-            known=len(progress.known),
+            known=len(progress.known | came),
             count=progress.owners + progress.firsts + progress.laters,
             tagged=any(kind.startswith(f"{wish.type_name}/") for kind in trial.tagged_kinds),
         )

@@ -371,6 +371,7 @@ def test_a_trial_finds_what_the_import_will_find_and_changes_nothing(town, tmp_p
         assert said["problems"] > 1
         again = json.loads(town.desk.run(*words, "--dry-run", "--json").stdout)["trial"]
         assert again["entries"] == 0
+        assert again["known"] == said["firsts_registered"] + said["laters_registered"] > 0
 
 
 def test_a_trial_says_what_it_could_not_try(town, tmp_path):
