@@ -13,8 +13,16 @@ from ledger.canonical import Value
 from ledger.entries import EntryContent
 from ledger.ids import ID_BYTES, RecordId, print_id
 from ledger.parts import CustodySigner, Evidence, Holder, RecordPart, Signer
+from registry.authority import ALL
 from registry.code_names import FindTable
-from registry.explain_words import key_words, object_words, rule_words, term_words
+from registry.errors import UnknownKindError
+from registry.explain_words import (
+    key_words,
+    object_words,
+    role_words,
+    rule_words,
+    term_words,
+)
 from registry.field_specs import FieldSpec, in_schema_order
 from registry.form_kinds import FindType, find_form
 from registry.form_values import print_value
@@ -27,6 +35,9 @@ NameOf = Callable[[bytes], str | None]
 """Returns what people call an office, officer, key or record by its id, or None."""
 
 KEY: Final = "key"
+ROLE: Final = "role"
+_TYPES: Final = frozenset({"type", "types"})
+"""Fields that name record types."""
 _OF_A_KEY: Final = frozenset({"algorithm", "public"})
 """Fields of an object which a key's purpose and fingerprint say."""
 UNSEEN: Final[Text] = ("KHÔNG XEM ĐƯỢC", "UNSEEN")
@@ -186,10 +197,34 @@ def _field_lines(
         elif spec.kind == "bytes" and isinstance(value, bytes) and len(value) == ID_BYTES:
             lines.append(Line(_title(spec, name), _named(value, reading), 1))
         else:
-            lines.append(
-                Line(_title(spec, name), print_value(spec, value, reading.find_table, day), 1)
-            )
+            said = _coded(name, value, reading) or print_value(spec, value, reading.find_table, day)
+            lines.append(Line(_title(spec, name), said, 1))
     return lines
+
+
+def _coded(name: str, value: Value, reading: Reading) -> Text | None:
+    """Return the words of an officer's role and of the record types of a task, else None."""
+    if name == ROLE and isinstance(value, str):
+        return _with_code(role_words(value), value)
+    if name in _TYPES:
+        each = [
+            _type_words(one, reading) for one in (value if isinstance(value, tuple) else [value])
+        ]
+        return ", ".join(vi for vi, _ in each), ", ".join(en for _, en in each)
+    return None
+
+
+def _type_words(value: Value, reading: Reading) -> Text:
+    if value == ALL:
+        return _with_code(("tất cả", "all"), ALL)
+    try:
+        return _with_code(reading.find_type(str(value)).title, str(value))
+    except UnknownKindError:
+        return str(value), str(value)
+
+
+def _with_code(words: Text, code: str) -> Text:
+    return f"{words[0]} ({code})", f"{words[1]} ({code})"
 
 
 def _sealed_lines(

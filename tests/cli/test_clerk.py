@@ -745,6 +745,9 @@ def test_an_officer_agrees_gets_a_role_signs_and_loses_the_key(
     said = "\n".join(shown["explanation"])
     assert f"Makes role: to sign, fingerprint {made['fingerprint']}" in said, "it is the own key"
     assert "Office: justice (" in said, "she reads for whom she is to work"
+    vietnamese = own.run("draft", "show", draft, "--lang", "vi").stdout
+    assert "Vai trò: đăng ký (register)" in vietnamese
+    assert "Loại hồ sơ: Khai sinh (birth)" in vietnamese
     desk.ask("draft", "send", draft, "--node", "justice", "--auth", "justice-1", "--yes")
     (signed,) = own.ask("draft", "sign", written["entry"], "--yes")
     assert signed["missing_signatures"] == []

@@ -12,6 +12,7 @@ from registry.authority import officer_of_key
 from registry.authority_errors import NotOfficerError, SignerMissingError
 from registry.civil_calendar import add_days
 from registry.code_tables import record_type as find_type
+from registry.explain import Reading, explain_entry
 from registry.signer_plan import CustodyForm, Hands, Scene, plan_signers
 from registry.state_key_names import record_key
 from tests.registry.test_governance import govern
@@ -221,3 +222,18 @@ def test_an_auth_key_becomes_no_signing_key_and_none_of_another_officer(town):
     town.accept(enrol(town, [auth_key(anna)], hands))
     again = grant(town, [role(town, anna, "desk auth")], [by("appointee", "anna")])
     assert town.refuse(again) == "registry.governance_conflict"
+
+
+def test_who_agrees_reads_the_role_and_the_record_types_in_words(town):
+    asked = role(town, town.adult("anna"))
+    asked = ObjectPart("role", {**asked.fields, "types": ("birth", "dragon", "*")})
+    reading = Reading(
+        find_type=lambda name: find_type(town.state, name, town.height + 1),
+        find_table=lambda _name: None, name_of=lambda _found: None, opened={}, before={},
+    )  # fmt: skip
+    said = explain_entry(grant(town, [asked], []), reading)
+    vietnamese, english = said.text("vi"), said.text("en")
+    assert "Vai trò: đăng ký (register)" in vietnamese
+    assert "Loại hồ sơ: Khai sinh (birth), dragon, tất cả (*)" in vietnamese
+    assert "Role: registers (register)" in english
+    assert "Record types: Birth (birth), dragon, all (*)" in english
