@@ -193,7 +193,7 @@ def read_bounded(path: Path, bytes_max: int) -> bytes:
 
 def _is_file(path: Path) -> bool:
     try:
-        return path.is_file()
+        return path.exists() and not path.is_dir()  # a pipe of the shell is read too
     except (OSError, ValueError):  # Text too long, or impossible, as the name of a file.
         return False
 

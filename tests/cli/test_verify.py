@@ -3,6 +3,7 @@
 import base64
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -140,6 +141,17 @@ def test_a_file_that_is_not_there_is_not_found(verify):
         result = verify(name)
         assert (result.exit_code, result.stdout) == (3, "")
         assert f"There is no file {name}." in result.stderr
+
+
+def test_a_pipe_that_the_shell_names_is_read_and_a_folder_is_no_document(verify, world, tmp_path):
+    reader, writer = os.pipe()
+    os.write(writer, world.raw("whole"))
+    os.close(writer)
+    try:
+        assert verify(f"/dev/fd/{reader}").exit_code == 0
+    finally:
+        os.close(reader)
+    assert verify(str(tmp_path)).exit_code == 3
 
 
 def test_text_that_is_no_document_is_unreadable(verify, world):
