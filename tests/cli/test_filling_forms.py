@@ -16,9 +16,10 @@ sex = "male"
 nationality = "VN"
 residence = "Xã Tân Lập"
 [name]
-family = "Nguyễn"
-given = "An"
+family = "Mẫu"
+given = "Điền"
 """
+"""Of nobody whom other tests make: a second identity of one person is refused."""
 CREATE = ("identity", "create", "-", "--office", "police")
 
 
@@ -89,7 +90,8 @@ def test_what_is_suggested_next_works_in_the_home_that_was_named(desk):
 
 @pytest.mark.slow
 def test_an_edit_that_changes_nothing_is_refused_before_anybody_signs(desk):
-    made = desk.ask(*CREATE, "--yes", "--set", "act.sufficient=true", stdin=IDENTITY)
+    another = ("--set", "name.given=Khác")
+    made = desk.ask(*CREATE, "--yes", "--set", "act.sufficient=true", *another, stdin=IDENTITY)
     identity = made[0]["records"][0]["id"]
     words = ("identity", "change-residence", identity, "--office", "police", "--yes")
     for form in ("", 'residence = "Xã Tân Lập"'):
