@@ -2,7 +2,8 @@
 
 The body of an entry that is in a block may lie nowhere but with what was prepared for it. It is
 kept then. Where the disk refuses, it stays prepared, past its time too, and is tried again with
-every block; what else is over goes all the same.
+every block, until the node stops: a new start does not know any more which entries are in blocks.
+What else is over goes all the same.
 """
 
 from collections.abc import Callable
