@@ -129,16 +129,21 @@ def run_import(context: Context, asked: Asked) -> int:
             left = session.entries_left(found, journal)
             with progress(context.say("import.entries"), left, context) as advance:
                 imported = _bring_in(actor, found, journal, advance)
-    problems = [*found.problems, *imported.progress.problems]
+    problems = _by_line(found.problems, imported.progress.problems)
     write_report(problems, report, context.lang)
     told = _done(context, imported, has_problems=bool(problems))
     return _tell(context, found, problems, report, told)
 
 
+def _by_line(read: "Sequence[Problem]", refused: "Sequence[Problem]") -> "list[Problem]":
+    """Return what is wrong in the order of the file, which whoever mends it goes through."""
+    return sorted([*read, *refused], key=lambda one: one.line)
+
+
 def _dry_run(context: Context, asked: Asked, actor: "Actor", found: "Found") -> int:
     """Say what would come in and what the rules would refuse, as far as they can be tried."""
     tried, reason = _try(context, asked, actor, found)
-    problems = [*found.problems, *(() if tried is None else tried.problems)]
+    problems = _by_line(found.problems, () if tried is None else tried.problems)
     if asked.report is not None:
         write_report(problems, asked.report, context.lang)
     if tried is None:

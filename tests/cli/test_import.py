@@ -368,6 +368,8 @@ def test_a_trial_finds_what_the_import_will_find_and_changes_nothing(town, tmp_p
         assert said["owners_new"] + said["firsts_new"] + said["laters_new"] == passing
         before, after = [report.read_text(encoding="utf-8") for report in reports]
         assert before == after
+        lines = [int(one["line"]) for one in csv.DictReader(after.splitlines())]
+        assert lines == sorted(lines), "whoever mends the file goes through it once"
         assert said["problems"] > 1
         again = json.loads(town.desk.run(*words, "--dry-run", "--json").stdout)["trial"]
         assert again["entries"] == 0
