@@ -34,6 +34,13 @@ PORTS: Final = 3
 _FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 _NEW_FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _OLD_FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
+_SIGNERS: Final = click.option(
+    "--sign",
+    "signers",
+    multiple=True,
+    required=True,
+    help="Governance key that signs; may be given several times.",
+)
 
 
 @click.command(cls=Command, changes=True)
@@ -62,13 +69,7 @@ def template(context: Context, agreed: Path, out: Path) -> None:
 @click.command(cls=Command, changes=True)
 @click.argument("template_file", metavar="TEMPLATE", type=_OLD_FILE)
 @click.argument("own", metavar="PART.toml", type=_OLD_FILE)
-@click.option(
-    "--sign",
-    "signers",
-    multiple=True,
-    required=True,
-    help="Governance key that signs; may be given several times.",
-)
+@_SIGNERS
 @click.option("--out", type=_NEW_FILE, required=True, help="The signed part to write.")
 @passphrase_options
 @click.pass_obj
@@ -92,13 +93,7 @@ def part(
 @click.command("sign-part", cls=Command, changes=True)
 @click.argument("template_file", metavar="TEMPLATE", type=_OLD_FILE)
 @click.argument("file", metavar="PART", type=_OLD_FILE)
-@click.option(
-    "--sign",
-    "signers",
-    multiple=True,
-    required=True,
-    help="Governance key that signs; may be given several times.",
-)
+@_SIGNERS
 @passphrase_options
 @click.pass_obj
 def sign_part(context: Context, template_file: Path, file: Path, signers: tuple[str, ...]) -> None:
