@@ -55,6 +55,7 @@ from registry.duplicates import BirthSketch
 from registry.errors import ExpiredError, NotAfterTooFarError, WrongNetworkError
 from registry.object_rows import WrapsRow
 from registry.office_rules import sketch_birth
+from registry.opened_records import check_dates
 from registry.readers import agency_of_office, readers_of
 from registry.record_checks import companion_id
 from registry.rows import RecordRow
@@ -255,10 +256,12 @@ class Custodian:
         if entry.head.kind != REGISTER or not entry.records or not self._births.is_index:
             return None
         part, body = entry.records[0], held[0]
-        if part.seal is None or body is None:
+        schema = self._find_type(BIRTH)
+        check_dates(schema, part)
+        if part.seal is None or body is None or "event_date" not in part.member:
             return None
         place = BodyPlace(entry.head.network_id, part.record_id, part.record_version)
-        paths = tuple(self._find_type(BIRTH).sealed_paths)
+        paths = tuple(schema.sealed_paths)
         values = open_body(place, paths, body.body, part.seal, body.data_key).values
         content = RecordContent(member=part.member, sealed=values, links=part.links)
         return sketch_birth(part.record_id, content)

@@ -34,6 +34,7 @@ from registry.office_rules import (
 from registry.opened_records import (
     OpenedRecord,
     beside_names,
+    check_dates,
     check_sealed_values,
     check_shape,
     needed_tags,
@@ -105,6 +106,8 @@ def check_draft(
         raise CustodianRefusedError("the entry does not name this custodian as its last signer")
     form_kind = find_form(entry.head.kind, find_type)
     check_shape(form_kind, entry.records)
+    for record_type, part in zip(form_kind.written, entry.records, strict=True):
+        check_dates(record_type, part)
     if len(held) != len(entry.records):
         raise CustodianRefusedError("not one body for each record")
     opened = tuple(

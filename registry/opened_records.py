@@ -42,6 +42,20 @@ def check_shape(form_kind: FormKind, parts: Sequence[RecordPart]) -> None:
         raise BodyError("the records are not those that the operation writes")
 
 
+def check_dates(record_type: RecordType, part: RecordPart) -> None:
+    """Refuse a date in clear that is none: rules count with it before any validator has seen it.
+
+    Raises:
+        BodyError: Names the field.
+    """
+    for name, spec in record_type.member_fields.items():
+        if spec.kind != "date" or name not in part.member:
+            continue
+        value = part.member[name]
+        if not isinstance(value, str) or not is_date(value):
+            raise BodyError("a field is not of its kind", path=name)
+
+
 def check_sealed_values(
     record_type: RecordType, operation: Operation, values: Mapping[str, Value], *, is_new: bool
 ) -> None:

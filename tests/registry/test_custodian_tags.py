@@ -196,6 +196,16 @@ def test_a_mother_is_not_exchanged_once_the_name_was_tagged_with_her(state):
             check_draft(put_together(sealed, lie), held, find_type, small.KNOWLEDGE)
 
 
+@pytest.mark.parametrize("born", ["abcd", "", "2026-02-31", 5, b"2026-01-01"])
+def test_a_date_that_is_none_is_refused_before_a_rule_counts_with_it(state, born):
+    sealed = seal(state, birth_act(), small.HANDS)
+    reply, held = small.ask_custodian(state, asked(sealed))
+    member = {**reply.records[0].member, "event_date": born}
+    lie = (replace(reply.records[0], member=member), *reply.records[1:])
+    with pytest.raises(BodyError):
+        check_draft(put_together(sealed, lie), held, find_type, small.KNOWLEDGE)
+
+
 def test_a_name_is_not_tagged_without_the_day_of_birth_that_belongs_to_it(state):
     request = asked(seal(state, identity(), HANDS))
     for member in ({}, {"birth_date": 19900202}):
