@@ -29,16 +29,19 @@ class NumberIndex:
         self._access = access
         self._store = store
         self._records: dict[tuple[OfficeId, str], tuple[RecordId, ...]] = {}
+        self._numbered: set[RecordId] = set()
         self._is_filled = False
 
     def consider(self, record_id: RecordId, row: RecordRow) -> None:
-        """Take in a record as it is now; one without a number is no loss."""
-        office = self._book(row)
-        if office is not None and row.registration_number is not None:
-            place = office, row.registration_number
-            known = self._records.get(place, ())
-            if record_id not in known:
-                self._records[place] = (*known, record_id)
+        """Take in a record as it is now, once: a number never changes. One without is no loss."""
+        if row.registration_number is not None and record_id not in self._numbered:
+            self._add(record_id, row.registration_number, self._book(row))
+
+    def _add(self, record_id: RecordId, number: str, office: OfficeId | None) -> None:
+        self._numbered.add(record_id)
+        if office is not None:
+            known = self._records.get((office, number), ())
+            self._records[office, number] = (*known, record_id)
 
     def _book(self, row: RecordRow) -> OfficeId | None:
         """Return in the books of which office a record has its number."""
@@ -55,11 +58,19 @@ class NumberIndex:
         self._is_filled = True
 
     def committed(self, committed: Committed) -> None:
-        """Take in the records that a block wrote."""
-        for entry in committed.block.entries:
+        """Take in the records that a block wrote; of those it registered it says itself where."""
+        for index, entry in enumerate(committed.block.entries):
             for part in entry.records:
                 row = self._access.record(part.record_id)
-                if row is not None:
+                if row is None or row.registration_number is None:
+                    continue
+                is_here = row.registered is not None and row.registered[:2] == (
+                    committed.height,
+                    index,
+                )
+                if is_here and part.record_id not in self._numbered:
+                    self._add(part.record_id, row.registration_number, entry.head.office)
+                else:
                     self.consider(part.record_id, row)
 
     def find(self, office: OfficeId, number: str) -> tuple[RecordId, ...]:

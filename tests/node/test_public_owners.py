@@ -1,11 +1,14 @@
 """No read without a trace: own records, sealed bodies, and who had them shown."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ledger.canonical import encode
 from ledger.ids import OfficeId, RecordId
+from node.application import Committed
 from node.number_index import NumberIndex
 from node.reading import ACCESS_MS
 from registry.record_checks import companion_id
@@ -203,6 +206,26 @@ async def test_a_birth_declared_elsewhere_is_found_in_the_book_of_the_office_tha
         index.scanned()
         assert index.find(row.office, row.registration_number) == (birth,)
         assert index.find(elsewhere, row.registration_number) == ()
+
+
+async def test_no_block_is_read_again_for_what_it_registered_and_none_for_an_edit(tmp_path):
+    """Reading it for each of its births would take a full block's time squared."""
+    async with served(tmp_path) as api:
+        _citizen, birth, _child = await mother(api)
+        row = api.side.access.record(birth)
+        height, index, day = row.registered
+        declared = replace(row, created=(height - 1, 0, day))
+        entries = api.node.application.store.block(height).entries
+        access: Any = SimpleNamespace(record=lambda _record_id: declared)
+        no_store: Any = None
+        numbers = NumberIndex(access, no_store)
+        for later in (0, 1):
+            header = SimpleNamespace(height=height + later)
+            block: Any = SimpleNamespace(header=header, entries=entries)
+            numbers.committed(Committed(block, ()))
+        numbers.scanned()
+        assert numbers.find(row.office, row.registration_number).count(birth) == 1
+        assert entries[index].head.office == row.office
 
 
 async def test_counting_through_a_book_tells_a_person_nothing_of_others(tmp_path):
