@@ -98,6 +98,11 @@ def test_case_04_an_entry_with_a_body_needs_the_custodian_of_its_agency_and_no_o
 
 
 def grant_role(town, identity, role, name, agency="justice", **dates):
+    return appointment(town, [role_part(town, identity, role, name, agency, **dates)], agency)
+
+
+def role_part(town, identity, role, name, agency="justice", **dates):
+    """What an act says that names an officer, from the day after."""
     public = key(name).public
     fields = {
         "identity": identity,
@@ -109,7 +114,7 @@ def grant_role(town, identity, role, name, agency="justice", **dates):
         "from_date": add_days(town.day, 1),
         **dates,
     }
-    return appointment(town, [ObjectPart("role", fields)], agency)
+    return ObjectPart("role", fields)
 
 
 def appointment(town, roles, agency="justice"):

@@ -15,6 +15,7 @@ from registry.code_tables import record_type as find_type
 from registry.explain import Reading, explain_entry
 from registry.signer_plan import CustodyForm, Hands, Scene, plan_signers
 from registry.state_key_names import record_key
+from tests.registry.test_acceptance_entries import role_part
 from tests.registry.test_governance import govern
 from tests.registry.town import KEYS, Town, by, form, identifier, key, office, officer_id
 
@@ -25,17 +26,7 @@ def town() -> Town:
 
 
 def role(town, identity, name="desk", agency="justice", role="register"):
-    public = key(name).public
-    fields = {
-        "identity": identity,
-        "role": role,
-        "types": ("*",),
-        "office": office(agency),
-        "algorithm": int(public.algorithm),
-        "public": public.public,
-        "from_date": add_days(town.day, 1),
-    }
-    return ObjectPart("role", fields)
+    return role_part(town, identity, role, name, agency)
 
 
 def grant(town, roles, hands, agency="justice"):
