@@ -122,14 +122,19 @@ def sign_part(context: Context, template_file: Path, file: Path, signers: tuple[
 
 
 def _say_part(context: Context, template_file: Path, out: Path, made: OwnPart) -> None:
-    result = {"part": out, "agency": made.agency, "signed": made.signed, "needed": made.needed}
+    said = {"agency": made.agency, "signed": made.signed, "needed": made.needed}
+    if context.dry_run:
+        accepted({"would_write": out, **said}, context)
+        return
+    result = {"part": out, **said}
     next_command = suggested("network", "merge", template_file) + " *.part"
     if made.signed < made.needed:
         words = {"signed": made.signed, "needed": made.needed, "out": out}
         note(context.say("network.part_unsigned", **words), context)
         next_command = suggested("network", "sign-part", template_file, out, "--sign", "KEY")
     elsewhere = made.signed < made.needed
-    accepted(result, context, lines=f"part: {out}", next_command=next_command, elsewhere=elsewhere)
+    line = f"{context.say('frame.result.part')}: {out}"
+    accepted(result, context, lines=line, next_command=next_command, elsewhere=elsewhere)
 
 
 @click.command(cls=Command, changes=True)

@@ -325,6 +325,8 @@ def test_a_second_governor_signs_the_part_on_another_machine(ceremony, tmp_path)
     for said in ("part of d, node at d.example:7400", "2 of 2 governors", fresh["fingerprint"]):
         assert said in tried.stderr
     assert out.read_bytes() == before
+    assert tried.stdout.startswith(f"would be written: {out}\n")
+    assert "next:" not in tried.stderr, "there is nothing to merge yet"
     status, error = second.refused(*sign)
     assert (status, error["code"]) == (ExitCode.CANCELLED, "cli.cancelled"), "nobody agreed"
     (made,) = second.ask(*sign, "--yes")
