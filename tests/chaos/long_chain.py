@@ -1,4 +1,4 @@
-"""Nodes that have a long chain already, as if they had made it: store, certificates and guard."""
+"""Nodes that have a long chain already, as if they had made it: store, guard and an empty log."""
 
 import shutil
 from collections.abc import Sequence
@@ -6,9 +6,10 @@ from pathlib import Path
 
 from keys.signing import Purpose
 from ledger.quorum import precommit_message
+from ledger.wal import WriteAheadLog
 from node.clock import SystemClock
 from node.signer import GuardedSigner, GuardFile, Place, SignedKind
-from node.storage import GUARD_FILE
+from node.storage import GUARD_FILE, WAL_FILE
 from tests.node.grown_chain import grow_chain
 from tests.node.town_chain import SealedTown, make_town, service_key
 
@@ -36,3 +37,4 @@ def give_history(folder: Path, town: SealedTown, homes: Sequence[Path], heights:
         key = service_key(home.name, Purpose.CONSENSUS)
         signer = GuardedSigner(key, GuardFile(home / "data" / GUARD_FILE))
         signer.sign(Place(heights, 0, SignedKind.PRECOMMIT), message)
+        WriteAheadLog.open(home / "data" / WAL_FILE).close()
