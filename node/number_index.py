@@ -8,6 +8,11 @@ A number is of the book of the office that registered. Where another office made
 of a birth which was declared elsewhere, the entry that registered it says which one it was.
 """
 
+import asyncio
+from collections.abc import Mapping
+
+from ledger.blocks import split_block
+from ledger.entries import parse_entry
 from ledger.errors import HistoryMissingError
 from ledger.ids import OfficeId, RecordId
 from ledger.store import ChainStore
@@ -30,32 +35,47 @@ class NumberIndex:
         self._store = store
         self._records: dict[tuple[OfficeId, str], tuple[RecordId, ...]] = {}
         self._numbered: set[RecordId] = set()
+        self._elsewhere: dict[int, dict[RecordId, RecordRow]] = {}
         self._is_filled = False
 
     def consider(self, record_id: RecordId, row: RecordRow) -> None:
         """Take in a record as it is now, once: a number never changes. One without is no loss."""
-        if row.registration_number is not None and record_id not in self._numbered:
-            self._add(record_id, row.registration_number, self._book(row))
+        if row.registration_number is None or record_id in self._numbered:
+            return
+        if row.registered is None or row.registered == row.created:
+            self._add(record_id, row.registration_number, row.office)
+        else:
+            self._elsewhere.setdefault(row.registered[0], {})[record_id] = row
+
+    async def settle(self) -> None:
+        """Note that all records were considered; look up who registered what others had made.
+
+        Each block is read once, and others have a turn between two.
+        """
+        while self._elsewhere:
+            height = min(self._elsewhere)
+            self._read_block(height, self._elsewhere.pop(height))
+            await asyncio.sleep(0)
+        self._is_filled = True
+
+    def _read_block(self, height: int, rows: Mapping[RecordId, RecordRow]) -> None:
+        try:
+            entries = split_block(self._store.block_raw(height))[1]
+        except HistoryMissingError:  # a node that began later: the maker's book is the likeliest
+            entries = None
+        for record_id, row in rows.items():
+            assert row.registered is not None, "it waits for the block that registered it"
+            assert row.registration_number is not None, "and gave it a number"
+            office = row.office
+            if entries is not None:
+                office = parse_entry(entries[row.registered[1]]).head.office
+            self._add(record_id, row.registration_number, office)
 
     def _add(self, record_id: RecordId, number: str, office: OfficeId | None) -> None:
-        self._numbered.add(record_id)
-        if office is not None:
+        if office is not None and record_id not in self._numbered:
             known = self._records.get((office, number), ())
             self._records[office, number] = (*known, record_id)
-
-    def _book(self, row: RecordRow) -> OfficeId | None:
-        """Return in the books of which office a record has its number."""
-        if row.registered is None or row.registered == row.created:
-            return row.office
-        height, index, _day = row.registered
-        try:
-            return self._store.entry(height, index).head.office
-        except HistoryMissingError:  # a node that began later: the maker's is the likeliest
-            return row.office
-
-    def scanned(self) -> None:
-        """Note that all records of the state were considered."""
-        self._is_filled = True
+        self._numbered.add(record_id)
 
     def committed(self, committed: Committed) -> None:
         """Take in the records that a block wrote; of those it registered it says itself where."""

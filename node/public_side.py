@@ -337,7 +337,7 @@ class PublicSide:
                 births.consider(record_id, row)
 
         await self.owners.fill(self._node.storage.store, tell)
-        self.numbers.scanned()
+        await self.numbers.settle()
         if births is not None:
             births.scanned()
         if keeper is not None:

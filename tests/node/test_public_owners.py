@@ -203,7 +203,7 @@ async def test_a_birth_declared_elsewhere_is_found_in_the_book_of_the_office_tha
         assert declared.registered != declared.created
         index = NumberIndex(api.side.access, api.node.storage.store)
         index.consider(birth, declared)
-        index.scanned()
+        await index.settle()
         assert index.find(row.office, row.registration_number) == (birth,)
         assert index.find(elsewhere, row.registration_number) == ()
 
@@ -223,7 +223,7 @@ async def test_no_block_is_read_again_for_what_it_registered_and_none_for_an_edi
             header = SimpleNamespace(height=height + later)
             block: Any = SimpleNamespace(header=header, entries=entries)
             numbers.committed(Committed(block, ()))
-        numbers.scanned()
+        await numbers.settle()
         assert numbers.find(row.office, row.registration_number).count(birth) == 1
         assert entries[index].head.office == row.office
 
