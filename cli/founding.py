@@ -59,6 +59,9 @@ def template(context: Context, agreed: Path, out: Path) -> None:
     """
     raw, digest = make_template(agreed)
     _write_new(context, {out: raw})
+    if context.dry_run:
+        accepted({"would_write": out, "digest": digest}, context)
+        return
     result = {"template": out, "digest": digest}
     next_command = suggested(
         "network", "part", out, "part.toml", "--sign", "KEY", "--out", "NAME.part"
@@ -179,12 +182,11 @@ def merge(
         context,
         {out: genesis.raw, trust: bundle.to_bytes(), network_file: described.encode()},
     )
-    result = {
-        "genesis": out,
-        "trust": trust,
-        "network_id": genesis.network_id,
-        "fingerprint": bundle.fingerprint,
-    }
+    known = {"network_id": genesis.network_id, "fingerprint": bundle.fingerprint}
+    if context.dry_run:
+        accepted({"would_write": [out, trust, network_file], **known}, context)
+        return
+    result = {"genesis": out, "trust": trust, **known}
     next_command = suggested("network", "node", "DIR", "--agency", "NAME")
     accepted(result, context, next_command=next_command)
 

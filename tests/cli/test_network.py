@@ -247,6 +247,19 @@ def test_the_ceremony_gives_one_genesis_whoever_merges(ceremony, tmp_path):
     assert len(ids) == 1
 
 
+def test_who_tries_the_first_or_the_third_step_is_told_that_nothing_was_written(ceremony, tmp_path):
+    folder, template, parts = ceremony
+    out = tmp_path / "again.civreg"
+    desk = Desk(tmp_path)
+    tried = desk.run("network", "template", folder / "agreed.toml", "--out", out, "--dry-run")
+    assert tried.stdout.startswith(f"would be written: {out}\n")
+    tried = desk.run(*merge_words(template, parts.values(), tmp_path), "--dry-run", "--json")
+    assert json.loads(tried.stdout)["would_write"] == [
+        str(tmp_path / name) for name in ("genesis.civreg", "trust.civreg", "network.toml")
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("language", ["en", "vi"])
 def test_a_missing_part_is_named_and_nothing_is_written(ceremony, tmp_path, language):
     _folder, template, parts = ceremony
