@@ -58,7 +58,7 @@ def in_journals(folder: Path, network: str, source: str, rows: list[Row]) -> lis
     for path in sorted(folder.glob(f"{network}-*.sqlite")):
         name = path.stem.removeprefix(f"{network}-")
         if name != source:
-            with ImportJournal.open(path) as journal:
+            with ImportJournal.open_copy(path) as journal:
                 count = len(digests & journal.registered_rows())
             found += [Elsewhere(name, count)] if count else []
     return found
